@@ -1,0 +1,20 @@
+package zz
+import (
+ _ "github.com/ory/fosite"
+ _ "github.com/ory/fosite/handler/oauth2"
+ _ "github.com/ory/fosite/handler/openid"
+ _ "github.com/ory/fosite/handler/pkce"
+ _ "github.com/go-jose/go-jose/v4"
+ _ "github.com/redis/go-redis/v9"
+ _ "github.com/labstack/echo/v4"
+ _ "github.com/coreos/go-oidc/v3/oidc"
+ _ "golang.org/x/oauth2"
+ _ "golang.org/x/crypto/argon2"
+ _ "golang.org/x/crypto/ocsp"
+ _ "golang.org/x/net/idna"
+ _ "golang.org/x/sync/singleflight"
+ _ "golang.org/x/text/width"
+ _ "golang.org/x/text/language"
+ _ "modernc.org/sqlite"
+ _ "github.com/jackc/pgx/v5/stdlib"
+)
