@@ -1,0 +1,107 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+)
+
+// Caller is who sent an API request, as proven by its access token: on whose
+// behalf, and which client.
+type Caller struct {
+	Account AccountID
+	Client  clients.ID
+}
+
+// The scopes of the API.
+const (
+	// ScopeLinks lets a portal see the directory, offer links and end them.
+	ScopeLinks = "links"
+	// ScopeLink lets a service see and change its own link with the person.
+	ScopeLink = "link"
+)
+
+// APIDeps is what NewAPI needs. Every field is required.
+type APIDeps struct {
+	Issuer  string
+	Links   *Links
+	Clients *clients.Registry
+	// Authorize turns the request's access token into its Caller, or refuses a
+	// token that is missing, not valid, or without scope (RFC 6750 §3.1).
+	Authorize func(ctx context.Context, r *http.Request, scope string) (Caller, error)
+	// Refuse writes the answer for an error that is not of this package: what
+	// Authorize returned, or a failure of the store.
+	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+	// OnEnd withdraws every grant and the consent the person gave the client.
+	// It may be called again for what is already withdrawn.
+	OnEnd func(ctx context.Context, account AccountID, client clients.ID) error
+}
+
+// API serves the portal's and the services' side of links.
+type API struct{ d APIDeps }
+
+// NewAPI returns the API, or an error naming the missing part.
+func NewAPI(d APIDeps) (*API, error) {
+	if d.Issuer == "" || d.Links == nil || d.Clients == nil || d.Authorize == nil || d.Refuse == nil || d.OnEnd == nil {
+		return nil, errors.New("federation: APIDeps has an empty field")
+	}
+	return &API{d: d}, nil
+}
+
+// Mount adds the routes; this list is the whole surface of the package.
+func (a *API) Mount(e *echo.Echo) {
+	e.GET("/api/account/services", a.as(ScopeLinks, a.getServices))
+	e.POST("/api/account/links", a.as(ScopeLinks, a.postLink))
+	e.GET("/api/account/links/:client", a.as(ScopeLinks, a.getLink))
+	e.DELETE("/api/account/links/:client", a.as(ScopeLinks, a.deleteLink))
+	e.GET("/api/link", a.as(ScopeLink, a.getOwn))
+	e.PUT("/api/link", a.as(ScopeLink, a.putOwn))
+	e.DELETE("/api/link", a.as(ScopeLink, a.deleteOwn))
+}
+
+// as runs h for the caller the request's token proves.
+func (a *API) as(scope string, h func(echo.Context, Caller) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "no-store")
+		who, err := a.d.Authorize(c.Request().Context(), c.Request(), scope)
+		if err == nil {
+			err = h(c, who)
+		}
+		if err != nil {
+			a.refuse(c, err)
+		}
+		return nil
+	}
+}
+
+// problem is the body of a refusal, shaped like an OAuth error (RFC 6749 §5.2).
+type problem struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func (a *API) refuse(c echo.Context, err error) {
+	own, ok := errors.AsType[*Error](err)
+	if !ok {
+		a.d.Refuse(c.Response(), c.Request(), err)
+		return
+	}
+	// Writing fails only when the caller has gone.
+	_ = c.JSON(statusOf(own.Reason), problem{Error: own.Reason.String(), Description: own.Detail})
+}
+
+func statusOf(r Reason) int {
+	switch r {
+	case RequestMalformed:
+		return http.StatusBadRequest
+	case ServiceUnknown, SubjectUnknown:
+		return http.StatusNotFound
+	case MoveForbidden:
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
+}

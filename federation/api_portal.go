@@ -1,0 +1,174 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+)
+
+// service is one entry of the directory. Names follow RFC 7591 §2.2.
+type service struct {
+	ClientID      clients.ID `json:"client_id"`
+	Name          string     `json:"client_name"`
+	NameEN        string     `json:"client_name#en"`
+	Operator      string     `json:"operator"`
+	Domain        string     `json:"domain"`
+	Category      string     `json:"category"`
+	Description   string     `json:"description"`
+	DescriptionEN string     `json:"description#en"`
+	Verified      bool       `json:"verified"`
+	State         State      `json:"state"`
+	Since         *time.Time `json:"since,omitempty"`
+	LaunchURI     string     `json:"launch_uri"`
+}
+
+// link is a link as the API shows it; since is RFC 3339 in UTC and absent in state none.
+type link struct {
+	ClientID  clients.ID `json:"client_id,omitempty"`
+	State     State      `json:"state"`
+	Since     *time.Time `json:"since,omitempty"`
+	LaunchURI string     `json:"launch_uri,omitempty"`
+	History   []move     `json:"history,omitempty"`
+}
+
+type move struct {
+	From State     `json:"from"`
+	To   State     `json:"to"`
+	By   Actor     `json:"by"`
+	Why  Why       `json:"why"`
+	At   time.Time `json:"at"`
+}
+
+func sinceOf(l Link) *time.Time {
+	if l.State == None {
+		return nil
+	}
+	at := l.Since.UTC()
+	return &at
+}
+
+// getServices answers the directory: every listed service that can be
+// launched, with the state of the person's link to it.
+func (a *API) getServices(c echo.Context, who Caller) error {
+	ctx := c.Request().Context()
+	links, err := a.d.Links.List(ctx, who.Account)
+	if err != nil {
+		return err
+	}
+	byClient := make(map[clients.ID]Link, len(links))
+	for _, l := range links {
+		byClient[l.Client] = l
+	}
+	listed, err := a.d.Clients.List(ctx)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		Services []service `json:"services"`
+	}{Services: []service{}}
+	for _, cl := range listed {
+		launch, err := a.connectable(cl, who)
+		if err != nil {
+			continue
+		}
+		l, ok := byClient[cl.ID()]
+		if !ok {
+			l.State = None
+		}
+		out.Services = append(out.Services, service{
+			ClientID: cl.ID(), Name: cl.Name("ja"), NameEN: cl.Name("en"), Operator: cl.Operator(), Domain: cl.Domain(),
+			Category: string(cl.Category()), Description: cl.Description("ja"), DescriptionEN: cl.Description("en"),
+			Verified: cl.Verified(), State: l.State, Since: sinceOf(l), LaunchURI: launch,
+		})
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// connectable returns where the service starts a sign-in, or ServiceUnknown
+// for a client that is no service a person could connect from this caller.
+func (a *API) connectable(cl *clients.Client, who Caller) (string, error) {
+	if !cl.Listed() || cl.ID() == who.Client {
+		return "", &Error{Reason: ServiceUnknown, Detail: string(cl.ID()) + " cannot be connected"}
+	}
+	return LaunchURI(cl, a.d.Issuer, "")
+}
+
+// find returns a client somebody named, or ServiceUnknown.
+func (a *API) find(ctx context.Context, id string) (*clients.Client, error) {
+	cl, err := a.d.Clients.Get(ctx, clients.ID(id))
+	if errors.Is(err, clients.ErrUnknown) {
+		return nil, &Error{Reason: ServiceUnknown, Detail: "no such service"}
+	}
+	return cl, err
+}
+
+func (a *API) postLink(c echo.Context, who Caller) error {
+	var in struct {
+		ClientID string `json:"client_id"`
+	}
+	if err := decode(c.Request(), &in); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	cl, err := a.find(ctx, in.ClientID)
+	if err != nil {
+		return err
+	}
+	launch, err := a.connectable(cl, who)
+	if err != nil {
+		return err
+	}
+	l, err := a.d.Links.Offer(ctx, who.Account, cl.ID(), ByCitizen)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, link{ClientID: cl.ID(), State: l.State, Since: sinceOf(l), LaunchURI: launch})
+}
+
+// getLink answers one link with its history, newest first.
+func (a *API) getLink(c echo.Context, who Caller) error {
+	ctx := c.Request().Context()
+	cl, err := a.find(ctx, c.Param("client"))
+	if err != nil {
+		return err
+	}
+	l, err := a.d.Links.Find(ctx, who.Account, cl.ID())
+	if err != nil {
+		return err
+	}
+	moves, err := a.d.Links.History(ctx, who.Account, cl.ID())
+	if err != nil {
+		return err
+	}
+	out := link{ClientID: cl.ID(), State: l.State, Since: sinceOf(l), History: []move{}}
+	for _, m := range moves {
+		out.History = append(out.History, move{From: m.From, To: m.To, By: m.By, Why: m.Why, At: m.At.UTC()})
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// deleteLink withdraws what the service may do before it calls the link ended:
+// after a crash between the two the person still sees the link and ends it
+// again, instead of seeing it gone while its tokens live.
+func (a *API) deleteLink(c echo.Context, who Caller) error {
+	ctx := context.WithoutCancel(c.Request().Context())
+	cl, err := a.find(ctx, c.Param("client"))
+	if err != nil {
+		return err
+	}
+	if _, err := a.connectable(cl, who); err != nil {
+		return err
+	}
+	if err := a.d.OnEnd(ctx, who.Account, cl.ID()); err != nil {
+		return err
+	}
+	if _, err := a.d.Links.End(ctx, who.Account, cl.ID(), ByCitizen, WhyAccessRevoked); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}

@@ -1,0 +1,40 @@
+package federation
+
+// Reason is why a request about subjects or links was refused.
+type Reason int
+
+const (
+	_ Reason = iota
+	// SubjectUnknown: nobody in that sector has that name.
+	SubjectUnknown
+	// ServiceUnknown: no such service, or one that cannot be connected.
+	ServiceUnknown
+	// MoveForbidden: the link is in a state that does not allow the change.
+	MoveForbidden
+	// RequestMalformed: the body is not the JSON document it should be.
+	RequestMalformed
+)
+
+// String returns the word used in API answers.
+func (r Reason) String() string {
+	switch r {
+	case SubjectUnknown:
+		return "subject_unknown"
+	case ServiceUnknown:
+		return "service_unknown"
+	case MoveForbidden:
+		return "link_state"
+	case RequestMalformed:
+		return "invalid_request"
+	}
+	return "unknown"
+}
+
+// Error is the one error type of this package. Everything else that comes out
+// of it is a failure of the store.
+type Error struct {
+	Reason Reason
+	Detail string // for developers; carries no personal data
+}
+
+func (e *Error) Error() string { return "federation: " + e.Reason.String() + ": " + e.Detail }
