@@ -1,0 +1,62 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+// Cookie is a cookie of ours: always HttpOnly, Secure over https, and named after the site.
+type Cookie struct {
+	Name   string
+	Value  string
+	Path   string        // "" means "/"; over https always "/", which the __Host- prefix demands
+	MaxAge time.Duration // 0 lasts until the browser closes
+	Strict bool          // SameSite=Strict instead of Lax
+}
+
+// SetCookie sends c.
+func (s *Site) SetCookie(w http.ResponseWriter, c Cookie) {
+	h := s.baseCookie(c.Name, c.Path)
+	h.Value = c.Value
+	h.MaxAge = int(c.MaxAge / time.Second)
+	if c.Strict {
+		h.SameSite = http.SameSiteStrictMode
+	}
+	http.SetCookie(w, h)
+}
+
+// Cookie reads a cookie. A name that came more than once is ignored: one of the two was not set by us.
+func (s *Site) Cookie(r *http.Request, name string) (string, bool) {
+	found := r.CookiesNamed(s.cookieName(name))
+	if len(found) != 1 {
+		return "", false
+	}
+	return found[0].Value, true
+}
+
+// ClearCookie makes the browser forget a cookie; path as it was set.
+func (s *Site) ClearCookie(w http.ResponseWriter, name, path string) {
+	h := s.baseCookie(name, path)
+	h.MaxAge = -1
+	http.SetCookie(w, h)
+}
+
+func (s *Site) baseCookie(name, path string) *http.Cookie {
+	if path == "" || s.config.Secure {
+		path = "/"
+	}
+	return &http.Cookie{
+		Name: s.cookieName(name), Path: path,
+		HttpOnly: true, Secure: s.config.Secure, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// cookieName carries the slug, because a browser shares the cookies of localhost among all its ports, and over
+// https __Host-, so that no sibling domain can plant one (RFC 6265bis §4.1.3.2).
+func (s *Site) cookieName(name string) string {
+	full := "tsunagu-" + s.config.Slug + "-" + name
+	if s.config.Secure {
+		return "__Host-" + full
+	}
+	return full
+}

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"strings"
+)
+
+// parsePages makes one template per language and page, so that "t" needs no language argument.
+func (s *Site) parsePages() (map[string]map[string]*template.Template, error) {
+	all := map[string]map[string]*template.Template{}
+	for _, l := range Languages() {
+		base, err := template.New("").Funcs(s.functions(l)).ParseFS(embedded, "templates/*.html")
+		if err != nil {
+			return nil, err
+		}
+		pages, err := s.parseLanguage(base)
+		if err != nil {
+			return nil, err
+		}
+		all[l.Code] = pages
+	}
+	return all, nil
+}
+
+func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Template, error) {
+	pages := map[string]*template.Template{}
+	add := func(from *template.Template, files fs.FS, file string) error {
+		t, err := from.Clone()
+		if err != nil {
+			return err
+		}
+		if t, err = t.ParseFS(files, file); err != nil {
+			return err
+		}
+		if t.Lookup("main") == nil {
+			return fmt.Errorf(`%s defines no "main"`, file)
+		}
+		name := strings.TrimSuffix(file[strings.LastIndex(file, "/")+1:], ".html")
+		pages[name] = t
+		return s.checkTemplates(t)
+	}
+	common, err := fs.Glob(embedded, "templates/pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range common {
+		if err := add(base, embedded, file); err != nil {
+			return nil, err
+		}
+	}
+	shared, err := base.Clone()
+	if err != nil {
+		return nil, err
+	}
+	if parts, err := fs.Glob(s.config.Pages, "parts/*.html"); err != nil {
+		return nil, err
+	} else if len(parts) > 0 {
+		if shared, err = shared.ParseFS(s.config.Pages, parts...); err != nil {
+			return nil, err
+		}
+	}
+	own, err := fs.Glob(s.config.Pages, "*.html")
+	if err != nil {
+		return nil, err
+	}
+	if len(own) == 0 {
+		return nil, errors.New("no *.html at the root of Pages")
+	}
+	for _, file := range own {
+		if err := add(shared, s.config.Pages, file); err != nil {
+			return nil, err
+		}
+	}
+	return pages, nil
+}
+
+func (s *Site) functions(l Language) template.FuncMap {
+	funcs := template.FuncMap{
+		"t": func(key any, args ...any) (string, error) {
+			words := make([]string, len(args))
+			for i, a := range args {
+				words[i] = fmt.Sprint(a)
+			}
+			return s.texts.text(l.Code, fmt.Sprint(key), words...)
+		},
+		"message": func(key string, args []string) (string, error) {
+			return s.texts.text(l.Code, key, args...)
+		},
+		"asset":    asset,
+		"date":     l.date,
+		"datetime": l.datetime,
+		"list":     func(items ...any) []any { return items },
+		"lines":    func(text string) []string { return strings.Split(text, "\n") },
+	}
+	for name, t := range constructors() {
+		funcs[name] = constructor(t)
+	}
+	return funcs
+}
