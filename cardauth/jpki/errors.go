@@ -1,0 +1,77 @@
+package jpki
+
+import "fmt"
+
+// Reason says why a card did not do what was asked. Its String is the word
+// that pages carry in data-error.
+type Reason int
+
+// The reasons. There are no others.
+const (
+	_            Reason = iota
+	WrongPIN            // the card compared and refused; Error.Left says how often it will compare again
+	PINBlocked          // no tries left; only a municipal counter can help
+	LastTry             // one try is left and the caller did not confirm that it may be spent; nothing was sent
+	PINMalformed        // not four digits; nothing was sent
+	PINRequired         // the card wants the PIN before this
+	NotJPKI             // some other card
+	NoCertificate       // a My Number Card without a user-authentication certificate
+	CardRemoved         // the card went away in the middle
+	CardFault           // the card answered something it never should
+)
+
+// String returns the word used in data-error and in the audit log.
+func (r Reason) String() string {
+	switch r {
+	case WrongPIN:
+		return "pin_wrong"
+	case PINBlocked:
+		return "pin_locked"
+	case LastTry:
+		return "pin_last_try"
+	case PINMalformed:
+		return "pin_malformed"
+	case PINRequired:
+		return "pin_required"
+	case NotJPKI:
+		return "not_myna"
+	case NoCertificate:
+		return "no_auth_cert"
+	case CardRemoved:
+		return "card_removed"
+	case CardFault:
+		return "card_fault"
+	}
+	return "card_fault"
+}
+
+// Tries is how many wrong PINs in a row the card will still compare. A My
+// Number Card starts at three.
+type Tries int
+
+// Error is every error this package returns.
+type Error struct {
+	Reason Reason
+	Left   Tries  // tries left; meaningful for WrongPIN, LastTry and PINBlocked (0)
+	SW     uint16 // the card's status word; 0 if it did not come to that
+	Detail string // for operators, never shown; holds no PIN and no certificate
+	Err    error  // the reader's error, if there was one
+}
+
+// Error describes the failure for a log.
+func (e *Error) Error() string {
+	s := "card: " + e.Reason.String()
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.SW != 0 {
+		s += fmt.Sprintf(" (status %04X)", e.SW)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the reader's error.
+func (e *Error) Unwrap() error { return e.Err }
