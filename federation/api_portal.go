@@ -108,14 +108,12 @@ func (a *API) find(ctx context.Context, id string) (*clients.Client, error) {
 }
 
 func (a *API) postLink(c echo.Context, who Caller) error {
-	var in struct {
-		ClientID string `json:"client_id"`
-	}
-	if err := decode(c.Request(), &in); err != nil {
+	id, err := decode(c.Request(), "client_id")
+	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	cl, err := a.find(ctx, in.ClientID)
+	cl, err := a.find(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
 )
 
 func (a *API) getOwn(c echo.Context, who Caller) error {
@@ -18,21 +20,18 @@ func (a *API) getOwn(c echo.Context, who Caller) error {
 // putOwn lets a service say that it tied the person to an account (linked), or
 // that the account it tied cannot be used any more (broken).
 func (a *API) putOwn(c echo.Context, who Caller) error {
-	var in struct {
-		State State `json:"state"`
-	}
-	if err := decode(c.Request(), &in); err != nil {
+	state, err := decode(c.Request(), "state")
+	if err != nil {
 		return err
 	}
-	if in.State != Linked && in.State != Broken {
+	say := map[string]func(context.Context, AccountID, clients.ID, Actor) (Link, error){
+		string(Linked): a.d.Links.Confirm,
+		string(Broken): a.d.Links.Break,
+	}[state]
+	if say == nil {
 		return malformed("state must be linked or broken")
 	}
-	ctx := c.Request().Context()
-	confirm := a.d.Links.Confirm
-	if in.State == Broken {
-		confirm = a.d.Links.Break
-	}
-	l, err := confirm(ctx, who.Account, who.Client, ByService)
+	l, err := say(c.Request().Context(), who.Account, who.Client, ByService)
 	if err != nil {
 		return err
 	}
