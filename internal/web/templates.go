@@ -89,11 +89,13 @@ func (s *Site) functions(l Language) template.FuncMap {
 		"message": func(key string, args []string) (string, error) {
 			return s.texts.text(l.Code, key, args...)
 		},
+		"has":      func(key string) bool { _, ok := s.texts[l.Code][key]; return ok },
 		"asset":    asset,
 		"date":     l.date,
 		"datetime": l.datetime,
 		"list":     func(items ...any) []any { return items },
 		"lines":    func(text string) []string { return strings.Split(text, "\n") },
+		"add":      func(a, b int) int { return a + b },
 	}
 	for name, t := range constructors() {
 		funcs[name] = constructor(t)
