@@ -1,0 +1,59 @@
+// A relying party built on openid-client as it comes from the registry, in a
+// process of its own because Node reads the CA file only at start. The test
+// sends one message per step and gets what the library made of it.
+import * as client from 'openid-client'
+
+let config, verifier, state, nonce, tokens
+
+const steps = {
+  async discover({ issuer, clientId, jwk, secret }) {
+    let authentication
+    if (jwk) {
+      const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+      const key = await crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign'])
+      authentication = client.PrivateKeyJwt({ key, kid: jwk.kid })
+    } else {
+      authentication = client.ClientSecretBasic(secret)
+    }
+    config = await client.discovery(new URL(issuer), clientId, undefined, authentication)
+    return config.serverMetadata()
+  },
+
+  async authorize({ redirectUri, scope, pushed }) {
+    verifier = client.randomPKCECodeVerifier()
+    state = client.randomState()
+    nonce = client.randomNonce()
+    const parameters = {
+      redirect_uri: redirectUri, scope, state, nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+    }
+    const url = pushed ? await client.buildAuthorizationUrlWithPAR(config, parameters) : client.buildAuthorizationUrl(config, parameters)
+    return url.href
+  },
+
+  async callback({ url }) {
+    tokens = await client.authorizationCodeGrant(config, new URL(url), { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true })
+    return { claims: tokens.claims(), header: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')), refresh: Boolean(tokens.refresh_token), scope: tokens.scope, expiresIn: tokens.expires_in }
+  },
+
+  userinfo: () => client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub),
+
+  async refresh() {
+    const before = tokens
+    tokens = await client.refreshTokenGrant(config, before.refresh_token)
+    tokens.refresh_token ??= before.refresh_token
+    const claims = tokens.claims() ?? before.claims()
+    tokens.claims = () => claims
+    return { sub: claims.sub, newAccessToken: tokens.access_token !== before.access_token }
+  },
+
+  revoke: () => client.tokenRevocation(config, tokens.refresh_token, { token_type_hint: 'refresh_token' }),
+}
+
+process.on('message', async ({ step, input }) => {
+  try {
+    process.send({ result: await steps[step](input ?? {}) })
+  } catch (err) {
+    process.send({ error: { message: err.message, code: err.error ?? err.code, status: err.status ?? err.cause?.status, cause: String(err.cause?.stack ?? err.stack) } })
+  }
+})
