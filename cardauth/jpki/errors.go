@@ -8,16 +8,16 @@ type Reason int
 
 // The reasons. There are no others.
 const (
-	_            Reason = iota
-	WrongPIN            // the card compared and refused; Error.Left says how often it will compare again
-	PINBlocked          // no tries left; only a municipal counter can help
-	LastTry             // one try is left and the caller did not confirm that it may be spent; nothing was sent
-	PINMalformed        // not four digits; nothing was sent
-	PINRequired         // the card wants the PIN before this
-	NotJPKI             // some other card
-	NoCertificate       // a My Number Card without a user-authentication certificate
-	CardRemoved         // the card went away in the middle
-	CardFault           // the card answered something it never should
+	_             Reason = iota
+	WrongPIN             // the card compared and refused; Error.Left says how often it will compare again
+	PINBlocked           // no tries left; only a municipal counter can help
+	LastTry              // one try is left and the caller did not confirm that it may be spent; nothing was sent
+	PINMalformed         // not four digits; nothing was sent
+	PINRequired          // the card wants the PIN before this
+	NotJPKI              // some other card
+	NoCertificate        // a My Number Card without a user-authentication certificate
+	CardRemoved          // the card went away in the middle
+	CardFault            // the card answered something it never should
 )
 
 // String returns the word used in data-error and in the audit log.
