@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -36,8 +37,9 @@ type APIDeps struct {
 	// Refuse writes the answer for an error that is not of this package: what
 	// Authorize returned, or a failure of the store.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
-	// OnEnd withdraws every grant and the consent the person gave the client.
-	// It may be called again for what is already withdrawn.
+	// OnEnd withdraws the consent the person gave the client, and with it every
+	// grant. It runs in the transaction that ends the link, so that neither is
+	// ever seen without the other, and must therefore keep to the database.
 	OnEnd func(ctx context.Context, account AccountID, client clients.ID) error
 }
 
@@ -76,6 +78,18 @@ func (a *API) as(scope string, h func(echo.Context, Caller) error) echo.HandlerF
 		}
 		return nil
 	}
+}
+
+// end ends a link and withdraws what the service may do, both or neither. A
+// caller that hangs up does not cut it in half.
+func (a *API) end(ctx context.Context, account AccountID, client clients.ID, by Actor, why Why) error {
+	return a.d.Links.db.Tx(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		if err := a.d.OnEnd(ctx, account, client); err != nil {
+			return fmt.Errorf("withdraw access of %s: %w", client, err)
+		}
+		_, err := a.d.Links.End(ctx, account, client, by, why)
+		return err
+	})
 }
 
 // problem is the body of a refusal, shaped like an OAuth error (RFC 6749 §5.2).

@@ -1,7 +1,6 @@
 package federation
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -98,22 +97,16 @@ func (a *API) connectable(cl *clients.Client, who Caller) (string, error) {
 	return LaunchURI(cl, a.d.Issuer, "")
 }
 
-// find returns a client somebody named, or ServiceUnknown.
-func (a *API) find(ctx context.Context, id string) (*clients.Client, error) {
-	cl, err := a.d.Clients.Get(ctx, clients.ID(id))
-	if errors.Is(err, clients.ErrUnknown) {
-		return nil, &Error{Reason: ServiceUnknown, Detail: "no such service"}
-	}
-	return cl, err
-}
-
 func (a *API) postLink(c echo.Context, who Caller) error {
 	id, err := decode(c.Request(), "client_id")
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	cl, err := a.find(ctx, id)
+	cl, err := a.d.Clients.Get(ctx, clients.ID(id))
+	if errors.Is(err, clients.ErrUnknown) || errors.Is(err, clients.ErrSuspended) {
+		return &Error{Reason: ServiceUnknown, Detail: "no such service"}
+	}
 	if err != nil {
 		return err
 	}
@@ -128,44 +121,34 @@ func (a *API) postLink(c echo.Context, who Caller) error {
 	return c.JSON(http.StatusOK, link{ClientID: cl.ID(), State: l.State, Since: sinceOf(l), LaunchURI: launch})
 }
 
-// getLink answers one link with its history, newest first.
+// getLink answers one link with its history, newest first. A service that has
+// left the directory still has its history.
 func (a *API) getLink(c echo.Context, who Caller) error {
-	ctx := c.Request().Context()
-	cl, err := a.find(ctx, c.Param("client"))
+	ctx, id := c.Request().Context(), clients.ID(c.Param("client"))
+	l, err := a.d.Links.Find(ctx, who.Account, id)
 	if err != nil {
 		return err
 	}
-	l, err := a.d.Links.Find(ctx, who.Account, cl.ID())
+	moves, err := a.d.Links.History(ctx, who.Account, id)
 	if err != nil {
 		return err
 	}
-	moves, err := a.d.Links.History(ctx, who.Account, cl.ID())
-	if err != nil {
-		return err
-	}
-	out := link{ClientID: cl.ID(), State: l.State, Since: sinceOf(l), History: []move{}}
+	out := link{ClientID: id, State: l.State, Since: sinceOf(l), History: []move{}}
 	for _, m := range moves {
 		out.History = append(out.History, move{From: m.From, To: m.To, By: m.By, Why: m.Why, At: m.At.UTC()})
 	}
 	return c.JSON(http.StatusOK, out)
 }
 
-// deleteLink withdraws what the service may do before it calls the link ended:
-// after a crash between the two the person still sees the link and ends it
-// again, instead of seeing it gone while its tokens live.
+// deleteLink ends a link, also to a service that has left the directory; one
+// that never was is ended already. The portal cannot cut itself off here: that
+// is signing out.
 func (a *API) deleteLink(c echo.Context, who Caller) error {
-	ctx := context.WithoutCancel(c.Request().Context())
-	cl, err := a.find(ctx, c.Param("client"))
-	if err != nil {
-		return err
+	id := clients.ID(c.Param("client"))
+	if id == who.Client {
+		return &Error{Reason: ServiceUnknown, Detail: string(id) + " cannot be disconnected from itself"}
 	}
-	if _, err := a.connectable(cl, who); err != nil {
-		return err
-	}
-	if err := a.d.OnEnd(ctx, who.Account, cl.ID()); err != nil {
-		return err
-	}
-	if _, err := a.d.Links.End(ctx, who.Account, cl.ID(), ByCitizen, WhyAccessRevoked); err != nil {
+	if err := a.end(c.Request().Context(), who.Account, id, ByCitizen, WhyAccessRevoked); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -38,15 +38,8 @@ func (a *API) putOwn(c echo.Context, who Caller) error {
 	return c.JSON(http.StatusOK, link{State: l.State, Since: sinceOf(l)})
 }
 
-// deleteOwn ends the link first and withdraws the service's grants after it:
-// withdrawing kills the token this request came with, so in the other order a
-// service could not try again after a failure in between.
 func (a *API) deleteOwn(c echo.Context, who Caller) error {
-	ctx := context.WithoutCancel(c.Request().Context())
-	if _, err := a.d.Links.End(ctx, who.Account, who.Client, ByService, WhyUnbound); err != nil {
-		return err
-	}
-	if err := a.d.OnEnd(ctx, who.Account, who.Client); err != nil {
+	if err := a.end(c.Request().Context(), who.Account, who.Client, ByService, WhyUnbound); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

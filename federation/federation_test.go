@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 var start = time.Unix(1_795_000_000, 0)
 
 func now() time.Time { return start }
+
+func newAccount() AccountID { return AccountID(rand.Text()) }
 
 // open returns the registers over db, with the log their moves are written to.
 func open(t *testing.T, db *sqldb.DB) (*Subjects, *Links, *audit.Log) {

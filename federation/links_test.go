@@ -17,7 +17,7 @@ func TestLifeOfALink(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		ctx := t.Context()
 		_, links, log := open(t, db)
-		taro := NewAccountID()
+		taro := newAccount()
 		for _, step := range []struct {
 			do   func() (Link, error)
 			want State
@@ -81,7 +81,7 @@ func checkAudit(t *testing.T, log *audit.Log, account AccountID, moves []Move) {
 func TestForbiddenMoveLeavesNoTrace(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		_, links, log := open(t, db)
-		taro := NewAccountID()
+		taro := newAccount()
 		_, err := links.Break(t.Context(), taro, "etax", ByService)
 		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != MoveForbidden {
 			t.Errorf("got %v, want MoveForbidden", err)
@@ -99,7 +99,7 @@ func TestForbiddenMoveLeavesNoTrace(t *testing.T) {
 func TestListIsOnePersonsOnly(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		_, links, _ := open(t, db)
-		taro, hanako := NewAccountID(), NewAccountID()
+		taro, hanako := newAccount(), newAccount()
 		for _, of := range []struct {
 			who    AccountID
 			client clients.ID
@@ -119,7 +119,7 @@ func TestListIsOnePersonsOnly(t *testing.T) {
 func TestHundredOffersAreOneMove(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		_, links, log := open(t, db)
-		taro := NewAccountID()
+		taro := newAccount()
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
@@ -137,7 +137,7 @@ func TestHundredOffersAreOneMove(t *testing.T) {
 func TestMoveJoinsTheCallersTransaction(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		_, links, log := open(t, db)
-		taro := NewAccountID()
+		taro := newAccount()
 		stop := errors.New("changed my mind")
 		err := db.Tx(t.Context(), func(ctx context.Context) error {
 			if _, err := links.Offer(ctx, taro, "etax", ByCitizen); err != nil {

@@ -10,6 +10,10 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
+// AccountID names a person inside the hub. It is random, never shown to a
+// service and never derived from a card: a renewed card is the same person.
+type AccountID string
+
 // Subjects gives every person a name per sector (OpenID Connect Core §8.1).
 // The names are stored, not computed: there is no key whose loss would join
 // all sectors, and a sector can change hands without a new name for anyone.

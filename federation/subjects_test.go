@@ -13,7 +13,7 @@ func TestSubjectIsOnePerPersonAndSector(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		ctx := t.Context()
 		subjects, _, _ := open(t, db)
-		taro, hanako := NewAccountID(), NewAccountID()
+		taro, hanako := newAccount(), newAccount()
 		seen := map[string]bool{}
 		for _, account := range []AccountID{taro, hanako} {
 			for _, sector := range []string{"portal.example", "etax.example"} {
@@ -42,7 +42,7 @@ func TestSubjectIsOnePerPersonAndSector(t *testing.T) {
 func TestSubjectOfAnotherSectorIsUnknown(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		subjects, _, _ := open(t, db)
-		sub, err := subjects.For(t.Context(), NewAccountID(), "portal.example")
+		sub, err := subjects.For(t.Context(), newAccount(), "portal.example")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestSubjectNeedsAPersonAndASector(t *testing.T) {
 	if _, err := subjects.For(t.Context(), "", "portal.example"); err == nil {
 		t.Error("made a subject for nobody")
 	}
-	if _, err := subjects.For(t.Context(), NewAccountID(), ""); err == nil {
+	if _, err := subjects.For(t.Context(), newAccount(), ""); err == nil {
 		t.Error("made a subject for no sector")
 	}
 }
@@ -66,7 +66,7 @@ func TestSubjectNeedsAPersonAndASector(t *testing.T) {
 func TestHundredAtOnceGetOneSubject(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		subjects, _, _ := open(t, db)
-		account := NewAccountID()
+		account := newAccount()
 		got := make([]string, 100)
 		var wg sync.WaitGroup
 		for i := range got {
