@@ -57,6 +57,7 @@ type Field struct {
 // Select is a labelled choice from a list.
 type Select struct {
 	ID, Name, Label, Hint, Error string
+	Mark                         string // "", required or optional
 	Options                      []Option
 }
 
