@@ -1,0 +1,67 @@
+// Package drawer is the card app's reader in the demo: the virtual cards of a test PKI, each of them always in place.
+// It knows no page and no hub.
+package drawer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/agent"
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
+)
+
+var _ agent.Reader = (*Drawer)(nil)
+
+// Drawer offers virtual cards. It is safe for concurrent use.
+type Drawer struct {
+	cards   *cardtest.Drawer
+	choices []agent.CardChoice
+}
+
+// Open takes the named cards of a PKI out, all of them if none is named. Cards that do not exist yet are made, about
+// half a second each, so that nobody has to wait for them at the PIN page. An unknown name is cardtest.ErrNoSuchCard.
+func Open(pki *cardtest.PKI, names ...string) (*Drawer, error) {
+	d := &Drawer{cards: pki.Drawer()}
+	entries := map[string]cardtest.Entry{}
+	for _, e := range d.cards.Entries() {
+		entries[e.Name] = e
+		if len(names) == 0 {
+			d.choices = append(d.choices, choice(e))
+		}
+	}
+	for _, name := range names {
+		e, ok := entries[name]
+		if !ok {
+			return nil, fmt.Errorf("drawer: %q: %w", name, cardtest.ErrNoSuchCard)
+		}
+		d.choices = append(d.choices, choice(e))
+	}
+	for _, c := range d.choices {
+		if _, err := d.cards.Card(c.Name); err != nil {
+			return nil, fmt.Errorf("drawer: %w", err)
+		}
+	}
+	return d, nil
+}
+
+func choice(e cardtest.Entry) agent.CardChoice {
+	return agent.CardChoice{Name: e.Name, LabelJA: e.LabelJA, LabelEN: e.LabelEN}
+}
+
+// Cards lists the cards, in the drawer's order or in that of Open's names.
+func (d *Drawer) Cards(context.Context) ([]agent.CardChoice, error) { return d.choices, nil }
+
+// Connect gives a card power; release takes it.
+func (d *Drawer) Connect(_ context.Context, name string) (jpki.Transmitter, func(), error) {
+	card, err := d.cards.Card(name)
+	if errors.Is(err, cardtest.ErrNoSuchCard) {
+		return nil, nil, &agent.Error{Reason: agent.CardMissing, Err: err}
+	}
+	if err != nil {
+		return nil, nil, &jpki.Error{Reason: jpki.CardFault, Err: err}
+	}
+	card.Reset()
+	return card, card.PowerOff, nil
+}
