@@ -1,0 +1,20 @@
+// Package audit keeps the log of who did what: typed events in a table that is only ever added to, each row bound to the one
+// before it by a hash, and a head row that says where the log ends.
+//
+// It refuses to know what events mean; the packages that own them declare their kinds. It refuses to hold personal data: an
+// event names accounts, clients and sessions by their internal identifiers, and never a person.
+//
+// # What the chain proves
+//
+// The hash of a row covers the hash before it, the row's number, its time and every text in it. [Log.Verify] therefore finds
+// the first row that was changed, removed, moved or put in, and an end that was cut off, by whoever can write to the tables but
+// does not recompute everything after. Whoever does recompute everything, head included, is found only by comparison with a hash
+// that was noted elsewhere: keep the newest [Row] of [Log.List] outside the database from time to time. This program itself has
+// no operation on the table but appending.
+//
+// # Transactions
+//
+// An event appended in a transaction stands in the log if and only if what it tells about was committed. Its row is written as
+// the last thing before the commit, so that the head row, which serialises all writers, is held for as short as possible and
+// always locked last. A process killed at any point leaves a whole chain: row and head change in one transaction.
+package audit

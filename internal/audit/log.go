@@ -1,0 +1,72 @@
+package audit
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// appendTimeout bounds the wait for the database outside a transaction.
+const appendTimeout = 10 * time.Second
+
+// Log is the audit log of one database.
+type Log struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// New returns the log on db and brings its tables up to date.
+func New(ctx context.Context, db *sqldb.DB, now func() time.Time) (*Log, error) {
+	if db == nil || now == nil {
+		return nil, errors.New("audit: database and clock are needed")
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx, "audit", files); err != nil {
+		return nil, err
+	}
+	return &Log{db: db, now: now}, nil
+}
+
+// Append adds an event. In a transaction the event is written as the last thing before the commit, and an error is the error of
+// the commit; otherwise it is in the log when Append returns. An event that is malformed in our own code (kind, fact names) is
+// an error at once; texts from outside are cut and cleaned instead.
+//
+// The end of ctx does not keep an event out: what happened, happened.
+func (l *Log) Append(ctx context.Context, e Event) error {
+	s, err := encode(e)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
+	return l.db.BeforeCommit(ctx, func(ctx context.Context) error { return l.write(ctx, s) })
+}
+
+// write adds a row and moves the head, in the transaction in ctx.
+func (l *Log) write(ctx context.Context, s stored) error {
+	// The first statement takes the lock on the head; from here to the commit we are alone.
+	seq, prev, err := nextHead(ctx, l.db)
+	if err != nil {
+		return fmt.Errorf("audit: head: %w", err)
+	}
+	s.seq, s.prev, s.at = seq, prev, l.now().UnixMicro()
+	hash := s.hash()
+	if err := insertRow(ctx, l.db, s, hash); err != nil {
+		return fmt.Errorf("audit: row: %w", err)
+	}
+	if err := setHead(ctx, l.db, hash); err != nil {
+		return fmt.Errorf("audit: head: %w", err)
+	}
+	return nil
+}
