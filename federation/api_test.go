@@ -20,13 +20,13 @@ import (
 
 const seed = `[
 	{"client_id": "portal", "client_name": "見本ポータル", "client_name#en": "Sample portal", "operator": "見本庁",
-	 "redirect_uris": ["http://localhost:8401/callback"], "token_endpoint_auth_method": "none", "scope": "openid links"},
+	 "development": true, "redirect_uris": ["http://localhost:8401/callback"], "token_endpoint_auth_method": "none", "scope": "openid links"},
 	{"client_id": "etax", "client_name": "見本e-Tax", "client_name#en": "Sample e-Tax", "operator": "見本国税庁",
 	 "description": "申告と納税", "description#en": "File and pay", "category": "government", "listed": true,
-	 "redirect_uris": ["http://localhost:8402/callback"], "initiate_login_uri": "http://localhost:8402/login?from=hub",
+	 "development": true, "redirect_uris": ["http://localhost:8402/callback"], "initiate_login_uri": "http://localhost:8402/login?from=hub",
 	 "token_endpoint_auth_method": "none", "scope": "openid link"},
 	{"client_id": "hidden", "client_name": "隠れたサービス", "client_name#en": "Hidden service", "operator": "見本社",
-	 "redirect_uris": ["http://localhost:8405/callback"], "initiate_login_uri": "http://localhost:8405/login",
+	 "development": true, "redirect_uris": ["http://localhost:8405/callback"], "initiate_login_uri": "http://localhost:8405/login",
 	 "token_endpoint_auth_method": "none", "scope": "openid"}
 ]`
 
