@@ -1,0 +1,51 @@
+package clients
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// Authenticate returns the client that the credentials prove. A public client
+// proves nothing by itself; its codes are protected by PKCE. The method has to be
+// the one the client registered. A refusal is an *Error, anything else is the
+// hub's own trouble.
+//
+// An unknown client is told apart from a wrong secret in the reason, and perhaps by
+// the time taken. Both are fine: client ids are public, and secrets are too long
+// to guess.
+func (r *Registry) Authenticate(ctx context.Context, cred Credentials, rules AssertionRules) (*Client, error) {
+	if cred.id == "" {
+		return nil, &Error{Reason: NoCredentials, Detail: "the request names no client"}
+	}
+	c, err := r.Get(ctx, cred.id)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return nil, &Error{Reason: UnknownClient, Client: cred.id, Err: err}
+	case errors.Is(err, ErrSuspended):
+		return nil, &Error{Reason: SuspendedClient, Client: cred.id, Err: err}
+	case err != nil:
+		return nil, err
+	}
+	if cred.method != c.AuthMethod() {
+		return nil, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "the client is registered for " + string(c.AuthMethod()) + ", the request uses " + string(cred.method)}
+	}
+	switch cred.method {
+	case None:
+		return c, nil
+	case SecretBasic, SecretPost:
+		sum := sha256.Sum256(cred.proof.Reveal())
+		if cred.proof.Empty() || !keys.NewSecret(sum[:]).Equal(c.secret) {
+			return nil, &Error{Reason: BadSecret, Client: c.ID()}
+		}
+		return c, nil
+	case PrivateKeyJWT:
+		if err := r.checkAssertion(ctx, c, string(cred.proof.Reveal()), rules); err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	return nil, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "unknown method"}
+}

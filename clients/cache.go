@@ -1,0 +1,135 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lookEvery is how long a cache is trusted without asking the database.
+const lookEvery = time.Second
+
+// cache is the clients read since the stamp had one value. A change of any client
+// drops the whole of it: clients change a few times a day and are read thousands
+// of times a second.
+type cache struct {
+	stamp   int64
+	looked  atomic.Int64 // Unix nanoseconds of the last comparison with the database
+	clients sync.Map     // ID → *Client
+	list    atomic.Pointer[[]*Client]
+}
+
+func (c *cache) fresh(now time.Time) bool {
+	age := time.Duration(now.UnixNano() - c.looked.Load())
+	return 0 <= age && age < lookEvery
+}
+
+// Get returns a client, from memory if it can. ErrUnknown: there is none.
+// ErrSuspended: there is one, and it is returned beside the error so that a page
+// can still name it, but it may not ask for anything. Get must not be called in a
+// transaction that changes clients.
+func (r *Registry) Get(ctx context.Context, id ID) (*Client, error) {
+	cache, err := r.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var c *Client
+	if known, there := cache.clients.Load(id); there {
+		c, _ = known.(*Client)
+	} else {
+		// An unknown id is not remembered: strangers choose them. It costs one read
+		// by primary key.
+		if _, err := ParseID(string(id)); err != nil {
+			return nil, ErrUnknown
+		}
+		row, err := findClient(ctx, r.d.DB, id)
+		if err != nil {
+			return nil, err
+		}
+		if c, err = clientOf(row); err != nil {
+			return nil, err
+		}
+		cache.clients.Store(id, c)
+	}
+	if c.suspended {
+		return c, ErrSuspended
+	}
+	return c, nil
+}
+
+// List returns all clients that are not suspended, in the order of their ids. The
+// caller must not change the slice.
+func (r *Registry) List(ctx context.Context) ([]*Client, error) {
+	cache, err := r.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if list := cache.list.Load(); list != nil {
+		return *list, nil
+	}
+	rows, err := listClients(ctx, r.d.DB)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*Client, len(rows))
+	for i, row := range rows {
+		if list[i], err = clientOf(row); err != nil {
+			return nil, err
+		}
+	}
+	cache.list.Store(&list)
+	return list, nil
+}
+
+// look returns the current cache after making sure that it is not older than
+// lookEvery. One caller asks the database, the others wait for it.
+func (r *Registry) look(ctx context.Context) (*cache, error) {
+	if c := r.current.Load(); c != nil && c.fresh(r.d.Now()) {
+		return c, nil
+	}
+	if err := r.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer r.leave()
+	now := r.d.Now()
+	old := r.current.Load()
+	if old != nil && old.fresh(now) {
+		return old, nil
+	}
+	stamp, err := selectStamp(ctx, r.d.DB)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.stamp == stamp {
+		old.looked.Store(now.UnixNano())
+		return old, nil
+	}
+	c := &cache{stamp: stamp}
+	c.looked.Store(now.UnixNano())
+	r.current.Store(c)
+	return c, nil
+}
+
+// forget makes the next look ask the database. It waits for a look that is under
+// way, which may have read the stamp from before.
+func (r *Registry) forget(ctx context.Context) error {
+	if err := r.enter(ctx); err != nil {
+		return errors.Join(errors.New("the change is stored, but may be seen a second late"), err)
+	}
+	defer r.leave()
+	r.current.Store(nil)
+	return nil
+}
+
+func (r *Registry) enter(ctx context.Context) error {
+	select {
+	case r.gate <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Registry) leave() { <-r.gate }

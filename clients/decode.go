@@ -1,0 +1,68 @@
+package clients
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// MaxMetadata is the largest metadata document that is looked at, in bytes.
+const MaxMetadata = 64 << 10
+
+// object is a JSON object whose members were read one by one: in order, once
+// each, their values not yet looked at.
+type object struct {
+	names  []string
+	values map[string]json.RawMessage
+}
+
+var errNotObject = errors.New("not one JSON object in UTF-8")
+
+// decodeObject reads exactly one JSON object. A member that appears twice is an
+// error: readers differ in which of the two they believe.
+func decodeObject(b []byte) (object, error) {
+	if !utf8.Valid(b) {
+		return object{}, errNotObject
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return object{}, errNotObject
+	}
+	out := object{values: make(map[string]json.RawMessage)}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return object{}, errNotObject
+		}
+		name, ok := t.(string)
+		if !ok {
+			return object{}, errNotObject
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return object{}, errNotObject
+		}
+		if _, twice := out.values[name]; twice {
+			return object{}, fmt.Errorf("member %.40q appears twice", name)
+		}
+		out.names = append(out.names, name)
+		out.values[name] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return object{}, errNotObject
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return object{}, errNotObject
+	}
+	return out, nil
+}
+
+// take removes a member and returns its value, or nil.
+func (o *object) take(name string) json.RawMessage {
+	value := o.values[name]
+	delete(o.values, name)
+	return value
+}

@@ -1,0 +1,128 @@
+package clients
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+const (
+	fetchTimeout = 2 * time.Second
+	maxFetched   = keys.MaxSetBytes
+)
+
+// FetcherConfig says what a Fetcher may reach beyond public https addresses.
+type FetcherConfig struct {
+	Now func() time.Time // required
+	// Allow lists host:port pairs that may be reached wherever they resolve to, and
+	// by plain http if the host is loopback.
+	Allow []string
+	// RootCAs are the certificate authorities to trust; nil means the system's.
+	RootCAs *x509.CertPool
+}
+
+// Fetcher reads documents from addresses that clients chose, without lending them
+// the hub's place in its network: https only, public addresses only (judged when
+// the connection is made, after the name was resolved, so that the answer of a
+// second resolution does not matter), no redirects, no proxy, no cookies, 2 seconds
+// and 64 KiB at most.
+type Fetcher struct {
+	now    func() time.Time
+	allow  []string
+	http   *http.Client
+	flight singleflight.Group
+
+	mu   sync.Mutex
+	sets map[string]remoteSet // by address
+}
+
+// NewFetcher returns a Fetcher, or an error if an entry of Allow is not host:port.
+func NewFetcher(cfg FetcherConfig) (*Fetcher, error) {
+	if cfg.Now == nil {
+		return nil, errors.New("clients: Now is required")
+	}
+	for _, hostport := range cfg.Allow {
+		if host, port, err := net.SplitHostPort(hostport); err != nil || host == "" || port == "" {
+			return nil, fmt.Errorf("clients: allowed address %q is not host:port", hostport)
+		}
+	}
+	f := &Fetcher{now: cfg.Now, allow: slices.Clone(cfg.Allow), sets: make(map[string]remoteSet)}
+	open := &net.Dialer{Timeout: fetchTimeout}
+	guarded := &net.Dialer{Timeout: fetchTimeout, Control: guardDial}
+	f.http = &http.Client{
+		Timeout:       fetchTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, network, hostport string) (net.Conn, error) {
+				if slices.Contains(f.allow, hostport) {
+					return open.DialContext(ctx, network, hostport)
+				}
+				return guarded.DialContext(ctx, network, hostport)
+			},
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
+			ForceAttemptHTTP2:      true,
+			DisableKeepAlives:      true, // one address is asked every few minutes
+			DisableCompression:     true, // 64 KiB are counted as sent
+			MaxResponseHeaderBytes: 16 << 10,
+		},
+	}
+	return f, nil
+}
+
+// guardDial refuses the connection after the name was resolved and before a byte
+// is sent.
+func guardDial(_, hostport string, _ syscall.RawConn) error {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return err
+	}
+	return guard(host)
+}
+
+// get returns the body of the document at an address.
+func (f *Fetcher) get(ctx context.Context, address string) ([]byte, error) {
+	a, err := parseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if a.scheme == "http" && !slices.Contains(f.allow, a.dialled()) {
+		return nil, errAddressScheme
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	request.Header.Set("User-Agent", "tsunagu")
+	response, err := f.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers with status %d", a.authority(), response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxFetched+1))
+	if err != nil {
+		return nil, fmt.Errorf("read from %s: %w", a.authority(), err)
+	}
+	if len(body) > maxFetched {
+		return nil, fmt.Errorf("%s sends more than 64 KiB", a.authority())
+	}
+	return body, nil
+}

@@ -1,0 +1,193 @@
+package clients
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// Deps is what a Registry needs. DB and Now are required.
+type Deps struct {
+	DB  *sqldb.DB
+	Now func() time.Time
+	// Fetch reads jwks_uri and sector_identifier_uri. Without it no client that
+	// names one can be registered.
+	Fetch *Fetcher
+}
+
+// Registry is the table of clients.
+type Registry struct {
+	d       Deps
+	current atomic.Pointer[cache]
+	gate    chan struct{} // holds one token while somebody replaces current
+}
+
+// Open migrates the tables.
+func Open(ctx context.Context, d Deps) (*Registry, error) {
+	if d.DB == nil || d.Now == nil {
+		return nil, errors.New("clients: DB and Now are required")
+	}
+	if err := migrate(ctx, d.DB); err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	return &Registry{d: d, gate: make(chan struct{}, 1)}, nil
+}
+
+// Put registers a client, or a new version of it. A secret, if given, becomes the
+// client's only one; without it the client keeps the one it has. Metadata and
+// secret that are what the client has already make no new version. Faults are
+// reported as *FieldErrors.
+func (r *Registry) Put(ctx context.Context, m Metadata, secret *keys.Secret) (*Client, error) {
+	m = m.withDefaults()
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	e := entry{m: m}
+	if secret != nil {
+		digest, err := digestSecret(*secret)
+		if err != nil {
+			return nil, err
+		}
+		e.secret = digest[:]
+	}
+	if err := r.checkRemote(ctx, m); err != nil {
+		return nil, err
+	}
+	var stored clientRow
+	err := r.change(ctx, func(ctx context.Context) (err error) {
+		stored, err = r.store(ctx, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return clientOf(stored)
+}
+
+// Suspend makes the client known but refused, in every process after at most one
+// second. The error is ErrUnknown if there is no such client.
+func (r *Registry) Suspend(ctx context.Context, id ID) error {
+	return r.change(ctx, func(ctx context.Context) error {
+		return updateStatus(ctx, r.d.DB, id, statusSuspended, r.d.Now())
+	})
+}
+
+// Resume ends a suspension.
+func (r *Registry) Resume(ctx context.Context, id ID) error {
+	return r.change(ctx, func(ctx context.Context) error {
+		return updateStatus(ctx, r.d.DB, id, statusLive, r.d.Now())
+	})
+}
+
+// change runs fn in a transaction that every process will notice.
+func (r *Registry) change(ctx context.Context, fn func(context.Context) error) error {
+	err := r.d.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := touch(ctx, r.d.DB); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	return r.forget(ctx)
+}
+
+// entry is a registration to store.
+type entry struct {
+	m      Metadata
+	secret []byte // SHA-256; empty keeps what there is
+	seed   []byte // SHA-256 of the seed entry; empty keeps what there is
+}
+
+// store writes a new version, unless nothing would change. It runs in a
+// transaction that holds the stamp, so nobody else writes meanwhile.
+func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
+	metadata, err := json.Marshal(e.m)
+	if err != nil {
+		return clientRow{}, fmt.Errorf("encode client %s: %w", e.m.ClientID, err)
+	}
+	next := clientRow{
+		id: string(e.m.ClientID), status: statusLive, sector: e.m.sector(), metadata: string(metadata), version: 1, secret: e.secret, seed: e.seed,
+	}
+	before, err := findClient(ctx, r.d.DB, e.m.ClientID)
+	switch {
+	case errors.Is(err, ErrUnknown):
+	case err != nil:
+		return clientRow{}, err
+	default:
+		next.version, next.status = before.version+1, before.status
+		if len(next.secret) == 0 && e.m.TokenEndpointAuthMethod.usesSecret() {
+			next.secret = before.secret
+		}
+		if len(next.seed) == 0 {
+			next.seed = before.seed
+		}
+		if next.sector != before.sector {
+			return clientRow{}, sectorChanged(before.sector, next.sector)
+		}
+	}
+	if err := checkSecret(e.m.TokenEndpointAuthMethod, next.secret); err != nil {
+		return clientRow{}, err
+	}
+	if before.metadata == next.metadata && slices.Equal(before.secret, next.secret) && slices.Equal(before.seed, next.seed) {
+		return before, nil
+	}
+	return next, storeClient(ctx, r.d.DB, next, r.d.Now())
+}
+
+func sectorChanged(from, to string) error {
+	var faults FieldErrors
+	faults.add("redirect_uris", "would change the client's sector from "+from+" to "+to+", and every citizen would come back as a stranger",
+		"keep an address of that host first, or register a new client")
+	return faults.orNil()
+}
+
+func checkSecret(method Method, digest []byte) error {
+	var faults FieldErrors
+	if has := len(digest) > 0; has != method.usesSecret() {
+		if has {
+			faults.add("token_endpoint_auth_method", "is "+string(method)+", but there is a client secret", "give no secret")
+		} else {
+			faults.add("client_secret", "is missing", "give a secret, or use another token_endpoint_auth_method")
+		}
+	}
+	return faults.orNil()
+}
+
+// minSecret is the length of 256 random bits in base64url, in characters.
+const minSecret = 43
+
+// digestSecret returns what is stored of a client secret. A plain SHA-256 suffices
+// because secrets are random: there is nothing to guess. Characters are limited to
+// those that HTTP Basic, form encoding and people's tools leave alone.
+func digestSecret(secret keys.Secret) ([sha256.Size]byte, error) {
+	b := secret.Reveal()
+	if len(b) < minSecret || len(b) > maxSecret || slices.ContainsFunc(b, func(c byte) bool { return !unreserved(c) }) {
+		var faults FieldErrors
+		faults.add("client_secret", `is not at least 43 letters, digits and "-", ".", "_", "~"`, "let the hub draw one")
+		return [sha256.Size]byte{}, faults.orNil()
+	}
+	return sha256.Sum256(b), nil
+}
+
+// clientOf builds the client of a row.
+func clientOf(row clientRow) (*Client, error) {
+	o, err := decodeObject([]byte(row.metadata))
+	if err != nil {
+		return nil, fmt.Errorf("client %s, version %d: %w", row.id, row.version, err)
+	}
+	m, err := readMembers(o)
+	if err != nil {
+		return nil, fmt.Errorf("client %s, version %d: %w", row.id, row.version, err)
+	}
+	return newClient(m, row.version, row.status == statusSuspended, row.secret)
+}
