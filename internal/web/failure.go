@@ -2,7 +2,8 @@ package web
 
 import "net/http"
 
-// ErrorView is the data of the common page "error". Empty keys are left out of the page.
+// ErrorView is the data of the common page "error". A page without a Title takes TitleKey; an empty TextKey or NextKey
+// is left out.
 type ErrorView struct {
 	TitleKey, TextKey, NextKey string
 	Args                       []string // name, value, …: for all keys
@@ -32,6 +33,9 @@ func failure(reason string, v ErrorView) Page {
 	}
 	if v.NextKey == "" {
 		v.NextKey = "error." + reason + ".next"
+	}
+	if reason == "not_found" && v.NextURL == "" {
+		v.NextURL, v.NextLabelKey = "/", "error.home"
 	}
 	return Page{Name: "error", Title: v.TitleKey, TitleArgs: v.Args, Error: reason, Data: v}
 }

@@ -83,6 +83,9 @@ func (s *Site) build(r *http.Request, p Page) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("no page %q", p.Name)
 	}
+	if v, ok := p.Data.(ErrorView); ok && p.Title == "" {
+		p.Title, p.TitleArgs = v.TitleKey, v.Args
+	}
 	title, err := s.texts.text(lang, p.Title, p.TitleArgs...)
 	if err != nil {
 		return nil, fmt.Errorf("title: %w", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"strings"
 )
@@ -40,7 +41,10 @@ func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Temp
 		}
 		name := strings.TrimSuffix(file[strings.LastIndex(file, "/")+1:], ".html")
 		pages[name] = t
-		return s.checkTemplates(t)
+		if err := s.checkTemplates(t); err != nil {
+			return err
+		}
+		return escapes(t)
 	}
 	common, err := fs.Glob(embedded, "templates/pages/*.html")
 	if err != nil {
@@ -75,6 +79,16 @@ func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Temp
 		}
 	}
 	return pages, nil
+}
+
+// escapes makes html/template do now what it would do at the first render: find every template that is called, and how
+// to escape at each place. The run itself has no data and may stop anywhere.
+func escapes(t *template.Template) error {
+	err := t.ExecuteTemplate(io.Discard, "layout", view{})
+	if _, ok := errors.AsType[*template.Error](err); ok {
+		return err
+	}
+	return nil
 }
 
 func (s *Site) functions(l Language) template.FuncMap {
