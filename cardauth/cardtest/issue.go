@@ -39,7 +39,7 @@ type Profile struct {
 	Alter func(*x509.Certificate)
 }
 
-// IssueAuth makes a user-authentication certificate (jpki-card §10). The
+// IssueAuth makes a user-authentication certificate. The
 // authority must be the one for user authentication, or the result is one of
 // those that a verifier has to refuse.
 func (ca *CA) IssueAuth(p Profile) (*Leaf, error) {
@@ -59,7 +59,7 @@ func (ca *CA) IssueAuth(p Profile) (*Leaf, error) {
 	})
 }
 
-// IssueSign makes a signature certificate (jpki-card §11).
+// IssueSign makes a signature certificate.
 func (ca *CA) IssueSign(p Profile) (*Leaf, error) {
 	place := p.Person.Place
 	commonName := p.NotBefore.UTC().Format("20060102150405") + randomDigits(14)

@@ -1,0 +1,97 @@
+package cardauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// VerifierDeps is what verification needs. All but PhonePolicy are required.
+type VerifierDeps struct {
+	Challenges *Challenges
+	Anchors    *Anchors
+	Revocation *Revocation
+	Now        func() time.Time
+	// Digest is a keyed digest, stable for ever.
+	Digest func(purpose string, data []byte) [32]byte
+	// PhonePolicy is the dotted policy of user-authentication certificates on
+	// phones. Empty means that they are refused.
+	PhonePolicy string
+}
+
+// Verifier judges responses. It is safe for concurrent use.
+type Verifier struct{ VerifierDeps }
+
+// NewVerifier returns a verifier.
+func NewVerifier(d VerifierDeps) *Verifier { return &Verifier{d} }
+
+// Verify spends the challenge and judges the response to it. A refusal is an
+// *Error that carries Bound whenever the challenge was one of ours; any other
+// error is the hub's own trouble.
+func (v *Verifier) Verify(ctx context.Context, id string, r UnverifiedResponse) (Identity, error) {
+	// 1. Parse: ParseResponse did.
+	// 2. The challenge, before anything that can fail.
+	challenge, err := v.Challenges.take(ctx, id)
+	if err != nil {
+		return Identity{}, err
+	}
+	identity, err := v.judge(ctx, challenge, r)
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		refusal.Bound = challenge.Bound
+	}
+	return identity, err
+}
+
+func (v *Verifier) judge(ctx context.Context, challenge record, r UnverifiedResponse) (Identity, error) {
+	now := v.Now()
+	// 3. The certificate by itself. From here on this one object is the leaf:
+	// its key, its dates, its serial number.
+	leaf, err := parseLeaf(r.certificate, v.PhonePolicy)
+	if err != nil {
+		return Identity{}, err
+	}
+	// 4. Who issued it, and the dates, which mean nothing before that.
+	issuer, err := v.Anchors.issuerOf(leaf, now)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err = leaf.validAt(now); err != nil {
+		return Identity{}, err
+	}
+	// 5. The card's signature.
+	if err = leaf.signed(r); err != nil {
+		return Identity{}, err
+	}
+	// 6. What it signed.
+	if err = challenge.compare(v.Challenges.Issuer, r.claims); err != nil {
+		return Identity{}, err
+	}
+	// 7. Whether the certificate still counts. The only step on the network.
+	fresh, err := v.Revocation.check(ctx, leaf, issuer)
+	if err != nil {
+		return Identity{}, err
+	}
+	// 8. Whose account it is: the caller's step.
+	return Identity{
+		binding: Binding{IssuerKeyID: issuer.id, SerialDigest: v.serialDigest(issuer, leaf)},
+		bound:   challenge.Bound, kind: leaf.kind, notAfter: leaf.cert.NotAfter, fresh: fresh,
+	}, nil
+}
+
+// signed checks the response's signature: RSASSA-PKCS1-v1_5 with SHA-256 (RFC
+// 8017 §8.2.2), whatever the header might have said.
+func (l *leaf) signed(r UnverifiedResponse) error {
+	if err := rsa.VerifyPKCS1v15(l.key, crypto.SHA256, r.digest[:], r.signature); err != nil {
+		return &Error{Reason: SignatureInvalid, Err: err}
+	}
+	return nil
+}
+
+// serialDigest covers the issuer too: serial numbers are unique per authority.
+func (v *Verifier) serialDigest(issuer *anchor, l *leaf) [32]byte {
+	data := binary.BigEndian.AppendUint32(append([]byte(nil), issuer.cert.SubjectKeyId...), l.serial)
+	return v.Digest("card-serial", data)
+}
