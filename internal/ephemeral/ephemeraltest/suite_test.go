@@ -1,0 +1,5 @@
+package ephemeraltest
+
+import "testing"
+
+func TestStores(t *testing.T) { each(t, Suite) }
