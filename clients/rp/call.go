@@ -1,0 +1,49 @@
+package rp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// justNow is how young a session is whose tokens cannot have grown old yet.
+const justNow = 15 * time.Second
+
+// Call asks the hub's API for something on behalf of the person: in is sent as JSON unless it is nil, the answer is decoded
+// into out unless that is nil. A token grown old is refreshed, and one that the hub refuses is refreshed once. When that does
+// not help the error is SignedOut and the person has to sign in again; but if they have only just done so it is HubRefused,
+// because sending them once more would go round in circles.
+func (p *Party) Call(ctx context.Context, s *Session, method, path string, in, out any) error {
+	access, err := p.access(ctx, s, "")
+	if err == nil {
+		err = p.CallWith(ctx, NewSecret(access), method, path, in, out)
+		if e, ok := asReason(err); ok && e.Reason == SignedOut {
+			if access, err = p.access(ctx, s, access); err == nil {
+				err = p.CallWith(ctx, NewSecret(access), method, path, in, out)
+			}
+		}
+	}
+	if e, ok := asReason(err); ok && e.Reason == SignedOut && p.now().Sub(s.Since()) < justNow {
+		return &Error{Reason: HubRefused, Code: e.Code, Detail: "refused right after a login", Err: err}
+	}
+	return err
+}
+
+// CallWith is Call with a token from Refresh.
+func (p *Party) CallWith(ctx context.Context, access Secret, method, path string, in, out any) error {
+	header := http.Header{"Authorization": {"Bearer " + access.Reveal()}, "Accept": {"application/json"}}
+	var send []byte
+	if in != nil {
+		var err error
+		if send, err = json.Marshal(in); err != nil {
+			return fmt.Errorf("encode %s: %w", path, err)
+		}
+		header.Set("Content-Type", "application/json")
+	}
+	return p.exchange(ctx, method, strings.TrimSuffix(p.issuer, "/")+path, header, send, out)
+}
+
+func isBearer(h http.Header) bool { return strings.HasPrefix(h.Get("Authorization"), "Bearer ") }

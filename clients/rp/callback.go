@@ -1,0 +1,215 @@
+package rp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// Arrival is a person who has just signed in.
+type Arrival struct {
+	Session *Session
+	Return  Local // the page the login was begun for
+}
+
+// Finish is the callback. It checks, in this order: the shape, the flow and its browser, the issuer, the hub's verdict; then
+// it redeems the code, verifies the ID token and starts a session in place of the browser's previous one.
+func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) {
+	// The code is good once: a browser that hangs up now must not leave it half redeemed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*hubTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	query, err := callbackQuery(r.URL.RawQuery)
+	if err != nil {
+		return Arrival{}, err
+	}
+	f, err := p.takeFlow(r, query.Get("state"))
+	if err != nil {
+		return Arrival{}, err
+	}
+	hub, err := p.provider(ctx)
+	if err != nil {
+		return Arrival{}, err
+	}
+	if err := p.checkVerdict(hub, query); err != nil {
+		return Arrival{}, err
+	}
+	answer, err := p.redeem(ctx, hub, url.Values{
+		"grant_type": {"authorization_code"}, "code": {query.Get("code")},
+		"redirect_uri": {p.base + PathCallback}, "code_verifier": {f.Verifier},
+	})
+	if err != nil {
+		return Arrival{}, err
+	}
+	who, err := p.verify(ctx, hub, answer, f.Nonce)
+	if err != nil {
+		return Arrival{}, err
+	}
+	s, err := p.start(w, r, record{
+		Subject: who.sub, ACR: who.acr, AuthTime: who.authTime, IDToken: answer.IDToken, Tokens: p.tokensOf(answer),
+	})
+	if err != nil {
+		return Arrival{}, err
+	}
+	to, _ := ParseLocal(f.Return)
+	return Arrival{Session: s, Return: to}, nil
+}
+
+// callbackQuery refuses what a parser could read in two ways (RFC 6749 §3.1: no parameter twice).
+func callbackQuery(raw string) (url.Values, error) {
+	if len(raw) > 8<<10 {
+		return nil, &Error{Reason: ResponseMalformed, Detail: "query too long"}
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, &Error{Reason: ResponseMalformed, Err: err}
+	}
+	for _, name := range []string{"state", "iss", "code", "error", "error_description"} {
+		if len(query[name]) > 1 {
+			return nil, &Error{Reason: ResponseMalformed, Detail: name + " came twice"}
+		}
+	}
+	return query, nil
+}
+
+// checkVerdict believes an answer only from the hub that was asked (RFC 9207 §2.4), errors included.
+func (p *Party) checkVerdict(hub *provider, query url.Values) error {
+	iss, sent := query["iss"]
+	if sent && iss[0] != p.issuer || !sent && hub.SendsIssuer {
+		return &Error{Reason: IssuerMismatch, Detail: "iss " + clip(query.Get("iss"), 200)}
+	}
+	code := query.Get("error")
+	switch {
+	case code == "access_denied":
+		return &Error{Reason: AccessDenied, Code: code}
+	case code == "temporarily_unavailable" || code == "server_error":
+		return &Error{Reason: HubUnreachable, Code: code}
+	case code != "":
+		return &Error{Reason: HubRefused, Code: clip(code, 64), Detail: clip(query.Get("error_description"), 300)}
+	case query.Get("code") == "":
+		return &Error{Reason: ResponseMalformed, Detail: "neither code nor error"}
+	}
+	return nil
+}
+
+// identity is what an ID token proved.
+type identity struct {
+	sub, acr string
+	authTime int64
+}
+
+// clockSkew is how far the hub's clock may be ahead of ours.
+const clockSkew = time.Minute
+
+// verify judges an ID token (OpenID Connect Core §3.1.3.7): signature by the hub's keys and with the one registered
+// algorithm, iss, aud and exp in go-oidc; the rest here.
+func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, nonce string) (identity, error) {
+	refuse := func(detail string, err error) (identity, error) {
+		return identity{}, &Error{Reason: TokenInvalid, Detail: detail, Err: err}
+	}
+	token, err := hub.verifier.Verify(ctx, answer.IDToken)
+	if err != nil {
+		return refuse("", err)
+	}
+	var claims struct {
+		AuthorizedParty string `json:"azp"`
+		AuthTime        int64  `json:"auth_time"`
+		ACR             string `json:"acr"`
+	}
+	if err := token.Claims(&claims); err != nil {
+		return refuse("claims", err)
+	}
+	switch {
+	case !same(token.Nonce, nonce):
+		return refuse("nonce", nil)
+	case len(token.Audience) != 1 && claims.AuthorizedParty != p.clientID,
+		claims.AuthorizedParty != "" && claims.AuthorizedParty != p.clientID:
+		return refuse("azp", nil)
+	case token.Subject == "" || len(token.Subject) > 255:
+		return refuse("sub", nil)
+	case token.IssuedAt.After(p.now().Add(clockSkew)):
+		return refuse("iat lies in the future", nil)
+	}
+	if token.AccessTokenHash != "" {
+		if err := token.VerifyAccessToken(answer.Access); err != nil {
+			return refuse("at_hash", err)
+		}
+	}
+	return identity{sub: token.Subject, acr: clip(claims.ACR, 100), authTime: claims.AuthTime}, nil
+}
+
+// UserInfo returns what the hub's userinfo endpoint says about the person, decoded into out (OpenID Connect Core §5.3). An
+// answer about anyone else is refused (§5.3.2).
+func (p *Party) UserInfo(ctx context.Context, s *Session, out any) error {
+	hub, err := p.provider(ctx)
+	if err != nil {
+		return err
+	}
+	access, err := p.access(ctx, s, "")
+	if err != nil {
+		return err
+	}
+	info, err := hub.oidc.UserInfo(oidc.ClientContext(ctx, p.http), staticToken(access))
+	if err != nil {
+		return &Error{Reason: HubUnreachable, Detail: "userinfo", Err: err}
+	}
+	if info.Subject != s.rec.Subject {
+		return &Error{Reason: TokenInvalid, Detail: "userinfo of another person"}
+	}
+	if err := info.Claims(out); err != nil {
+		return fmt.Errorf("decode userinfo: %w", err)
+	}
+	return nil
+}
+
+// Initiate judges a request by the hub or a third party to start a login (OpenID Connect Core §4) and returns the page to
+// end at. A foreign iss would make us a stranger's accomplice, a foreign target_link_uri an open redirector.
+func (p *Party) Initiate(r *http.Request) (Local, error) {
+	if err := r.ParseForm(); err != nil {
+		return Local{}, &Error{Reason: ResponseMalformed, Err: err}
+	}
+	if !slices.Equal(r.Form["iss"], []string{p.issuer}) {
+		return Local{}, &Error{Reason: IssuerForeign, Detail: clip(r.Form.Get("iss"), 200)}
+	}
+	switch targets := r.Form["target_link_uri"]; len(targets) {
+	case 0:
+		return Local{}, nil
+	case 1:
+		return p.own(targets[0])
+	}
+	return Local{}, &Error{Reason: TargetForeign, Detail: "target_link_uri came twice"}
+}
+
+// own turns an absolute address of ours into a Local.
+func (p *Party) own(address string) (Local, error) {
+	foreign := &Error{Reason: TargetForeign, Detail: clip(address, 200)}
+	u, err := url.Parse(address)
+	if err != nil {
+		foreign.Err = err
+		return Local{}, foreign
+	}
+	if u.User != nil || u.Opaque != "" || u.Fragment != "" || u.Scheme+"://"+u.Host != p.base {
+		return Local{}, foreign
+	}
+	local := u.EscapedPath()
+	if local == "" {
+		local = "/"
+	}
+	if u.RawQuery != "" {
+		local += "?" + u.RawQuery
+	}
+	to, ok := ParseLocal(local)
+	if !ok {
+		return Local{}, foreign
+	}
+	return to, nil
+}
+
+// asReason finds the *Error in err.
+func asReason(err error) (*Error, bool) { return errors.AsType[*Error](err) }

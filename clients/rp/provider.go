@@ -1,0 +1,126 @@
+package rp
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+const (
+	// providerLife is how long a discovery document is believed.
+	providerLife = time.Hour
+	// discoveryPause keeps a hub that is down from being asked by every visitor.
+	discoveryPause = time.Second
+)
+
+// provider is what the discovery document says, judged.
+type provider struct {
+	endpoints
+	oidc     *oidc.Provider
+	verifier *oidc.IDTokenVerifier
+}
+
+// endpoints are the members of the document that go-oidc does not offer (OpenID Connect Discovery §3, RFC 8414 §2).
+type endpoints struct {
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	JWKS          string   `json:"jwks_uri"`
+	PAR           string   `json:"pushed_authorization_request_endpoint"`
+	Revocation    string   `json:"revocation_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// discovery holds the last document that was good.
+type discovery struct {
+	mu    sync.Mutex
+	last  *provider
+	read  time.Time // when last was fetched
+	tried time.Time
+	err   error // of the last try
+}
+
+// provider returns the hub's configuration. A document grown old is fetched again; if that fails the old one is used, because
+// endpoints outlive outages. Visitors who come while it is being fetched wait for that one answer.
+func (p *Party) provider(ctx context.Context) (*provider, error) {
+	d := &p.discovery
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := p.now()
+	if d.last != nil && now.Sub(d.read) < providerLife {
+		return d.last, nil
+	}
+	if d.tried.IsZero() || now.Sub(d.tried) >= discoveryPause {
+		// Detached: one visitor who hangs up must not fail the others who wait.
+		fresh, err := p.discover(context.WithoutCancel(ctx))
+		d.tried, d.err = p.now(), err
+		if err == nil {
+			d.last, d.read = fresh, d.tried
+		}
+	}
+	if d.last != nil {
+		return d.last, nil
+	}
+	return nil, &Error{Reason: HubUnreachable, Detail: "discovery", Err: d.err}
+}
+
+func (p *Party) discover(ctx context.Context) (*provider, error) {
+	ctx = oidc.ClientContext(ctx, p.http)
+	found, err := oidc.NewProvider(ctx, p.issuer)
+	if err != nil {
+		return nil, err
+	}
+	out := &provider{oidc: found}
+	if err := found.Claims(&out.endpoints); err != nil {
+		return nil, err
+	}
+	for name, address := range map[string]string{
+		"authorization_endpoint": out.Authorization, "token_endpoint": out.Token, "jwks_uri": out.JWKS,
+		"pushed_authorization_request_endpoint": out.PAR, "revocation_endpoint": out.Revocation,
+		"end_session_endpoint": out.EndSession, "userinfo_endpoint": found.UserInfoEndpoint(),
+	} {
+		optional := name != "authorization_endpoint" && name != "token_endpoint" && name != "jwks_uri"
+		if address == "" && optional {
+			continue
+		}
+		if _, err := parseOrigin(address, true); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if !slices.Contains(out.Challenges, "S256") {
+		return nil, fmt.Errorf("the hub does not offer PKCE with S256")
+	}
+	out.verifier = found.Verifier(&oidc.Config{
+		ClientID: p.clientID, SupportedSigningAlgs: []string{p.alg}, Now: p.now,
+	})
+	return out, nil
+}
+
+// parseOrigin accepts an absolute https address, or an http one on a loopback host. With path false it is an origin alone.
+func parseOrigin(s string, path bool) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "":
+		return nil, fmt.Errorf("%q is no absolute web address", s)
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return nil, fmt.Errorf("%q must begin with https://; http:// is for loopback only", s)
+	case !path && (u.Path != "" || u.RawQuery != ""):
+		return nil, fmt.Errorf("%q must end after the host and port", s)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
