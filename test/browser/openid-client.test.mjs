@@ -64,7 +64,7 @@ describe('openid-client', { timeout: 300_000 }, () => {
       }),
       metadata('library-secret', {
         token_endpoint_auth_method: 'client_secret_basic',
-        client_secret_sha256: createHash('sha256').update(secret).digest('base64url'),
+        client_secret_sha256: createHash('sha256').update(secret).digest('hex'),
         id_token_signed_response_alg: 'RS256',
       }),
     ]))
