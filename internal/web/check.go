@@ -25,23 +25,19 @@ func (s *Site) checkTemplates(t *template.Template) error {
 // checkNode visits a parse tree through reflection: the node types have no common list of children, and a type
 // switch over all of them would silently miss the next one.
 func (s *Site) checkNode(v reflect.Value) error {
-	switch v.Kind() {
-	case reflect.Interface:
-		if v.IsNil() {
+	kind := v.Kind()
+	if kind == reflect.Interface || kind == reflect.Pointer {
+		if v.IsNil() || v.Type() == reflect.TypeFor[*parse.Tree]() { // nodes point back to their tree
 			return nil
 		}
-		return s.checkNode(v.Elem())
-	case reflect.Pointer:
-		if v.IsNil() || v.Type() == reflect.TypeFor[*parse.Tree]() {
-			return nil
-		}
-		if command, ok := v.Interface().(*parse.CommandNode); ok {
+		if command, ok := v.Interface().(*parse.CommandNode); ok && kind == reflect.Pointer {
 			if err := s.checkCall(command.Args); err != nil {
 				return err
 			}
 		}
 		return s.checkNode(v.Elem())
-	case reflect.Struct:
+	}
+	if kind == reflect.Struct {
 		for i := range v.NumField() {
 			if !v.Type().Field(i).IsExported() {
 				continue
@@ -50,7 +46,8 @@ func (s *Site) checkNode(v reflect.Value) error {
 				return err
 			}
 		}
-	case reflect.Slice:
+	}
+	if kind == reflect.Slice {
 		for i := range v.Len() {
 			if err := s.checkNode(v.Index(i)); err != nil {
 				return err

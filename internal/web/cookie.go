@@ -16,13 +16,7 @@ type Cookie struct {
 
 // SetCookie sends c.
 func (s *Site) SetCookie(w http.ResponseWriter, c Cookie) {
-	h := s.baseCookie(c.Name, c.Path)
-	h.Value = c.Value
-	h.MaxAge = int(c.MaxAge / time.Second)
-	if c.Strict {
-		h.SameSite = http.SameSiteStrictMode
-	}
-	http.SetCookie(w, h)
+	s.sendCookie(w, c, int(c.MaxAge/time.Second))
 }
 
 // Cookie reads a cookie. A name that came more than once is ignored: one of the two was not set by us.
@@ -36,19 +30,21 @@ func (s *Site) Cookie(r *http.Request, name string) (string, bool) {
 
 // ClearCookie makes the browser forget a cookie; path as it was set.
 func (s *Site) ClearCookie(w http.ResponseWriter, name, path string) {
-	h := s.baseCookie(name, path)
-	h.MaxAge = -1
-	http.SetCookie(w, h)
+	s.sendCookie(w, Cookie{Name: name, Path: path}, -1)
 }
 
-func (s *Site) baseCookie(name, path string) *http.Cookie {
+func (s *Site) sendCookie(w http.ResponseWriter, c Cookie, seconds int) {
+	path, sameSite := c.Path, http.SameSiteLaxMode
 	if path == "" || s.config.Secure {
 		path = "/"
 	}
-	return &http.Cookie{
-		Name: s.cookieName(name), Path: path,
-		HttpOnly: true, Secure: s.config.Secure, SameSite: http.SameSiteLaxMode,
+	if c.Strict {
+		sameSite = http.SameSiteStrictMode
 	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // not Secure only where the site is plain http, which is loopback
+		Name: s.cookieName(c.Name), Value: c.Value, Path: path, MaxAge: seconds,
+		HttpOnly: true, Secure: s.config.Secure, SameSite: sameSite,
+	})
 }
 
 // cookieName carries the slug, because a browser shares the cookies of localhost among all its ports, and over

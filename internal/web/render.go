@@ -63,7 +63,7 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, p Page
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the browser hung up: nobody is left to tell
+		_, _ = w.Write(body) //nolint:gosec // escaped by html/template; an error means that nobody is left to tell
 	}
 }
 

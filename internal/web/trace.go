@@ -17,6 +17,6 @@ func Trace(ctx context.Context) string {
 
 func withTrace(ctx context.Context) context.Context {
 	var b [4]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails since Go 1.24
+	rand.Read(b[:])
 	return context.WithValue(ctx, traceKey{}, fmt.Sprintf("%X-%X", b[:2], b[2:]))
 }
