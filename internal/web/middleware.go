@@ -25,7 +25,7 @@ func (s *Site) Middleware(next http.Handler) http.Handler {
 		case !s.mayPost(r):
 			s.refuse(out, r, http.StatusForbidden, "csrf")
 		default:
-			r.Body = http.MaxBytesReader(out, r.Body, MaxBody)
+			r.Body = http.MaxBytesReader(w, r.Body, MaxBody) // w itself, so that the server stops reading as well
 			next.ServeHTTP(out, r)
 		}
 	})
