@@ -14,6 +14,9 @@ export default async function* reporter(source) {
       yield data.message.endsWith('\n') ? data.message : data.message + '\n'
     } else if (type === 'test:diagnostic' && data.nesting > 0) {
       yield `${data.message}\n`
+    } else if (type === 'test:fail' && data.details?.type === 'suite') {
+      const error = data.details.error // its tests are counted; a broken before or after is only told here
+      if (error?.failureType === 'hookFailed') yield `${data.name}: ${error.cause?.stack ?? error.cause}\n`
     } else if ((type === 'test:pass' || type === 'test:fail') && data.details?.type !== 'suite') {
       const Test = [path.basename(data.file ?? ''), ...names.slice(0, data.nesting), data.name].join(' › ')
       const Elapsed = (data.details?.duration_ms ?? 0) / 1000
