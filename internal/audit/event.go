@@ -102,7 +102,7 @@ func encode(e Event) (stored, error) {
 }
 
 // decode is the reverse of encode, for reading.
-func (s stored) row(hash [32]byte) (Row, error) {
+func (s stored) decode(hash [32]byte) (Row, error) {
 	r := Row{
 		Seq: s.seq,
 		At:  time.UnixMicro(s.at).UTC(),

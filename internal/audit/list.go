@@ -1,8 +1,6 @@
 package audit
 
-import (
-	"context"
-)
+import "context"
 
 // The number of rows of one List: what is asked for when nothing is said, and the most there is.
 const (
@@ -32,7 +30,7 @@ func (l *Log) List(ctx context.Context, q Query) ([]Row, error) {
 	for _, f := range list {
 		var hash [32]byte
 		copy(hash[:], f.hash)
-		r, err := f.row(hash)
+		r, err := f.decode(hash)
 		if err != nil || len(f.hash) != len(hash) {
 			return nil, &BrokenError{Seq: f.seq, Why: Altered}
 		}

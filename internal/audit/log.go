@@ -21,6 +21,8 @@ const appendTimeout = 10 * time.Second
 type Log struct {
 	db  *sqldb.DB
 	now func() time.Time
+
+	queue queue
 }
 
 // New returns the log on db and brings its tables up to date.
@@ -48,24 +50,35 @@ func (l *Log) Append(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
-	defer cancel()
-	return l.db.BeforeCommit(ctx, func(ctx context.Context) error { return l.write(ctx, s) })
+	if l.db.BeforeCommit(ctx, func(ctx context.Context) error { return l.write(ctx, []stored{s}) }) {
+		return nil
+	}
+	return l.queue.join(s, func(events []stored) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+		defer cancel()
+		return l.db.Tx(ctx, func(ctx context.Context) error { return l.write(ctx, events) })
+	})
 }
 
-// write adds a row and moves the head, in the transaction in ctx.
-func (l *Log) write(ctx context.Context, s stored) error {
+// write adds rows and moves the head, in the transaction in ctx.
+func (l *Log) write(ctx context.Context, events []stored) error {
 	// The first statement takes the lock on the head; from here to the commit we are alone.
-	seq, prev, err := nextHead(ctx, l.db)
+	seq, prev, err := advanceHead(ctx, l.db, len(events))
 	if err != nil {
 		return fmt.Errorf("audit: head: %w", err)
 	}
-	s.seq, s.prev, s.at = seq, prev, l.now().UnixMicro()
-	hash := s.hash()
-	if err := insertRow(ctx, l.db, s, hash); err != nil {
+	at := l.now().UnixMicro()
+	rows := make([]row, len(events))
+	for i, s := range events {
+		seq++
+		s.seq, s.prev, s.at = seq, prev, at
+		prev = s.hash()
+		rows[i] = row{s, prev}
+	}
+	if err := insertRows(ctx, l.db, rows); err != nil {
 		return fmt.Errorf("audit: row: %w", err)
 	}
-	if err := setHead(ctx, l.db, hash); err != nil {
+	if err := setHead(ctx, l.db, prev); err != nil {
 		return fmt.Errorf("audit: head: %w", err)
 	}
 	return nil

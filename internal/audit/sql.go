@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,19 +15,20 @@ import (
 // rowColumns is the order in which scanRow reads.
 const rowColumns = `seq, at_us, kind, account, client, session, actor, reason, trace, facts, prev, hash`
 
-// nextHead counts the head up by one and returns the new number and the hash of the row before it.
-func nextHead(ctx context.Context, db *sqldb.DB) (seq int64, prev [32]byte, err error) {
+// advanceHead counts the head up by n and returns number and hash of the last row before that.
+func advanceHead(ctx context.Context, db *sqldb.DB, n int) (seq int64, prev [32]byte, err error) {
 	var hash []byte
-	err = db.QueryRow(ctx, `UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, hash`).Scan(&seq, &hash)
+	err = db.QueryRow(ctx, `UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq, hash`, n).Scan(&seq, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = &BrokenError{Why: Headless}
 	}
 	if err != nil {
 		return 0, prev, err
 	}
-	prev, ok := headHash(seq-1, hash)
+	seq -= int64(n)
+	prev, ok := headHash(seq, hash)
 	if !ok {
-		return 0, prev, &BrokenError{Seq: seq - 1, Why: Headless}
+		return 0, prev, &BrokenError{Seq: seq, Why: Headless}
 	}
 	return seq, prev, nil
 }
@@ -56,13 +58,39 @@ func headHash(seq int64, b []byte) (hash [32]byte, ok bool) {
 	return hash, n == len(hash) && len(b) == len(hash)
 }
 
-func insertRow(ctx context.Context, db *sqldb.DB, s stored, hash [32]byte) error {
-	t := s.texts
-	_, err := db.Exec(ctx, `INSERT INTO audit_event (`+rowColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		s.seq, s.at, t[textKind], t[textAccount], t[textClient], t[textSession], t[textActor], t[textReason], t[textTrace],
-		t[textFacts], s.prev[:], hash[:])
-	return err
+// row is what is written: an event in its place, and its hash.
+type row struct {
+	stored
+	hash [32]byte
+}
+
+// maxInsert bounds the rows of one statement. Each number of rows is a statement of its own for the databases to prepare.
+const maxInsert = 16
+
+func insertRows(ctx context.Context, db *sqldb.DB, rows []row) error {
+	for chunk := range slices.Chunk(rows, maxInsert) {
+		var values strings.Builder
+		args := make([]any, 0, len(chunk)*12)
+		for i, r := range chunk {
+			if i > 0 {
+				values.WriteString(", ")
+			}
+			t := r.texts
+			columns := []any{r.seq, r.at, t[textKind], t[textAccount], t[textClient], t[textSession], t[textActor], t[textReason],
+				t[textTrace], t[textFacts], r.prev[:], r.hash[:]}
+			open := "($"
+			for _, c := range columns {
+				args = append(args, c)
+				values.WriteString(open + strconv.Itoa(len(args)))
+				open = ", $"
+			}
+			values.WriteString(")")
+		}
+		if _, err := db.Exec(ctx, `INSERT INTO audit_event (`+rowColumns+`) VALUES `+values.String(), args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // found is a row as it was found, with whatever hash it has.

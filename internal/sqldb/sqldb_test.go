@@ -146,17 +146,20 @@ func TestTx(t *testing.T) {
 			return nil
 		}, boom, ""},
 		{"before commit runs last", func(ctx context.Context, db *sqldb.DB) error {
-			err := db.BeforeCommit(ctx, func(ctx context.Context) error {
-				n, err := db.Exec(ctx, `UPDATE item SET count = 7 WHERE name = 'a'`)
+			if !db.BeforeCommit(ctx, func(ctx context.Context) error {
+				n, err := db.Exec(ctx, `UPDATE item SET name = 'b' WHERE name = 'a'`)
 				if err == nil && n != 1 {
 					err = errors.New("a was not yet there")
 				}
 				return err
-			})
-			return errors.Join(err, insert(ctx, db, "a"))
-		}, nil, "a"},
+			}) {
+				return errors.New("no transaction")
+			}
+			return insert(ctx, db, "a")
+		}, nil, "b"},
 		{"before commit can refuse", func(ctx context.Context, db *sqldb.DB) error {
-			return errors.Join(insert(ctx, db, "a"), db.BeforeCommit(ctx, func(context.Context) error { return boom }))
+			db.BeforeCommit(ctx, func(context.Context) error { return boom })
+			return insert(ctx, db, "a")
 		}, boom, ""},
 	}
 	for _, tt := range tests {
@@ -209,6 +212,23 @@ func TestFailedStatementEndsTransaction(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestBeforeCommitNeedsTransaction(t *testing.T) {
+	db, other := sqldbtest.Open(t), sqldbtest.Open(t)
+	never := func(context.Context) error { t.Error("ran"); return nil }
+	if db.BeforeCommit(t.Context(), never) {
+		t.Error("joined nothing")
+	}
+	err := other.Tx(t.Context(), func(ctx context.Context) error {
+		if db.BeforeCommit(ctx, never) {
+			t.Error("joined the transaction of another database")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestPanicRollsBack(t *testing.T) {

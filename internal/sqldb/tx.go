@@ -100,19 +100,19 @@ func (d *DB) rollback(s *sql.Tx, cause error) error {
 }
 
 // BeforeCommit has fn run as the last thing the transaction in ctx does before it commits, in the order of registration; its
-// error rolls back. Without a transaction in ctx fn runs now, in one of its own.
+// error rolls back. It reports false, and does nothing, if there is no transaction in ctx.
 //
 // It is for rows that everybody writes to, like the head of the audit chain: locked last they are locked briefly, and two
 // transactions cannot lock them in opposite orders.
-func (d *DB) BeforeCommit(ctx context.Context, fn func(ctx context.Context) error) error {
+func (d *DB) BeforeCommit(ctx context.Context, fn func(ctx context.Context) error) bool {
 	t := d.tx(ctx)
 	if t == nil {
-		return d.Tx(ctx, fn)
+		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = append(t.last, fn)
-	return nil
+	return true
 }
 
 // finish runs what was registered with BeforeCommit, including what that registers in turn.
