@@ -22,13 +22,16 @@ var arrows = map[string][]string{
 	"cardauth/pcsc":     {"cardauth/jpki", "internal"},
 	"cardauth/cardtest": {"cardauth", "cardauth/jpki", "keys", "internal"},
 	"cardauth/agent":    {"cardauth", "cardauth/jpki", "keys", "internal"},
-	"federation":        {"clients", "keys", "internal"},
-	"idp":               {"federation", "clients", "cardauth", "keys", "internal"},
-	"idp/hub":           {"idp", "federation", "clients", "cardauth", "keys", "internal"},
-	"idp/idptest":       {"idp", "federation", "clients", "cardauth", "keys", "internal"},
+	// The demo's reader: the card app on one side, made-up cards on the other.
+	"cardauth/agent/drawer": {"cardauth/agent", "cardauth/cardtest", "cardauth/jpki", "internal"},
+	"federation":            {"clients", "keys", "internal"},
+	"idp":                   {"federation", "clients", "cardauth", "keys", "internal"},
+	"idp/hub":               {"idp", "federation", "clients", "cardauth", "keys", "internal"},
+	// A complete hub with a citizen and a card, for tests of relying parties.
+	"idp/idptest":       {"idp", "idp/hub", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jpki", "keys", "internal"},
 	"internal":          {"internal"},
 	"internal/archtest": {},
-	"internal/testenv":  {},
+	"internal/testenv":  {"internal"},
 	"internal/testrun":  {},
 }
 
