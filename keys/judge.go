@@ -168,11 +168,34 @@ func hasCloseFactors(n *big.Int) bool {
 	for range fermatRounds {
 		square.Mul(a, a)
 		square.Sub(&square, n)
-		root.Sqrt(&square)
-		if check.Mul(&root, &root).Cmp(&square) == 0 {
-			return true
+		if maybeSquare(&square) {
+			root.Sqrt(&square)
+			if check.Mul(&root, &root).Cmp(&square) == 0 {
+				return true
+			}
 		}
 		a.Add(a, one)
+	}
+	return false
+}
+
+// maybeSquare rules out 99 numbers in 100 without taking a root: a square is a
+// square modulo everything.
+func maybeSquare(n *big.Int) bool {
+	rest := new(big.Int).Mod(n, big.NewInt(64*9*5*7*11*13)).Int64()
+	for _, m := range []int64{64, 9, 5, 7, 11, 13} {
+		if !squareModulo(rest%m, m) {
+			return false
+		}
+	}
+	return true
+}
+
+func squareModulo(rest, m int64) bool {
+	for i := range m {
+		if i*i%m == rest {
+			return true
+		}
 	}
 	return false
 }
