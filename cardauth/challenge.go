@@ -173,7 +173,7 @@ func (c *Challenges) take(ctx context.Context, id string) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("encode challenge: %w", err)
 	}
-	err = c.Store.Swap(ctx, challengeKey(id), version, tombstone, 0)
+	err = c.Store.Swap(ctx, challengeKey(id), version, tombstone, ephemeral.KeepLife)
 	if errors.Is(err, ephemeral.ErrConflict) {
 		return record{}, &Error{Reason: ChallengeSpent, Bound: rec.Bound}
 	}

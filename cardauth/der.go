@@ -114,7 +114,7 @@ func readExtensions(input cryptobyte.String) ([]extension, bool) {
 		var body cryptobyte.String
 		var e extension
 		if !sequence.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1ObjectIdentifier(&e.oid) ||
-			!body.ReadOptionalASN1Boolean(&e.critical, cbasn1.BOOLEAN, false) ||
+			body.PeekASN1Tag(cbasn1.BOOLEAN) && !body.ReadASN1Boolean(&e.critical) ||
 			!body.ReadASN1(&e.value, cbasn1.OCTET_STRING) || !body.Empty() || len(out) == maxExtensions {
 			return nil, false
 		}
