@@ -1,0 +1,130 @@
+package idp
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+// expiringSoon is when the account page begins to speak of renewal: offices renew from three months before the end.
+const expiringSoon = 90 * 24 * time.Hour
+
+// getHome explains the hub to somebody who typed its address.
+func (p *Provider) getHome(c echo.Context) error {
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "home", Title: "home.title", SignedIn: s != nil})
+	return nil
+}
+
+func (p *Provider) static(name string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: name, Title: name + ".title"})
+		return nil
+	}
+}
+
+// getAccount shows a person's folder: the card, the signed-in devices, the services.
+func (p *Provider) getAccount(c echo.Context) error {
+	ctx := c.Request().Context()
+	s, err := p.ownPage(c, "/account")
+	if err != nil || s == nil {
+		return err
+	}
+	acc, err := p.accounts.get(ctx, s.Account)
+	if err != nil {
+		return fmt.Errorf("read account: %w", err)
+	}
+	v := AccountView{Opened: acc.OpenedAt}
+	cards, err := p.accounts.cards(ctx, s.Account)
+	if err != nil {
+		return fmt.Errorf("read cards: %w", err)
+	}
+	if len(cards) > 0 {
+		v.Card = CardView{Kind: cards[0].Kind, NotAfter: cards[0].NotAfter, ExpiringSoon: cards[0].NotAfter.Sub(p.now()) < expiringSoon}
+	}
+	if v.Sessions, err = p.sessionViews(c, s, acc); err != nil {
+		return err
+	}
+	lang := p.site.Lang(c.Request())
+	list, err := p.accounts.consents(ctx, s.Account)
+	if err != nil {
+		return fmt.Errorf("read consents: %w", err)
+	}
+	for _, con := range list {
+		name, operator := p.displayName(ctx, con.Client, lang)
+		v.Services = append(v.Services, ConnectedView{Name: name, Operator: operator, Since: con.Since, Scopes: con.Scopes})
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: v})
+	return nil
+}
+
+func (p *Provider) sessionViews(c echo.Context, current *session, acc account) ([]SessionView, error) {
+	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
+	all, err := p.sessions.of(ctx, current.Account)
+	if err != nil {
+		return nil, err
+	}
+	var out []SessionView
+	for _, s := range all {
+		if s.Created <= acc.EndedBefore {
+			continue
+		}
+		v := SessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Current: s.ID == current.ID}
+		for _, cl := range s.Clients {
+			name, _ := p.displayName(ctx, cl.ID, lang)
+			v.Services = append(v.Services, name)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (p *Provider) getSignOutEverywhere(c echo.Context) error {
+	s, err := p.ownPage(c, "/account/sign-out-everywhere")
+	if err != nil || s == nil {
+		return err
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true, OpenForm: true})
+	return nil
+}
+
+// postSignOutEverywhere ends every session and every grant of the person.
+func (p *Provider) postSignOutEverywhere(c echo.Context) error {
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		if err := p.endEverything(c, s); err != nil {
+			return err
+		}
+	}
+	return c.Redirect(http.StatusSeeOther, "/signed-out?everywhere=1")
+}
+
+// endEverything: the one row decides. The deletions after it only save the stores the wait for expiry.
+func (p *Provider) endEverything(c echo.Context, s *session) error {
+	ctx := c.Request().Context()
+	if err := p.accounts.endAll(ctx, s.Account); err != nil {
+		return fmt.Errorf("end everything: %w", err)
+	}
+	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	all, err := p.sessions.of(ctx, s.Account)
+	if err != nil {
+		return err
+	}
+	for _, n := range all {
+		if err := p.sessions.end(ctx, n); err != nil {
+			return err
+		}
+	}
+	return p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
+}

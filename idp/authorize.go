@@ -1,0 +1,259 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+)
+
+// getAuthorize is the authorization endpoint, for GET and POST (OIDC Core §3.1.2.1).
+func (p *Provider) getAuthorize(c echo.Context) error {
+	ctx := c.Request().Context()
+	form, broken := readForm(c.Request())
+	if form == nil {
+		form = url.Values{}
+	}
+	req, _, err := p.authorizationRequest(ctx, form, broken)
+	if err != nil {
+		var o *oauthError
+		if errors.As(err, &o) {
+			return &redirected{req, o}
+		}
+		return err
+	}
+	tx := &transaction{State: Received, Request: req, StartedAt: p.now().Unix()}
+	return p.advance(c, tx)
+}
+
+// authorizationRequest reads a request by value or by reference to a pushed one.
+func (p *Provider) authorizationRequest(ctx context.Context, form url.Values, broken error) (*authzRequest, *clients.Client, error) {
+	if uri := form.Get("request_uri"); strings.HasPrefix(uri, parPrefix) && len(form["request_uri"]) == 1 {
+		return p.pushedRequest(ctx, uri, form)
+	}
+	return p.judge(ctx, form, broken, false)
+}
+
+// advance looks at what is known, asks next what must happen, and sends the browser there. Every step of a login ends here.
+func (p *Provider) advance(c echo.Context, tx *transaction) error {
+	ctx := c.Request().Context()
+	if tx.State == Completed {
+		return p.sendAgain(c, tx)
+	}
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	sit, con, err := p.situation(ctx, tx, s)
+	if err != nil {
+		return err
+	}
+	step, why := next(sit, p.now())
+	switch step {
+	case StepComplete:
+		return p.complete(c, tx, s, con)
+	case StepRefuse:
+		return p.refuse(c, tx, codeOf(why))
+	case StepLogin, StepOpenFolder, StepConsent:
+		if err := p.park(c, tx, step); err != nil {
+			return err
+		}
+		return c.Redirect(http.StatusSeeOther, stepPath(step)+"?tx="+tx.ID)
+	}
+	return fmt.Errorf("step %d unknown", step)
+}
+
+func stepPath(s Step) string {
+	switch s {
+	case StepOpenFolder:
+		return "/folder/open"
+	case StepConsent:
+		return "/consent"
+	case StepLogin, StepComplete, StepRefuse:
+	}
+	return "/login"
+}
+
+// park stores the transaction before the browser leaves for a page.
+func (p *Provider) park(c echo.Context, tx *transaction, step Step) error {
+	if tx.ID == "" {
+		tx.Browser = digest(p.browserProof(c))
+	}
+	if step == StepConsent && tx.State != Authenticated {
+		if err := tx.move(Authenticated); err != nil {
+			return err
+		}
+	}
+	if tx.ID == "" {
+		return p.transactions.create(c.Request().Context(), tx)
+	}
+	return p.transactions.save(c.Request().Context(), tx)
+}
+
+// situation gathers what next looks at.
+func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (situation, consent, error) {
+	sit := situation{State: tx.State, Own: tx.Request == nil, HintAgree: true, Decided: tx.Decided}
+	var con consent
+	if s != nil {
+		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), ACR: s.ACR, Here: tx.SID == s.ID}
+	}
+	req := tx.Request
+	if req == nil {
+		return sit, con, nil
+	}
+	sit.Prompt, sit.MaxAge, sit.ACR = req.Prompt, req.maxAge(), req.ACR
+	if s == nil {
+		return sit, con, nil
+	}
+	con, err := p.accounts.consentFor(ctx, s.Account, req.Client)
+	if err != nil {
+		return sit, con, fmt.Errorf("read consent: %w", err)
+	}
+	sit.Covered = con.covers(req.Scopes)
+	if req.HintSub != "" {
+		sub, err := p.subjectFor(ctx, s, req.Client)
+		if err != nil {
+			return sit, con, err
+		}
+		sit.HintAgree = sub == req.HintSub
+	}
+	return sit, con, nil
+}
+
+func (p *Provider) subjectFor(ctx context.Context, s *session, id clients.ID) (string, error) {
+	c, err := p.client(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	sub, err := p.subjects.For(ctx, s.Account, c.Sector())
+	if err != nil {
+		return "", fmt.Errorf("pairwise subject: %w", err)
+	}
+	return sub, nil
+}
+
+// complete answers a request for which nothing more is needed.
+func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con consent) error {
+	if tx.Request == nil {
+		return c.Redirect(http.StatusSeeOther, tx.Return)
+	}
+	ctx := c.Request().Context()
+	req := tx.Request
+	client, err := p.client(ctx, req.Client)
+	if err != nil {
+		return err
+	}
+	sub, err := p.subjectFor(ctx, s, req.Client)
+	if err != nil {
+		return err
+	}
+	// The session names the service before any token exists: tokens of a service that the session does not name are dead.
+	if err := p.sessions.touch(ctx, s, req.Client); err != nil {
+		return err
+	}
+	now := p.now()
+	g := &grant{
+		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
+		Scopes: p.grantable(client, req.Scopes), AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
+		Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
+	}
+	code, err := p.engine.issueCode(ctx, p.unit(client), req, g, time.Unix(tx.StartedAt, 0))
+	if errors.Is(err, ephemeral.ErrExists) {
+		code, err = p.repeated(ctx, tx)
+	}
+	if err != nil {
+		var o *oauthError
+		if errors.As(err, &o) {
+			return &redirected{req, o}
+		}
+		return err
+	}
+	if err := p.close(ctx, tx); err != nil {
+		return err
+	}
+	if err := p.record(ctx, audit.Event{Kind: eventEntered, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
+		return err
+	}
+	p.sendBack(c.Response(), c.Request(), req, url.Values{"code": {code}})
+	return nil
+}
+
+// close marks a stored transaction completed. A lost swap is the same browser completing it at the same moment.
+func (p *Provider) close(ctx context.Context, tx *transaction) error {
+	if tx.ID == "" {
+		return nil
+	}
+	if tx.State == Received || tx.State == Authenticating {
+		tx.State = Authenticated // the session satisfied the request while the login page was open
+	}
+	if err := tx.move(Completed); err != nil {
+		return err
+	}
+	if err := p.transactions.save(ctx, tx); err != nil && !errors.Is(err, errMove) {
+		return err
+	}
+	return nil
+}
+
+// sendAgain answers a press on a button of a login that is over.
+func (p *Provider) sendAgain(c echo.Context, tx *transaction) error {
+	if tx.Request == nil {
+		return c.Redirect(http.StatusSeeOther, tx.Return)
+	}
+	code, err := p.repeated(c.Request().Context(), tx)
+	if err != nil {
+		return err
+	}
+	p.sendBack(c.Response(), c.Request(), tx.Request, url.Values{"code": {code}})
+	return nil
+}
+
+// repeated returns the code of a request that has been completed before. The same login in the same browser is a second press: it is sent on
+// with the same code while that is unspent. Anything else is a pushed request used twice (RFC 9126 §4).
+func (p *Provider) repeated(ctx context.Context, tx *transaction) (string, error) {
+	g, _, err := p.grants.get(ctx, tx.Request.Grant)
+	if err != nil && !errors.Is(err, ephemeral.ErrNotFound) {
+		return "", err
+	}
+	if err == nil && tx.ID != "" && g.Tx == tx.ID && !g.Code.Spent && g.Code.Exp > p.now().Unix() {
+		return p.codeFor(g.ID), nil
+	}
+	if err := p.record(ctx, audit.Event{Kind: eventPushedReplayed, Client: string(tx.Request.Client)}); err != nil {
+		return "", err
+	}
+	return "", &Error{Reason: RequestExpired, Detail: "request completed before", Client: string(tx.Request.Client)}
+}
+
+// grantable drops offline_access where the client cannot use it (OIDC Core §11).
+func (p *Provider) grantable(c *clients.Client, scopes []string) []string {
+	if slices.Contains(c.GrantTypes(), "refresh_token") {
+		return scopes
+	}
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
+}
+
+// refuse ends the login and tells the service, or the citizen if no service asked.
+func (p *Provider) refuse(c echo.Context, tx *transaction, o *oauthError) error {
+	if tx.ID != "" && tx.State != Refused && tx.State != Completed {
+		if err := tx.move(Refused); err != nil {
+			return err
+		}
+		if err := p.transactions.save(c.Request().Context(), tx); err != nil {
+			return err
+		}
+	}
+	if tx.Request == nil {
+		return c.Redirect(http.StatusSeeOther, "/")
+	}
+	return &redirected{tx.Request, o}
+}

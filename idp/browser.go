@@ -1,0 +1,136 @@
+package idp
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+const (
+	cookieSession = "session"
+	cookieBrowser = "browser"
+)
+
+// browserProof returns the secret that tells this browser from every other, and gives it one if it has none. All logins of one
+// browser share it, so that two tabs do not spoil each other's.
+func (p *Provider) browserProof(c echo.Context) string {
+	if v, ok := p.site.Cookie(c.Request(), cookieBrowser); ok && isBase64URL(v, 43) {
+		return v
+	}
+	v := newSecret()
+	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieBrowser, Value: v})
+	return v
+}
+
+// ownTransaction returns the transaction named in the request if this browser started it.
+func (p *Provider) ownTransaction(c echo.Context, id string) (*transaction, error) {
+	ctx := c.Request().Context()
+	tx, err := p.transactions.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	proof, ok := p.site.Cookie(c.Request(), cookieBrowser)
+	if !ok {
+		return nil, &Error{Reason: CookiesOff, Detail: "no browser cookie came back"}
+	}
+	if !sameDigest(tx.Browser, digest(proof)) {
+		if err := p.record(ctx, audit.Event{Kind: eventOtherBrowser, Client: tx.clientID(), Reason: OtherBrowser.String()}); err != nil {
+			return nil, err
+		}
+		return nil, &Error{Reason: OtherBrowser, Detail: "transaction of another browser", Client: tx.clientID()}
+	}
+	return tx, nil
+}
+
+func (tx *transaction) clientID() string {
+	if tx.Request == nil {
+		return ""
+	}
+	return string(tx.Request.Client)
+}
+
+// currentSession returns the browser's live session, or nil.
+func (p *Provider) currentSession(c echo.Context) (*session, error) {
+	cookie, ok := p.site.Cookie(c.Request(), cookieSession)
+	if !ok {
+		return nil, nil
+	}
+	ctx := c.Request().Context()
+	s, err := p.sessions.byCookie(ctx, cookie)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	acc, err := p.accounts.get(ctx, s.Account)
+	if err != nil {
+		return nil, fmt.Errorf("account of session: %w", err)
+	}
+	if s.Created <= acc.EndedBefore {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// signIn makes a new session for the owner of a proven card and gives it to the browser. Whatever session the browser had is over.
+func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
+	ctx := c.Request().Context()
+	old, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	s.Device = deviceOf(c.Request().UserAgent())
+	cookie, err := p.sessions.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		if old.Account == s.Account { // the same person again: services entered before stay in the session
+			for _, cl := range old.Clients {
+				if err := p.sessions.touch(ctx, s, cl.ID); err != nil {
+					return err
+				}
+			}
+		}
+		if err := p.sessions.end(ctx, old); err != nil {
+			return err
+		}
+	}
+	tx.SID = s.ID
+	if err := tx.move(Authenticated); err != nil {
+		return err
+	}
+	tx.Proof = nil
+	if err := p.transactions.save(ctx, tx); err != nil {
+		return err
+	}
+	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
+	return p.record(ctx, audit.Event{Kind: eventLogin, Account: string(s.Account), Client: tx.clientID(), Session: s.ID,
+		Facts: map[string]string{"acr": s.ACR, "revocation": s.Source}})
+}
+
+// sessionOf makes the session that a proof deserves.
+func (p *Provider) sessionOf(proof *cardProof) *session {
+	return &session{AuthTime: max(proof.At, p.now().Add(-time.Minute).Unix()), ACR: ACRCard, AMR: []string{"sc", "pin", "hwk", "mfa"}, Source: proof.Source}
+}
+
+// deviceOf says in plain words what a browser is. The words are all of ours: nothing of the header is kept.
+func deviceOf(agent string) string {
+	browser, system := "", ""
+	for _, m := range []struct{ mark, name string }{{"Edg/", "Edge"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
+		if strings.Contains(agent, m.mark) {
+			browser = m.name
+			break
+		}
+	}
+	for _, m := range []struct{ mark, name string }{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS", "Mac"}, {"Linux", "Linux"}} {
+		if strings.Contains(agent, m.mark) {
+			system = m.name
+			break
+		}
+	}
+	return strings.Trim(system+"・"+browser, "・")
+}

@@ -1,0 +1,232 @@
+package idp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+// returnLife is how long a browser may take from the card app back to the hub.
+const returnLife = 2 * time.Minute
+
+// maxCardResponse bounds what a card app may send: one JWS with one certificate.
+const maxCardResponse = 16 << 10
+
+// cardReturn is what waits for the browser behind a one-time return code: the outcome of a card response. Alone it logs nobody in;
+// the browser that started the login has to bring its cookie.
+type cardReturn struct {
+	Tx      string     `json:"t"`
+	Proof   *cardProof `json:"k,omitempty"`
+	Refused string     `json:"r,omitempty"`
+}
+
+func returnKey(code string) string   { return "return:1:" + digest(code) }
+func returnedKey(code string) string { return "returned:1:" + digest(code) }
+
+// getChallenge gives the card app the signed challenge.
+func (p *Provider) getChallenge(c echo.Context) error {
+	ctx := c.Request().Context()
+	id := c.Param("id")
+	token, err := p.challenges.JWT(ctx, id)
+	if err != nil {
+		return p.refuseCard(c, "", err)
+	}
+	if err := p.store.Create(ctx, fetchedKey(id), []byte{1}, transactionLife); err != nil && !errors.Is(err, ephemeral.ErrExists) {
+		return fmt.Errorf("note challenge as fetched: %w", err)
+	}
+	return c.Blob(http.StatusOK, "application/jwt", []byte(token))
+}
+
+// postChallenge takes the card's answer. Whatever it is, the browser gets an address at the hub to go to, unless no login is known.
+func (p *Provider) postChallenge(c echo.Context) error {
+	ctx := c.Request().Context()
+	body, err := io.ReadAll(io.LimitReader(c.Request().Body, maxCardResponse+1))
+	if err != nil || len(body) > maxCardResponse {
+		return p.refuseCard(c, "", &cardauth.Error{Reason: cardauth.Malformed, Detail: "body too long or broken"})
+	}
+	unverified, err := cardauth.ParseResponse(body)
+	if err != nil {
+		return p.refuseCard(c, "", err)
+	}
+	identity, err := p.cards.Verify(ctx, c.Param("id"), unverified)
+	if err != nil {
+		var ce *cardauth.Error
+		bound := ""
+		if errors.As(err, &ce) {
+			bound = ce.Bound
+		}
+		return p.refuseCard(c, bound, err)
+	}
+	b, fresh := identity.Binding(), identity.Fresh()
+	uri, err := p.returnURI(ctx, cardReturn{Tx: identity.Bound(), Proof: &cardProof{
+		IssuerKey: b.IssuerKeyID, Serial: b.SerialDigest[:], Kind: fmt.Sprint(identity.Kind()), NotAfter: identity.NotAfter().Unix(),
+		Source: fresh.Source, Produced: fresh.ProducedAt.Unix(), At: p.now().Unix(),
+	}})
+	if err != nil {
+		return err
+	}
+	writeJSON(c.Response(), c.Request(), http.StatusOK, map[string]string{"return_uri": uri})
+	return nil
+}
+
+// returnURI stores an outcome and returns the one-time address where the browser collects it.
+func (p *Provider) returnURI(ctx context.Context, r cardReturn) (string, error) {
+	code := newSecret()
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode card return: %w", err)
+	}
+	if err := p.store.Create(ctx, returnKey(code), b, returnLife); err != nil {
+		return "", fmt.Errorf("store card return: %w", err)
+	}
+	return p.issuer + "/login/return?" + url.Values{"code": {code}}.Encode(), nil
+}
+
+// refuseCard answers the card app with the reason, and with an address for the browser if the login is known.
+func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
+	ctx := c.Request().Context()
+	var ce *cardauth.Error
+	if !errors.As(err, &ce) {
+		return err
+	}
+	word := ce.Reason.String()
+	p.log.InfoContext(ctx, "card response refused", "reason", word, "detail", ce.Detail, "trace", web.Trace(ctx))
+	e := audit.Event{Kind: eventCardRefused, Reason: word}
+	if tx, err := p.transactions.get(ctx, bound); err == nil {
+		e.Client = tx.clientID()
+	}
+	if err := p.record(ctx, e); err != nil {
+		return err
+	}
+	answer := map[string]string{"error": word, "error_description": "the card response was refused"}
+	if bound != "" {
+		uri, err := p.returnURI(ctx, cardReturn{Tx: bound, Refused: word})
+		if err != nil {
+			return err
+		}
+		answer["return_uri"] = uri
+	}
+	writeJSON(c.Response(), c.Request(), cardStatus(ce.Reason), answer)
+	return nil
+}
+
+// getLoginReturn is where the browser comes back from the card app. The code is spent before anything is looked at; then the
+// browser has to be the one that started the login. Someone lured into signing another's challenge ends here.
+func (p *Provider) getLoginReturn(c echo.Context) error {
+	ctx := c.Request().Context()
+	code := c.QueryParam("code")
+	if !isBase64URL(code, 43) {
+		return p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
+	}
+	b, err := p.store.Take(ctx, returnKey(code))
+	if errors.Is(err, ephemeral.ErrNotFound) {
+		if _, err := p.store.Get(ctx, returnedKey(code)); err == nil {
+			return p.refuseReturn(ctx, ReturnUsed, eventReturnReused)
+		} else if !errors.Is(err, ephemeral.ErrNotFound) {
+			return err
+		}
+		return p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
+	}
+	if err != nil {
+		return fmt.Errorf("take card return: %w", err)
+	}
+	// A crash between Take and here leaves a code that is unknown instead of used: a different word on the same dead end.
+	if err := p.store.Create(ctx, returnedKey(code), []byte{1}, transactionLife); err != nil && !errors.Is(err, ephemeral.ErrExists) {
+		return fmt.Errorf("note code as used: %w", err)
+	}
+	var ret cardReturn
+	if err := json.Unmarshal(b, &ret); err != nil {
+		return fmt.Errorf("decode card return: %w", err)
+	}
+	tx, err := p.ownTransaction(c, ret.Tx)
+	if err != nil {
+		return err
+	}
+	if ret.Refused != "" {
+		// The outcome has an address of its own, so that a reload shows it again.
+		return c.Redirect(http.StatusSeeOther, "/login/refused?"+url.Values{"tx": {tx.ID}, "reason": {ret.Refused}}.Encode())
+	}
+	return p.proven(c, tx, ret.Proof)
+}
+
+func (p *Provider) refuseReturn(ctx context.Context, reason Reason, kind audit.Kind) error {
+	if err := p.record(ctx, audit.Event{Kind: kind, Reason: reason.String()}); err != nil {
+		return err
+	}
+	return &Error{Reason: reason, Detail: "login return"}
+}
+
+// proven goes on with a login whose card is good: into the owner's folder, or to opening one.
+func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) error {
+	ctx := c.Request().Context()
+	id, err := p.accounts.byCard(ctx, proof)
+	if errors.Is(err, errNoAccount) {
+		if err := tx.move(Proven); err != nil {
+			return err
+		}
+		tx.Proof = proof
+		if err := p.transactions.save(ctx, tx); err != nil {
+			return err
+		}
+		return c.Redirect(http.StatusSeeOther, "/folder/open?tx="+tx.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("account of card: %w", err)
+	}
+	s := p.sessionOf(proof)
+	s.Account = id
+	if err := p.signIn(c, tx, s); err != nil {
+		return err
+	}
+	return p.resume(c, tx)
+}
+
+// resume sends the browser on after a step that set cookies: the next request proves that they came back.
+func (p *Provider) resume(c echo.Context, tx *transaction) error {
+	return c.Redirect(http.StatusSeeOther, "/login?tx="+tx.ID)
+}
+
+// getLoginRefused shows why a card was refused and what to do.
+func (p *Provider) getLoginRefused(c echo.Context) error {
+	tx, err := p.ownTransaction(c, c.QueryParam("tx"))
+	if err != nil {
+		return err
+	}
+	reason, ok := cardauth.ParseReason(c.QueryParam("reason"))
+	if !ok {
+		return &Error{Reason: NotFound}
+	}
+	service, err := p.serviceOf(c, tx)
+	if err != nil {
+		return err
+	}
+	p.site.Render(c.Response(), c.Request(), cardStatus(reason), web.Page{
+		Name: "card-refused", Title: "refused." + reason.String() + ".title", Error: reason.String(), OpenForm: true,
+		Data: RefusedView{Tx: tx.ID, Reason: reason.String(), Service: service, Final: finalRefusal(reason)},
+	})
+	return nil
+}
+
+// finalRefusal: the same card will be refused again.
+func finalRefusal(r cardauth.Reason) bool {
+	switch r {
+	case cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
+		cardauth.CertificateExpired, cardauth.CertificateRevoked, cardauth.CertificateMalformed:
+		return true
+	case cardauth.Malformed, cardauth.ChallengeUnknown, cardauth.ChallengeExpired, cardauth.ChallengeSpent, cardauth.ChallengeMismatch,
+		cardauth.ClaimMismatch, cardauth.SignatureInvalid, cardauth.CertificateNotYetValid, cardauth.RevocationUnavailable:
+	}
+	return false
+}

@@ -1,0 +1,111 @@
+package idp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+// getConsent shows what a service is about to be given.
+func (p *Provider) getConsent(c echo.Context) error {
+	ctx := c.Request().Context()
+	tx, err := p.ownTransaction(c, c.QueryParam("tx"))
+	if err != nil {
+		return err
+	}
+	s, con, step, err := p.where(c, tx)
+	if err != nil {
+		return err
+	}
+	if step != StepConsent || s == nil {
+		return p.advance(c, tx)
+	}
+	client, err := p.client(ctx, tx.Request.Client)
+	if err != nil {
+		return err
+	}
+	lang := p.site.Lang(c.Request())
+	v := ConsentView{Tx: tx.ID, Service: serviceView(client, lang), More: con.ID != 0}
+	for _, scope := range p.grantable(client, tx.Request.Scopes) {
+		if scope == "offline_access" {
+			v.Offline = true
+			continue
+		}
+		v.Items = append(v.Items, ConsentItem{
+			Scope: scope, Label: "scope." + scope, Purpose: client.Purpose(scope, lang),
+			Added: con.ID != 0 && !slices.Contains(con.Scopes, scope),
+		})
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
+		Name: "consent", Title: "consent.title", TitleArgs: []string{"service", v.Service.Name}, OpenForm: true, Data: v,
+	})
+	return nil
+}
+
+// where tells how far a stored login is.
+func (p *Provider) where(c echo.Context, tx *transaction) (*session, consent, Step, error) {
+	s, err := p.currentSession(c)
+	if err != nil {
+		return nil, consent{}, 0, err
+	}
+	sit, con, err := p.situation(c.Request().Context(), tx, s)
+	if err != nil {
+		return nil, con, 0, err
+	}
+	step, _ := next(sit, p.now())
+	return s, con, step, nil
+}
+
+// postConsent takes the citizen's decision.
+func (p *Provider) postConsent(c echo.Context) error {
+	ctx := c.Request().Context()
+	tx, err := p.ownTransaction(c, c.FormValue("tx"))
+	if err != nil {
+		return err
+	}
+	s, _, step, err := p.where(c, tx)
+	if err != nil {
+		return err
+	}
+	if step != StepConsent || s == nil {
+		return p.advance(c, tx)
+	}
+	id := tx.Request.Client
+	switch c.FormValue("decision") {
+	case "allow":
+		if err := p.accounts.agree(ctx, s.Account, id, tx.Request.Scopes); err != nil {
+			return fmt.Errorf("store consent: %w", err)
+		}
+		if err := p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
+			Facts: map[string]string{"scopes": scopeText(tx.Request.Scopes)}}); err != nil {
+			return err
+		}
+		if err := tx.move(Consented); err != nil {
+			return err
+		}
+		tx.Decided = true
+		if err := p.transactions.save(ctx, tx); err != nil {
+			return err
+		}
+		return p.advance(c, tx)
+	case "deny":
+		if err := p.record(ctx, audit.Event{Kind: eventConsentDenied, Account: string(s.Account), Client: string(id), Session: s.ID}); err != nil {
+			return err
+		}
+		return p.refuse(c, tx, &oauthError{code: "access_denied", description: "the citizen did not agree"})
+	}
+	return &Error{Reason: BadRequest, Detail: "decision is neither allow nor deny"}
+}
+
+// endService withdraws what a service may do for a person: the consent, and with it every grant.
+func (p *Provider) endService(ctx context.Context, account federation.AccountID, id clients.ID) error {
+	return p.accounts.endConsent(ctx, account, id)
+}

@@ -1,0 +1,88 @@
+package idp
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// metadata is the discovery document (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3).
+type metadata struct {
+	Issuer               string   `json:"issuer"`
+	Authorization        string   `json:"authorization_endpoint"`
+	Token                string   `json:"token_endpoint"`
+	Userinfo             string   `json:"userinfo_endpoint"`
+	JWKS                 string   `json:"jwks_uri"`
+	PAR                  string   `json:"pushed_authorization_request_endpoint"`
+	Revocation           string   `json:"revocation_endpoint"`
+	EndSession           string   `json:"end_session_endpoint"`
+	Scopes               []string `json:"scopes_supported"`
+	ResponseTypes        []string `json:"response_types_supported"`
+	ResponseModes        []string `json:"response_modes_supported"`
+	GrantTypes           []string `json:"grant_types_supported"`
+	SubjectTypes         []string `json:"subject_types_supported"`
+	IDTokenAlgs          []string `json:"id_token_signing_alg_values_supported"`
+	AuthMethods          []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgs             []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	Challenges           []string `json:"code_challenge_methods_supported"`
+	ACR                  []string `json:"acr_values_supported"`
+	Prompts              []string `json:"prompt_values_supported"`
+	Claims               []string `json:"claims_supported"`
+	ClaimsParameter      bool     `json:"claims_parameter_supported"`
+	RequestParameter     bool     `json:"request_parameter_supported"`
+	RequestURIParameter  bool     `json:"request_uri_parameter_supported"`
+	IssInResponse        bool     `json:"authorization_response_iss_parameter_supported"`
+	Locales              []string `json:"ui_locales_supported"`
+	ServiceDocumentation string   `json:"service_documentation"`
+	OPPolicy             string   `json:"op_policy_uri"`
+	OPTermsOfService     string   `json:"op_tos_uri"`
+}
+
+// document is an answer prepared once.
+type document struct {
+	body []byte
+	etag string
+}
+
+func newDiscovery(issuer string) (document, error) {
+	methods := []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}
+	algs := []string{"ES256", "PS256", "EdDSA", "RS256"}
+	b, err := json.Marshal(metadata{
+		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
+		JWKS: issuer + "/jwks", PAR: issuer + "/par", Revocation: issuer + "/revoke", EndSession: issuer + "/end-session",
+		Scopes: knownScopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		GrantTypes: []string{"authorization_code", "refresh_token"}, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
+		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
+		Challenges: []string{"S256"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
+		IssInResponse: true, Locales: []string{"ja", "en"},
+		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
+	})
+	d := sha256.Sum256(b)
+	return document{b, `"` + base64.RawURLEncoding.EncodeToString(d[:12]) + `"`}, err
+}
+
+func (p *Provider) getDiscovery(c echo.Context) error {
+	return p.writeDocument(c, p.discovery)
+}
+
+func (p *Provider) getJWKS(c echo.Context) error {
+	body, etag := p.keys.JWKS()
+	return p.writeDocument(c, document{body, etag})
+}
+
+func (p *Provider) writeDocument(c echo.Context, d document) error {
+	h := c.Response().Header()
+	allowAnyOrigin(h)
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("ETag", d.etag)
+	if c.Request().Header.Get("If-None-Match") == d.etag {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.Blob(http.StatusOK, "application/json", d.body)
+}

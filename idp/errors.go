@@ -1,0 +1,169 @@
+package idp
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+)
+
+// Reason says why something is shown to the citizen instead of being redirected. Its text is the page's data-error.
+type Reason int
+
+// The closed set of reasons.
+const (
+	_ Reason = iota
+	UnknownClient
+	RedirectMismatch
+	RequestExpired // a request_uri that is unknown, expired or used up
+	LoginExpired
+	BadRequest
+	OtherBrowser
+	ReturnUsed
+	ReturnUnknown
+	CookiesOff
+	TooMany
+	LogoutInvalid
+	NotFound
+	MethodNotAllowed
+	Internal
+)
+
+// String is the word that pages carry in data-error and messages use as key.
+func (r Reason) String() string {
+	switch r {
+	case UnknownClient:
+		return "unknown_client"
+	case RedirectMismatch:
+		return "redirect_uri_mismatch"
+	case RequestExpired:
+		return "request_expired"
+	case LoginExpired:
+		return "login_expired"
+	case BadRequest:
+		return "invalid_request"
+	case OtherBrowser:
+		return "other_browser"
+	case ReturnUsed:
+		return "return_used"
+	case ReturnUnknown:
+		return "return_unknown"
+	case CookiesOff:
+		return "cookies_off"
+	case TooMany:
+		return "too_many"
+	case LogoutInvalid:
+		return "logout_invalid"
+	case NotFound:
+		return "not_found"
+	case MethodNotAllowed:
+		return "method_not_allowed"
+	case Internal:
+		return "internal"
+	}
+	return "internal"
+}
+
+// status is the HTTP status of the page.
+func (r Reason) status() int {
+	switch r {
+	case UnknownClient, RedirectMismatch, RequestExpired, BadRequest, CookiesOff, LogoutInvalid:
+		return http.StatusBadRequest
+	case LoginExpired, ReturnUsed, ReturnUnknown:
+		return http.StatusGone
+	case OtherBrowser:
+		return http.StatusForbidden
+	case TooMany:
+		return http.StatusTooManyRequests
+	case NotFound:
+		return http.StatusNotFound
+	case MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case Internal:
+		return http.StatusInternalServerError
+	}
+	return http.StatusInternalServerError
+}
+
+// Error is a refusal that is shown to the citizen: nothing may be redirected, or there is nobody to redirect to.
+type Error struct {
+	Reason Reason
+	Detail string // operators only, never shown
+	Client string
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Reason, e.Detail, e.Err)
+	}
+	return fmt.Sprintf("%s: %s", e.Reason, e.Detail)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// oauthError is a refusal in the protocol's own words: JSON at machine endpoints, a redirect at the authorization endpoint.
+type oauthError struct {
+	code        string // RFC 6749 §4.1.2.1 and §5.2, OIDC Core §3.1.2.6
+	description string // short English ASCII, for developers
+	status      int    // 0: 400
+	basic       bool   // answer with WWW-Authenticate: Basic (RFC 6749 §5.2)
+	err         error  // for the log
+}
+
+func (e *oauthError) Error() string {
+	if e.err != nil {
+		return e.code + ": " + e.description + ": " + e.err.Error()
+	}
+	return e.code + ": " + e.description
+}
+
+func (e *oauthError) Unwrap() error { return e.err }
+
+func (e *oauthError) httpStatus() int {
+	if e.status == 0 {
+		return http.StatusBadRequest
+	}
+	return e.status
+}
+
+func invalidRequest(description string) *oauthError {
+	return &oauthError{code: "invalid_request", description: description}
+}
+
+func invalidGrant(description string) *oauthError {
+	return &oauthError{code: "invalid_grant", description: description}
+}
+
+// codeOf is the error a client is told when prompt=none cannot be satisfied, or the login ended without success.
+func codeOf(w Why) *oauthError {
+	switch w {
+	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson:
+		return &oauthError{code: "login_required", description: "the citizen must sign in"}
+	case FolderMissing:
+		return &oauthError{code: "interaction_required", description: "the citizen must open a folder first"}
+	case ConsentMissing, PromptConsent:
+		return &oauthError{code: "consent_required", description: "the citizen must agree first"}
+	case AlreadyOver:
+		return &oauthError{code: "access_denied", description: "the sign-in was ended"}
+	case Satisfied:
+	}
+	return &oauthError{code: "server_error", description: "unexpected state"}
+}
+
+// cardStatus is the HTTP status of a refused card response.
+func cardStatus(r cardauth.Reason) int {
+	switch r {
+	case cardauth.Malformed:
+		return http.StatusBadRequest
+	case cardauth.ChallengeUnknown, cardauth.ChallengeExpired, cardauth.ChallengeSpent:
+		return http.StatusGone
+	case cardauth.RevocationUnavailable:
+		return http.StatusServiceUnavailable
+	case cardauth.ChallengeMismatch, cardauth.ClaimMismatch, cardauth.SignatureInvalid, cardauth.CertificateMalformed,
+		cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
+		cardauth.CertificateNotYetValid, cardauth.CertificateExpired, cardauth.CertificateRevoked:
+		return http.StatusForbidden
+	}
+	return http.StatusForbidden
+}

@@ -1,0 +1,166 @@
+package idp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
+)
+
+// grant is everything one authorization has become: its code, its PKCE challenge and its tokens, in one ephemeral record. Every
+// token carries the grant's id, and the record holds only digests, so spending a code and creating its tokens is one swap of one
+// record, on any store, and a copy of the store lets nobody in.
+type grant struct {
+	ID string `json:"-"`
+
+	Client    clients.ID           `json:"c"`
+	Account   federation.AccountID `json:"a"`
+	Subject   string               `json:"s"` // pairwise
+	SID       string               `json:"i"` // the session it was made in
+	Tx        string               `json:"t,omitempty"`
+	Consent   int64                `json:"k"` // the consent it rests on
+	Scopes    []string             `json:"sc"`
+	Redirect  string               `json:"u"`
+	Nonce     string               `json:"n,omitempty"`
+	Challenge string               `json:"ch,omitempty"` // PKCE, S256
+	AuthTime  int64                `json:"at"`           // Unix seconds
+	ACR       string               `json:"ac"`
+	AMR       []string             `json:"am"`
+	Issued    int64                `json:"is"` // Unix milliseconds, compared with "signed out everywhere"
+	Hard      int64                `json:"h"`  // Unix seconds after which nothing of the grant lives
+
+	Code    codeRecord      `json:"co"`
+	Access  []accessRecord  `json:"ta,omitempty"`
+	Refresh []refreshRecord `json:"tr,omitempty"`
+}
+
+type codeRecord struct {
+	Digest string `json:"d"`
+	Exp    int64  `json:"e"`
+	Spent  bool   `json:"s,omitempty"`
+}
+
+type accessRecord struct {
+	Digest string   `json:"d"`
+	Exp    int64    `json:"e"`
+	Scopes []string `json:"sc,omitempty"` // nil: all of the grant's
+}
+
+type refreshRecord struct {
+	Digest string `json:"d"`
+	Exp    int64  `json:"e"`
+	Used   int64  `json:"u,omitempty"` // Unix seconds of the rotation, 0 while it is the live one
+}
+
+// Bounds of one grant record.
+const (
+	maxUsedRefresh = 8  // rotated tokens remembered, to recognise a stolen one
+	maxAccess      = 16 // live access tokens
+)
+
+// Lifetimes of what a grant holds.
+const (
+	codeLife    = 60 * time.Second
+	accessLife  = 10 * time.Minute
+	idTokenLife = 10 * time.Minute
+	refreshLife = 14 * 24 * time.Hour // sliding
+	grantLife   = 90 * 24 * time.Hour // absolute
+	// A code's grant is kept as long as a login may take, so that a second completion of the same request finds it.
+	codeRecordLife = transactionLife + codeLife
+	// Inside this time after its rotation a refresh token is refused without ending the grant: a doubled request is no theft.
+	refreshGrace = 10 * time.Second
+)
+
+// kind is what a token is; it is its first letters too, so that one kind never passes for another.
+type kind string
+
+const (
+	kindCode    kind = "tsc_"
+	kindAccess  kind = "tsa_"
+	kindRefresh kind = "tsr_"
+)
+
+const tokenLength = 4 + 22 + 43
+
+// newToken returns a token of the grant: kind, grant id, 256 random bits.
+func newToken(k kind, grantID string) string { return string(k) + grantID + newSecret() }
+
+// grantOf returns the id inside a well-formed token of the kind, or "".
+func grantOf(k kind, token string) string {
+	if len(token) != tokenLength || token[:4] != string(k) || !isBase64URL(token[4:], tokenLength-4) {
+		return ""
+	}
+	return token[4:26]
+}
+
+var errGrantCorrupt = errors.New("grant record corrupt")
+
+func decodeGrant(id string, b []byte) (*grant, error) {
+	g := &grant{ID: id}
+	if err := json.Unmarshal(b, g); err != nil {
+		return nil, fmt.Errorf("%w: %w", errGrantCorrupt, err)
+	}
+	return g, nil
+}
+
+func (g *grant) encode() ([]byte, error) { return json.Marshal(g) }
+
+// prune forgets what has expired, so that a grant refreshed for months stays small.
+func (g *grant) prune(now int64) {
+	g.Access = slices.DeleteFunc(g.Access, func(a accessRecord) bool { return a.Exp <= now })
+	if n := len(g.Access); n > maxAccess {
+		g.Access = slices.Delete(g.Access, 0, n-maxAccess)
+	}
+	used := 0
+	for i := len(g.Refresh) - 1; i >= 0; i-- {
+		if g.Refresh[i].Used == 0 {
+			continue
+		}
+		if used++; used > maxUsedRefresh {
+			g.Refresh = slices.Delete(g.Refresh, i, i+1)
+		}
+	}
+}
+
+// life is how long the record must be kept from now.
+func (g *grant) life(now time.Time) time.Duration {
+	end := g.Code.Exp + int64(transactionLife.Seconds())
+	for _, a := range g.Access {
+		end = max(end, a.Exp)
+	}
+	for _, r := range g.Refresh {
+		end = max(end, r.Exp)
+	}
+	end = min(end, max(g.Hard, g.Code.Exp+int64(transactionLife.Seconds())))
+	return max(time.Second, time.Unix(end, 0).Sub(now))
+}
+
+func (g *grant) access(d string) *accessRecord {
+	for i := range g.Access {
+		if g.Access[i].Digest == d {
+			return &g.Access[i]
+		}
+	}
+	return nil
+}
+
+func (g *grant) refresh(d string) *refreshRecord {
+	for i := range g.Refresh {
+		if g.Refresh[i].Digest == d {
+			return &g.Refresh[i]
+		}
+	}
+	return nil
+}
+
+// scopesOf returns what an access token of the grant may do.
+func (g *grant) scopesOf(a *accessRecord) []string {
+	if a.Scopes != nil {
+		return a.Scopes
+	}
+	return g.Scopes
+}

@@ -1,0 +1,113 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/idp"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// Config is what differs between installations.
+type Config struct {
+	Issuer    string
+	AgentURL  string
+	DB        *sqldb.DB
+	Transient ephemeral.Store // nil: the database
+	Sealer    *keys.Sealer
+	Anchors   *cardauth.Anchors
+	// Revocation says whether a certificate is still good.
+	Revocation *cardauth.Revocation
+	Fetch      *clients.Fetcher // for clients that publish their keys at an address
+	Now        func() time.Time
+	Log        *slog.Logger
+	Sample     bool
+}
+
+// Hub is everything behind the citizens' address.
+type Hub struct {
+	Clients  *clients.Registry
+	Keys     *keys.Set
+	Links    *federation.Links
+	Audit    *audit.Log
+	provider *idp.Provider
+	sweeper  *ephemeral.SQL
+}
+
+// New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
+func New(ctx context.Context, c Config) (*Hub, error) {
+	if c.DB == nil || c.Sealer == nil || c.Anchors == nil || c.Revocation == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("hub: a part is missing from the configuration")
+	}
+	if err := idp.Migrate(ctx, c.DB); err != nil {
+		return nil, fmt.Errorf("migrate accounts: %w", err)
+	}
+	h := &Hub{}
+	var err error
+	if c.Transient == nil {
+		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
+			return nil, fmt.Errorf("ephemeral store: %w", err)
+		}
+		c.Transient = h.sweeper
+	}
+	if h.Audit, err = audit.New(ctx, c.DB, c.Now); err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	if h.Keys, err = keys.Open(ctx, keys.Deps{DB: c.DB, Sealer: c.Sealer, Now: c.Now}); err != nil {
+		return nil, fmt.Errorf("signing keys: %w", err)
+	}
+	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch}); err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	subjects, links, err := federation.Open(ctx, federation.Deps{DB: c.DB, Audit: h.Audit, Now: c.Now})
+	if err != nil {
+		return nil, fmt.Errorf("federation: %w", err)
+	}
+	h.Links = links
+	site, err := idp.NewSite(strings.HasPrefix(c.Issuer, "https:"), c.Sample, c.Log)
+	if err != nil {
+		return nil, err
+	}
+	challenges := cardauth.NewChallenges(cardauth.Deps{
+		Store: c.Transient, Issuer: c.Issuer, Now: c.Now,
+		Sign: func(typ string, claims any) (string, error) { return h.Keys.Sign(keys.ES256, typ, claims) },
+	})
+	verifier := cardauth.NewVerifier(cardauth.VerifierDeps{
+		Challenges: challenges, Anchors: c.Anchors, Revocation: c.Revocation, Now: c.Now, Digest: c.Sealer.Digest,
+	})
+	h.provider, err = idp.New(idp.Deps{
+		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Clients: h.Clients, Challenges: challenges,
+		Cards: verifier, Subjects: subjects, Links: links, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
+		Now: c.Now, Log: c.Log, Sample: c.Sample,
+	})
+	return h, err
+}
+
+// Handler serves the citizens' address.
+func (h *Hub) Handler() http.Handler { return h.provider.Handler() }
+
+// Run does what has to happen on its own, rotating keys and sweeping what has expired, until ctx ends.
+func (h *Hub) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.Keys.Run(ctx) })
+	if h.sweeper != nil {
+		g.Go(func() error { return h.sweeper.Run(ctx) })
+	}
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package idptest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/cardauth/agent"
+	"github.com/tsunagu-id/tsunagu/cardauth/agent/drawer"
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/idp/hub"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// Options changes what Start builds. The zero value is a hub on SQLite with the standard clients.
+type Options struct {
+	DB        *sqldb.DB
+	Transient ephemeral.Store
+	Now       func() time.Time
+	Clients   []map[string]any // further clients, in registration metadata
+	Log       io.Writer        // nil: discarded
+}
+
+// Hub is a running hub with everything around it.
+type Hub struct {
+	*hub.Hub
+	Issuer    string
+	AgentURL  string
+	DB        *sqldb.DB
+	PKI       *cardtest.PKI
+	Responder *cardtest.Responder
+	Agent     *agent.Agent
+	Journal   *Journal
+	Now       func() time.Time
+}
+
+// The standard clients: confidential with a secret, and public. Secret is the confidential one's.
+const (
+	ClientID    = "app"
+	PublicID    = "spa"
+	OtherID     = "other"
+	RedirectURI = "https://app.example/callback"
+	PublicURI   = "https://spa.example/callback"
+	OtherURI    = "https://other.example/callback"
+	LogoutURI   = "https://app.example/signed-out"
+	Secret      = "k3x9Qm7Zr1Vb5Nw8Tj2Lp6Hd4Gs0Fc-Ya_UeIoXqRzA"
+)
+
+// Start runs a hub until the test ends.
+func Start(t testing.TB, o Options) *Hub {
+	t.Helper()
+	ctx := t.Context()
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // tests without a clock of their own run on the real one
+	}
+	if o.DB == nil {
+		o.DB = sqldbtest.Open(t)
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	log := slog.New(slog.NewTextHandler(o.Log, nil))
+	h := &Hub{DB: o.DB, Now: o.Now, Journal: &Journal{}}
+
+	authority := httptest.NewUnstartedServer(nil)
+	pki := sharedPKI(t, "http://"+authority.Listener.Addr().String(), o.Now)
+	h.PKI, h.Responder = pki, pki.Responder()
+	authority.Config.Handler = h.Responder
+	authority.Start()
+	t.Cleanup(authority.Close)
+
+	front := httptest.NewUnstartedServer(nil)
+	app := httptest.NewUnstartedServer(nil)
+	h.Issuer, h.AgentURL = "http://"+front.Listener.Addr().String(), "http://"+app.Listener.Addr().String()
+
+	sealer, err := keys.CreateSealer(filepath.Join(t.TempDir(), "seal.key"))
+	must(t, err)
+	anchors, err := cardauth.ParseAnchors(cardauth.Test, pki.Auth().PEM())
+	must(t, err)
+	h.Hub, err = hub.New(ctx, hub.Config{
+		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
+		Revocation: revocation(t, authority.URL, o.Now), Now: o.Now, Log: log, Sample: true,
+	})
+	must(t, err)
+	seed, err := json.Marshal(append(standardClients(), o.Clients...))
+	must(t, err)
+	must(t, h.Clients.Seed(ctx, seed))
+	front.Config.Handler = h.Handler()
+	front.Start()
+	t.Cleanup(front.Close)
+
+	reader, err := drawer.Open(pki, "taro", "hanako")
+	must(t, err)
+	h.Agent, err = agent.New(agent.Config{
+		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Now: o.Now,
+		Journal: h.Journal.append, Log: log,
+	})
+	must(t, err)
+	app.Config.Handler = h.Agent.Handler()
+	app.Start()
+	t.Cleanup(app.Close)
+	return h
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func standardClients() []map[string]any {
+	digest := sha256.Sum256([]byte(Secret))
+	return []map[string]any{
+		{
+			"client_id": ClientID, "client_name": "試験サービス", "client_name#en": "Test service", "operator": "試験の運営者",
+			"redirect_uris": []string{RedirectURI, "https://app.example/callback?fixed=1"}, "post_logout_redirect_uris": []string{LogoutURI},
+			"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid offline_access link links",
+			"token_endpoint_auth_method": "client_secret_basic", "client_secret_sha256": hex.EncodeToString(digest[:]),
+			"id_token_signed_response_alg": "ES256", "initiate_login_uri": "https://app.example/start", "listed": true,
+		},
+		{
+			"client_id": PublicID, "client_name": "画面だけのサービス", "operator": "試験の運営者", "redirect_uris": []string{PublicURI},
+			"grant_types": []string{"authorization_code"}, "scope": "openid", "token_endpoint_auth_method": "none",
+			"id_token_signed_response_alg": "RS256",
+		},
+		{
+			"client_id": OtherID, "client_name": "別のサービス", "operator": "別の運営者", "redirect_uris": []string{OtherURI},
+			"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid offline_access",
+			"token_endpoint_auth_method": "client_secret_post", "client_secret_sha256": hex.EncodeToString(digest[:]),
+			"id_token_signed_response_alg": "EdDSA",
+		},
+	}
+}
+
+// Client returns an HTTP client without cookies that follows no redirects.
+func Client() *http.Client {
+	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 30 * time.Second}
+}
+
+// Journal collects what the card app records.
+type Journal struct{ events []audit.Event }
+
+func (j *Journal) append(_ context.Context, e audit.Event) error {
+	j.events = append(j.events, e)
+	return nil
+}

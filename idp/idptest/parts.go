@@ -1,0 +1,31 @@
+package idptest
+
+import (
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+)
+
+// sharedDir holds one authority and one drawer for the whole test binary: making RSA keys is slow, and certificates are only data.
+var sharedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "tsunagu-pki-") })
+
+// sharedPKI opens the authority with its responder at ocspURL.
+func sharedPKI(t testing.TB, ocspURL string, now func() time.Time) *cardtest.PKI {
+	t.Helper()
+	dir, err := sharedDir()
+	must(t, err)
+	pki, err := cardtest.LoadOrCreatePKI(dir, now, ocspURL)
+	must(t, err)
+	return pki
+}
+
+func revocation(t testing.TB, responder string, now func() time.Time) *cardauth.Revocation {
+	t.Helper()
+	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: responder, CRL: responder + "/crl", Timeout: time.Second})
+	must(t, err)
+	return r
+}

@@ -1,0 +1,170 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+// getLogin shows the ways to log in.
+func (p *Provider) getLogin(c echo.Context) error {
+	id := c.QueryParam("tx")
+	if id == "" { // somebody typed the address, or the card app sent them back: their own folder is what they can want here
+		return c.Redirect(http.StatusSeeOther, "/account")
+	}
+	tx, err := p.ownTransaction(c, id)
+	if err != nil {
+		return err
+	}
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	sit, _, err := p.situation(c.Request().Context(), tx, s)
+	if err != nil {
+		return err
+	}
+	step, why := next(sit, p.now())
+	if step != StepLogin {
+		return p.advance(c, tx) // an old tab or the back button: go on from where the login really is
+	}
+	service, err := p.serviceOf(c, tx)
+	if err != nil {
+		return err
+	}
+	missing, err := p.agentMissing(c.Request().Context(), tx)
+	if err != nil {
+		return err
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
+		Name: "login", Title: "login.title", OpenForm: true,
+		Data: LoginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample},
+	})
+	return nil
+}
+
+// whyWord is what the login page says about being asked although one is signed in.
+func whyWord(w Why) string {
+	switch w {
+	case PromptLogin, MaxAgeExceeded, OtherPerson:
+		return "again"
+	case ACRTooLow:
+		return "stepup"
+	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver:
+	}
+	return ""
+}
+
+func (p *Provider) serviceOf(c echo.Context, tx *transaction) (ServiceView, error) {
+	if tx.Request == nil {
+		return ServiceView{}, nil
+	}
+	client, err := p.client(c.Request().Context(), tx.Request.Client)
+	return serviceView(client, p.site.Lang(c.Request())), err
+}
+
+func fetchedKey(challenge string) string { return "fetched:1:" + challenge }
+
+// agentMissing: the browser is back on the login page, and the card app never asked for the challenge it was sent with. It is not
+// running.
+func (p *Provider) agentMissing(ctx context.Context, tx *transaction) (bool, error) {
+	if tx.Challenge == "" {
+		return false, nil
+	}
+	_, err := p.store.Get(ctx, fetchedKey(tx.Challenge))
+	if errors.Is(err, ephemeral.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// postLoginCard issues a challenge and sends the browser to the card app with its address.
+func (p *Provider) postLoginCard(c echo.Context) error {
+	ctx := c.Request().Context()
+	tx, err := p.ownTransaction(c, c.FormValue("tx"))
+	if err != nil {
+		return err
+	}
+	if tx.State == Completed || tx.State == Refused {
+		return p.advance(c, tx)
+	}
+	ok, _, err := p.limiter.Allow(ctx, p.loginRate, tx.Browser)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &Error{Reason: TooMany, Detail: "card challenges of one browser", Client: tx.clientID()}
+	}
+	ask := cardauth.Request{ClientID: "", ClientName: p.site.Text(c.Request(), "site.name"), RedirectHost: hostOf(p.issuer), ACR: ACRCard, Bound: tx.ID}
+	if tx.Request != nil {
+		client, err := p.client(ctx, tx.Request.Client)
+		if err != nil {
+			return err
+		}
+		ask.ClientID, ask.ClientName = string(client.ID()), client.Name(p.site.Lang(c.Request()))
+		ask.RedirectHost = hostOf(tx.Request.Redirect)
+	} else {
+		ask.ClientID = p.issuer
+	}
+	id, err := p.challenges.Issue(ctx, ask)
+	if err != nil {
+		return err
+	}
+	if err := tx.move(Authenticating); err != nil {
+		return err
+	}
+	tx.Challenge = id
+	if err := p.transactions.save(ctx, tx); err != nil {
+		return err
+	}
+	to := p.agentURL + "/login?" + url.Values{"challenge": {p.issuer + "/card/challenges/" + id}}.Encode()
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// postLoginCancel ends the login and returns to the service.
+func (p *Provider) postLoginCancel(c echo.Context) error {
+	tx, err := p.ownTransaction(c, c.FormValue("tx"))
+	if err != nil {
+		return err
+	}
+	if tx.State == Completed {
+		return p.advance(c, tx)
+	}
+	if err := p.record(c.Request().Context(), audit.Event{Kind: eventCancelled, Client: tx.clientID()}); err != nil {
+		return err
+	}
+	return p.refuse(c, tx, &oauthError{code: "access_denied", description: "the citizen stopped the sign-in"})
+}
+
+// ownPage starts a login for one of the hub's own pages, or returns the session.
+func (p *Provider) ownPage(c echo.Context, path string) (*session, error) {
+	s, err := p.currentSession(c)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return nil, p.advance(c, &transaction{State: Received, Return: path, StartedAt: p.now().Unix()})
+	}
+	if err := p.sessions.touch(c.Request().Context(), s, ""); err != nil && !errors.Is(err, errSessionEnded) {
+		return nil, err
+	}
+	return s, nil
+}
+
+// displayName is the client's name for the citizen.
+func (p *Provider) displayName(ctx context.Context, id clients.ID, lang string) (name, operator string) {
+	cl, err := p.clients.Get(ctx, id)
+	if err != nil { // retired since: its id is all that is left
+		return string(id), ""
+	}
+	return cl.Name(lang), cl.Operator()
+}

@@ -1,0 +1,199 @@
+package idp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+const logoutLife = 10 * time.Minute
+
+// logoutRequest is a judged RP-initiated logout (OIDC RP-Initiated Logout 1.0 §2). It is kept while the browser is asked, so that
+// the id_token_hint leaves the address bar at once.
+type logoutRequest struct {
+	Client clients.ID `json:"c,omitempty"`
+	Return string     `json:"u,omitempty"` // registered, state appended
+	SID    string     `json:"s,omitempty"` // the client's session id in the hint
+}
+
+func logoutKey(id string) string { return "logout:1:" + id }
+
+// getEndSession judges the request and sends the browser on to decide. It comes from another site, so a POST has no cookies here.
+func (p *Provider) getEndSession(c echo.Context) error {
+	ctx := c.Request().Context()
+	form, err := readForm(c.Request())
+	if err != nil {
+		return &Error{Reason: LogoutInvalid, Detail: err.Error()}
+	}
+	var req logoutRequest
+	if hint := form.Get("id_token_hint"); hint != "" {
+		claims, err := p.readHint(hint)
+		if err != nil || len(claims.Audience) != 1 {
+			return &Error{Reason: LogoutInvalid, Detail: "id_token_hint not ours"}
+		}
+		req.Client, req.SID = clients.ID(claims.Audience[0]), claims.SID
+	}
+	if id := form.Get("client_id"); id != "" {
+		if req.Client != "" && req.Client != clients.ID(id) {
+			return &Error{Reason: LogoutInvalid, Detail: "client_id and id_token_hint disagree"}
+		}
+		req.Client = clients.ID(id)
+	}
+	if req.Client != "" {
+		if _, err := p.client(ctx, req.Client); err != nil {
+			return err
+		}
+	}
+	if req.Return, err = p.logoutReturn(c, req.Client, form); err != nil {
+		return err
+	}
+	b, err := json.Marshal(req)
+	if err != nil {
+		return fmt.Errorf("encode logout: %w", err)
+	}
+	id := newID()
+	if err := p.store.Create(ctx, logoutKey(id), b, logoutLife); err != nil {
+		return fmt.Errorf("store logout: %w", err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/end-session/confirm?token="+id)
+}
+
+// logoutReturn accepts only an address the client registered, byte for byte (§2.1).
+func (p *Provider) logoutReturn(c echo.Context, id clients.ID, form url.Values) (string, error) {
+	to := form.Get("post_logout_redirect_uri")
+	if to == "" {
+		return "", nil
+	}
+	if id == "" {
+		return "", &Error{Reason: LogoutInvalid, Detail: "post_logout_redirect_uri without a client"}
+	}
+	client, err := p.client(c.Request().Context(), id)
+	if err != nil {
+		return "", err
+	}
+	if !client.PostLogoutAllows(to) {
+		return "", &Error{Reason: LogoutInvalid, Detail: "post_logout_redirect_uri not registered", Client: string(id)}
+	}
+	if state := form.Get("state"); state != "" {
+		to = appendQuery(to, url.Values{"state": {state}})
+	}
+	return to, nil
+}
+
+// logout returns the stored request with the id, or an *Error.
+func (p *Provider) logout(c echo.Context, id string) (logoutRequest, error) {
+	var req logoutRequest
+	if !wellFormedID(id) {
+		return req, &Error{Reason: LogoutInvalid, Detail: "logout id malformed"}
+	}
+	rec, err := p.store.Get(c.Request().Context(), logoutKey(id))
+	if errors.Is(err, ephemeral.ErrNotFound) {
+		return req, &Error{Reason: LogoutInvalid, Detail: "logout unknown or expired"}
+	}
+	if err != nil {
+		return req, fmt.Errorf("read logout: %w", err)
+	}
+	return req, json.Unmarshal(rec.Value, &req)
+}
+
+// getEndSessionConfirm asks, unless the hint proves that the service speaks for this very session.
+func (p *Provider) getEndSessionConfirm(c echo.Context) error {
+	ctx := c.Request().Context()
+	id := c.QueryParam("token")
+	req, err := p.logout(c, id)
+	if err != nil {
+		return err
+	}
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return p.signedOut(c, req)
+	}
+	if req.SID != "" && sameDigest(req.SID, p.clientSID(s.ID, string(req.Client))) {
+		if err := p.endSession(c, s); err != nil {
+			return err
+		}
+		return p.signedOut(c, req)
+	}
+	var client *clients.Client
+	if req.Client != "" {
+		if client, err = p.client(ctx, req.Client); err != nil {
+			return err
+		}
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
+		Name: "end-session", Title: "end_session.title", SignedIn: true, OpenForm: true,
+		Data: EndSessionView{Service: serviceView(client, p.site.Lang(c.Request())), Token: id},
+	})
+	return nil
+}
+
+// postEndSessionConfirm does what the citizen chose.
+func (p *Provider) postEndSessionConfirm(c echo.Context) error {
+	ctx := c.Request().Context()
+	req, err := p.logout(c, c.FormValue("token"))
+	if err != nil {
+		return err
+	}
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	switch c.FormValue("scope") {
+	case "all":
+		if s != nil {
+			if err := p.endSession(c, s); err != nil {
+				return err
+			}
+		}
+	case "service":
+		if s != nil && req.Client != "" {
+			if err := p.sessions.leave(ctx, s.ID, req.Client); err != nil {
+				return err
+			}
+			if err := p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
+				return err
+			}
+		}
+	default:
+		return &Error{Reason: BadRequest, Detail: "scope is neither all nor service"}
+	}
+	return p.signedOut(c, req)
+}
+
+// endSession signs this browser out. Tokens that hang on the session die with it; other devices stay signed in.
+func (p *Provider) endSession(c echo.Context, s *session) error {
+	ctx := c.Request().Context()
+	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	if err := p.sessions.end(ctx, s); err != nil {
+		return err
+	}
+	return p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Session: s.ID})
+}
+
+// signedOut returns to the service if it registered where, and otherwise says that it is done.
+func (p *Provider) signedOut(c echo.Context, req logoutRequest) error {
+	if req.Return != "" {
+		return c.Redirect(http.StatusSeeOther, req.Return)
+	}
+	return c.Redirect(http.StatusSeeOther, "/signed-out")
+}
+
+func (p *Provider) getSignedOut(c echo.Context) error {
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
+		Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Everywhere: c.QueryParam("everywhere") == "1"},
+	})
+	return nil
+}

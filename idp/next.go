@@ -1,0 +1,123 @@
+package idp
+
+import (
+	"slices"
+	"time"
+)
+
+// Step is what has to happen next in a login.
+type Step int
+
+// The steps of a login.
+const (
+	_ Step = iota
+	StepLogin
+	StepOpenFolder
+	StepConsent
+	StepComplete
+	StepRefuse
+)
+
+// Why is the reason for a Step other than StepComplete.
+type Why int
+
+// The closed set of reasons.
+const (
+	Satisfied Why = iota
+	NoSession
+	PromptLogin
+	MaxAgeExceeded
+	ACRTooLow
+	OtherPerson // id_token_hint names somebody else
+	FolderMissing
+	ConsentMissing
+	PromptConsent
+	AlreadyOver // the transaction is completed or refused
+)
+
+// situation is everything next looks at.
+type situation struct {
+	State     State
+	Own       bool // one of the hub's own pages asked: nothing is handed to a service
+	Prompt    promptSet
+	MaxAge    *time.Duration
+	ACR       []string // requested, in order of preference
+	Session   *sessionFacts
+	HintAgree bool // no id_token_hint, or it names the session's person
+	Covered   bool // an earlier consent covers everything asked
+	Decided   bool // the citizen agreed on the consent page in this login
+}
+
+// next decides, from stored facts alone, what must happen before the request may be answered. It reads no clock, no store and no
+// request. With prompt=none the same reasons become the error the client is told (OIDC Core §3.1.2.6).
+func next(s situation, now time.Time) (Step, Why) {
+	step, why := interactive(s, now)
+	if s.Prompt.has(promptNone) && step != StepComplete {
+		return StepRefuse, why
+	}
+	return step, why
+}
+
+func interactive(s situation, now time.Time) (Step, Why) {
+	if s.State == Completed || s.State == Refused {
+		return StepRefuse, AlreadyOver
+	}
+	if s.State == Proven {
+		return StepOpenFolder, FolderMissing
+	}
+	if why := loginNeeded(s, now); why != Satisfied {
+		return StepLogin, why
+	}
+	if s.Own {
+		return StepComplete, Satisfied
+	}
+	if !s.HintAgree {
+		return StepRefuse, OtherPerson // the right person had the chance to log in and somebody else did
+	}
+	if s.Prompt.has(promptConsent) && !s.Decided {
+		return StepConsent, PromptConsent
+	}
+	if !s.Covered {
+		return StepConsent, ConsentMissing
+	}
+	return StepComplete, Satisfied
+}
+
+// loginNeeded says why the session, if any, does not do. A login made in this very transaction satisfies prompt and max_age
+// whatever the clock says: one second later max_age=0 would otherwise ask for ever.
+func loginNeeded(s situation, now time.Time) Why {
+	switch {
+	case s.Session == nil:
+		return NoSession
+	case !s.Session.Here && (s.Prompt.has(promptLogin) || s.Prompt.has(promptSelectAccount)):
+		return PromptLogin
+	case !s.Session.Here && s.MaxAge != nil && (*s.MaxAge == 0 || now.Sub(s.Session.AuthTime) > *s.MaxAge):
+		return MaxAgeExceeded
+	case !s.Session.Here && !acrSatisfied(s.ACR, s.Session.ACR) && attainable(s.ACR):
+		return ACRTooLow
+	case !s.Session.Here && !s.HintAgree:
+		return OtherPerson
+	}
+	return Satisfied
+}
+
+// ACRCard is the level of a card read on this device (phishing-resistant hardware, OpenID EAP ACR Values 1.0 §4).
+const ACRCard = "phrh"
+
+// acrRank orders the levels the hub can give; a higher one satisfies a request for a lower one.
+var acrRank = map[string]int{"urn:tsunagu:acr:card-remote": 1, "phr": 2, ACRCard: 3}
+
+// acrSatisfied: acr_values is a voluntary claim (OIDC Core §5.5.1.1); any one value that is met will do.
+func acrSatisfied(wanted []string, have string) bool {
+	if len(wanted) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(wanted, func(w string) bool {
+		return w == have || (acrRank[w] > 0 && acrRank[have] >= acrRank[w])
+	})
+}
+
+// attainable says whether a new login could meet one of the wanted levels; asking again would otherwise change nothing.
+func attainable(wanted []string) bool {
+	return slices.ContainsFunc(wanted, func(w string) bool { return acrRank[w] > 0 && acrRank[w] <= acrRank[ACRCard] })
+}

@@ -1,0 +1,177 @@
+package idp
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+var allStates = []State{Received, Authenticating, Proven, Authenticated, Consented, Completed, Refused}
+
+// TestEveryMove: every pair of states is either in the table and allowed or refused; the terminal states have no way out.
+func TestEveryMove(t *testing.T) {
+	if len(moves) != len(allStates) {
+		t.Fatalf("table has %d states, %d exist", len(moves), len(allStates))
+	}
+	allowed := 0
+	for _, from := range allStates {
+		for _, to := range allStates {
+			tx := &transaction{State: from}
+			err := tx.move(to)
+			if want := slices.Contains(moves[from], to); (err == nil) != want {
+				t.Errorf("%s to %s: %v, table says %v", from, to, err, want)
+			}
+			if err != nil && tx.State != from {
+				t.Errorf("%s to %s refused, but the state became %s", from, to, tx.State)
+			}
+			if err == nil {
+				allowed++
+			}
+		}
+	}
+	if allowed != 18 {
+		t.Errorf("%d moves allowed; a new one needs a thought and a new number here", allowed)
+	}
+	for _, end := range []State{Completed, Refused} {
+		if len(moves[end]) != 0 {
+			t.Errorf("%s is not an end", end)
+		}
+	}
+	if slices.Contains(moves[Received], Completed) || slices.Contains(moves[Authenticating], Completed) || slices.Contains(moves[Proven], Completed) {
+		t.Error("a login can complete without anybody having been authenticated")
+	}
+}
+
+type axis[T any] struct {
+	name  string
+	value T
+}
+
+// TestNextEverySituation walks through every combination of state, session, prompt, max_age, acr, hint and consent, and compares the
+// decisions with a golden table that a person has read.
+func TestNextEverySituation(t *testing.T) {
+	now := time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)
+	second := time.Second
+	zero, hour := 0*second, 3600*second
+	sessions := []axis[*sessionFacts]{
+		{"none", nil},
+		{"fresh", &sessionFacts{AuthTime: now.Add(-time.Second), ACR: ACRCard}},
+		{"old", &sessionFacts{AuthTime: now.Add(-2 * time.Hour), ACR: ACRCard}},
+		{"weak", &sessionFacts{AuthTime: now.Add(-time.Second), ACR: "phr"}},
+		{"here", &sessionFacts{AuthTime: now.Add(-time.Minute), ACR: ACRCard, Here: true}},
+	}
+	prompts := []axis[promptSet]{{"-", 0}, {"none", promptNone}, {"login", promptLogin}, {"consent", promptConsent}, {"select", promptSelectAccount}, {"login+consent", promptLogin | promptConsent}}
+	ages := []axis[*time.Duration]{{"-", nil}, {"0", &zero}, {"3600", &hour}}
+	acrs := []axis[[]string]{{"-", nil}, {"phrh", []string{ACRCard}}, {"unknown", []string{"urn:other"}}}
+	hints := []axis[bool]{{"same", true}, {"other", false}}
+	consents := []axis[[2]bool]{{"none", [2]bool{false, false}}, {"covered", [2]bool{true, false}}, {"decided", [2]bool{true, true}}}
+
+	var out strings.Builder
+	count := 0
+	for _, st := range allStates {
+		for _, s := range sessions {
+			for _, pr := range prompts {
+				for _, age := range ages {
+					for _, acr := range acrs {
+						for _, h := range hints {
+							for _, co := range consents {
+								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1]}
+								step, why := next(sit, now)
+								count++
+								fmt.Fprintf(&out, "%s session=%s prompt=%s max_age=%s acr=%s hint=%s consent=%s: %d/%d\n", st, s.name, pr.name, age.name, acr.name, h.name, co.name, step, why)
+								invariants(t, sit, step, why)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	if count != 7*5*6*3*3*2*3 {
+		t.Fatalf("%d situations", count)
+	}
+	golden(t, "next.txt", compress(out.String()))
+}
+
+// invariants that hold in every situation, whatever the golden table says.
+func invariants(t *testing.T, s situation, step Step, why Why) {
+	t.Helper()
+	switch {
+	case step == StepComplete && why != Satisfied, step != StepComplete && why == Satisfied:
+		t.Errorf("step %d with reason %d", step, why)
+	case step == StepComplete && (s.Session == nil || !s.Covered || !s.HintAgree || s.State == Proven || s.State == Refused || s.State == Completed):
+		t.Errorf("completes in %+v", s)
+	case step == StepComplete && s.Prompt.has(promptLogin|promptSelectAccount) && !s.Session.Here:
+		t.Errorf("prompt=login satisfied by an old session in %+v", s)
+	case s.Prompt.has(promptNone) && step != StepComplete && step != StepRefuse:
+		t.Errorf("prompt=none shows a page in %+v", s)
+	}
+}
+
+// compress keeps the golden file readable: runs of equal decisions per state and session become counts.
+func compress(lines string) string {
+	type group struct{ key, verdict string }
+	counts := map[group]int{}
+	var order []group
+	for line := range strings.Lines(lines) {
+		line = strings.TrimSpace(line)
+		f := strings.Fields(line)
+		g := group{strings.Join(f[:3], " "), f[len(f)-1]}
+		if counts[g] == 0 {
+			order = append(order, g)
+		}
+		counts[g]++
+	}
+	var b strings.Builder
+	for _, g := range order {
+		fmt.Fprintf(&b, "%s → %s ×%d\n", g.key, g.verdict, counts[g])
+	}
+	return b.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != got {
+		t.Errorf("%s differs; run with -update and read the difference", path)
+	}
+}
+
+func TestParsePrompt(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want promptSet
+		ok   bool
+	}{
+		{"", 0, true},
+		{"none", promptNone, true},
+		{"login consent", promptLogin | promptConsent, true},
+		{"none login", 0, false}, // OIDC Core §3.1.2.1
+		{"Login", 0, false},      // case-sensitive
+		{"create", 0, false},
+	} {
+		got, err := parsePrompt(tt.in)
+		if (err == nil) != tt.ok || got != tt.want {
+			t.Errorf("parsePrompt(%q) = %d, %v", tt.in, got, err)
+		}
+	}
+}

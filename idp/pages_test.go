@@ -1,0 +1,154 @@
+package idp
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+// hooks are the elements that DESIGN promises to robots, and the forms they are in.
+type pageSample struct {
+	page  web.Page
+	hooks []string
+}
+
+func pageSamples() map[string]pageSample {
+	at := time.Date(2026, 11, 23, 5, 5, 0, 0, time.UTC)
+	service := ServiceView{Name: "見本e-Tax", Operator: "見本国税局", Domain: "localhost:8402", Verified: true, Home: "http://localhost:8402/"}
+	evil := ServiceView{Name: `<script>alert(1)</script>`, Operator: `"><b>`, Domain: `x" onclick="y`, Home: "javascript:alert(1)"}
+	login := func(v LoginView) web.Page {
+		return web.Page{Name: "login", Title: "login.title", OpenForm: true, Data: v}
+	}
+	card := `action="/login/card"`
+	return map[string]pageSample{
+		"login":         {login(LoginView{Tx: "t1", Service: service, Demo: true}), []string{`id="card-login"`, card, `id="login-cancel"`, `action="/login/cancel"`, `name="tx" value="t1"`}},
+		"login again":   {login(LoginView{Tx: "t1", Service: evil, Why: "again", AgentMissing: true}), []string{`id="card-login"`, `id="agent-missing"`}},
+		"login own":     {login(LoginView{Tx: "t1", Why: "stepup"}), []string{`id="card-login"`, `id="login-cancel"`}},
+		"folder":        {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: FolderView{Tx: "t1", Service: service}}, []string{`id="open-folder"`, `action="/folder/open"`}},
+		"folder own":    {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: FolderView{Tx: "t1"}}, []string{`id="open-folder"`}},
+		"account empty": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: AccountView{Opened: at}}, []string{"data-signed-in"}},
+		"account": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: AccountView{
+			Opened: at, Card: CardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
+			Sessions: []SessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
+			Services: []ConnectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
+		}}, []string{`href="/account/sign-out-everywhere"`, "2026年11月23日（月）14:05"}},
+		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
+		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: EndSessionView{Service: service, Token: "t2"}},
+			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},
+		"end session of no service": {web.Page{Name: "end-session", Title: "end_session.title", Data: EndSessionView{Token: "t2"}}, []string{`id="logout-confirm"`, `id="logout-cancel"`}},
+		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Return: "http://localhost:8402/", Service: service}}, []string{`href="http://localhost:8402/"`}},
+		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Everywhere: true}}, []string{`href="/"`}},
+		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: ConsentView{
+			Tx: "t1", Service: service, More: true, Offline: true, Items: []ConsentItem{
+				{Scope: "openid", Label: "scope.openid"}, {Scope: "links", Label: "scope.links", Purpose: evil.Name}, {Scope: "link", Label: "scope.link", Added: true}},
+		}}, []string{`id="consent-allow"`, `id="consent-deny"`, `name="decision"`, `value="allow"`, `value="deny"`, `action="/consent"`}},
+		"home":  {web.Page{Name: "home", Title: "home.title"}, []string{`href="/account"`}},
+		"terms": {web.Page{Name: "terms", Title: "terms.title"}, nil}, "help": {web.Page{Name: "help", Title: "help.title"}, []string{`id="card-app"`}},
+		"privacy": {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
+	}
+}
+
+func renderPage(t *testing.T, site *web.Site, lang string, p web.Page) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	site.Render(w, httptest.NewRequest(http.MethodGet, "/?lang="+lang, nil), http.StatusOK, p)
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s in %s: status %d", p.Name, lang, w.Code)
+	}
+	return w.Body.String()
+}
+
+// Every page, with and without what may be missing, in every language: hooks, one h1, and nothing a service named itself comes out
+// as markup.
+func TestPagesRender(t *testing.T) {
+	site, err := NewSite(false, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range pageSamples() {
+		for _, lang := range web.Languages() {
+			body := renderPage(t, site, lang.Code, s.page)
+			for _, hook := range s.hooks {
+				if !strings.Contains(body, hook) && (lang.Code == "ja" || !regexp.MustCompile(`\p{Han}`).MatchString(hook)) {
+					t.Errorf("%s in %s: no %s", name, lang.Code, hook)
+				}
+			}
+			if n := strings.Count(body, "<h1"); n != 1 {
+				t.Errorf("%s: %d h1", name, n)
+			}
+			for _, bad := range []string{"<script", "<b>", `href="javascript`, "ZgotmplZ\" onclick"} {
+				if strings.Contains(body, bad) {
+					t.Errorf("%s in %s: %s got through", name, lang.Code, bad)
+				}
+			}
+		}
+	}
+}
+
+var titlePattern = regexp.MustCompile(`<title>(.*)</title>`)
+
+// Where one is must be told by the title alone: by tab, by history, by screen reader.
+func TestPageTitlesAreDistinct(t *testing.T) {
+	site, err := NewSite(false, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range web.Languages() {
+		seen := map[string]string{}
+		for _, s := range pageSamples() {
+			title := titlePattern.FindStringSubmatch(renderPage(t, site, lang.Code, s.page))[1]
+			if other, ok := seen[title]; ok && other != s.page.Name {
+				t.Errorf("%s: %s and %s are both called %s", lang.Code, other, s.page.Name, title)
+			}
+			seen[title] = s.page.Name
+		}
+	}
+}
+
+// Each refusal has a page of its own that says what to do next.
+func TestEveryRefusalHasItsPage(t *testing.T) {
+	site, err := NewSite(false, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := []string{OtherBrowser.String(), ReturnUsed.String(), ReturnUnknown.String()}
+	for r := cardauth.Malformed; r <= cardauth.RevocationUnavailable; r++ {
+		words = append(words, r.String())
+	}
+	if len(words) < 19 {
+		t.Fatalf("only %d refusals", len(words))
+	}
+	for _, word := range words {
+		for _, lang := range web.Languages() {
+			p := web.Page{Name: "card-refused", Title: "refused." + word + ".title", Error: word, OpenForm: true}
+			p.Data = RefusedView{Tx: "t1", Reason: word, Service: ServiceView{Name: "見本e-Tax"}}
+			body := renderPage(t, site, lang.Code, p)
+			for _, want := range []string{`data-error="` + word + `"`, `action="/login/card"`, `id="login-cancel"`} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s in %s: no %s", word, lang.Code, want)
+				}
+			}
+			p.Data = RefusedView{Reason: word, Final: true}
+			if body := renderPage(t, site, lang.Code, p); strings.Contains(body, "<form") {
+				t.Errorf("%s without a login offers a form", word)
+			}
+		}
+	}
+	for r := UnknownClient; r <= Internal; r++ {
+		w := httptest.NewRecorder()
+		site.FailWith(w, httptest.NewRequest(http.MethodGet, "/", nil), r.status(), r.String(), web.ErrorView{Developer: []web.Term{{Name: "error", Value: "<x>"}}})
+		switch r {
+		case OtherBrowser, ReturnUsed, ReturnUnknown, MethodNotAllowed: // shown by card-refused, and as not_found
+			continue
+		}
+		if w.Code != r.status() || !strings.Contains(w.Body.String(), `data-error="`+r.String()+`"`) {
+			t.Errorf("%s: status %d", r, w.Code)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package idp
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// Deps is everything a Provider is made of.
+type Deps struct {
+	Issuer     string // https, or http on a loopback host; no trailing slash, no query
+	AgentURL   string // where a citizen's browser finds the card app, e.g. http://127.0.0.1:8404
+	Keys       *keys.Set
+	Digest     func(purpose string, data []byte) [32]byte // keyed, stable for ever
+	Clients    *clients.Registry
+	Challenges *cardauth.Challenges
+	Cards      *cardauth.Verifier
+	Subjects   *federation.Subjects
+	Links      *federation.Links
+	DB         *sqldb.DB
+	Transient  ephemeral.Store
+	Audit      *audit.Log
+	Site       *web.Site
+	Now        func() time.Time
+	Log        *slog.Logger
+	Sample     bool // made-up cards and services: the login page says so
+
+	// LoginRate bounds card challenges per browser address; zero means 60 a minute.
+	LoginRate ratelimit.Rule
+}
+
+// Provider is the OpenID provider and the hub's pages.
+type Provider struct {
+	issuer     string
+	agentURL   string
+	sample     bool
+	keys       *keys.Set
+	digest     func(purpose string, data []byte) [32]byte
+	clients    *clients.Registry
+	challenges *cardauth.Challenges
+	cards      *cardauth.Verifier
+	subjects   *federation.Subjects
+	links      *federation.Links
+	db         *sqldb.DB
+	store      ephemeral.Store
+	audit      *audit.Log
+	site       *web.Site
+	now        func() time.Time
+	log        *slog.Logger
+	limiter    *ratelimit.Limiter
+	loginRate  ratelimit.Rule
+
+	accounts     accounts
+	transactions transactions
+	sessions     sessions
+	grants       grants
+	engine       engine
+	discovery    document
+	api          *federation.API
+}
+
+// New returns a provider ready to serve, or an error naming the missing part.
+func New(d Deps) (*Provider, error) {
+	if err := checkIssuer(d.Issuer); err != nil {
+		return nil, err
+	}
+	for name, missing := range map[string]bool{
+		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Clients": d.Clients == nil,
+		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
+		"DB": d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
+	} {
+		if missing {
+			return nil, fmt.Errorf("idp: %s is missing", name)
+		}
+	}
+	if d.LoginRate.Limit == 0 {
+		d.LoginRate = ratelimit.Rule{Name: "login", Limit: 60, Window: time.Minute}
+	}
+	p := &Provider{
+		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, keys: d.Keys, digest: d.Digest,
+		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, db: d.DB,
+		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
+		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate,
+		accounts:     accounts{db: d.DB, now: d.Now},
+		transactions: transactions{store: d.Transient},
+		sessions:     sessions{store: d.Transient, now: d.Now},
+		grants:       grants{store: d.Transient, now: d.Now},
+	}
+	p.engine = newEngine(p)
+	var err error
+	if p.api, err = p.newAPI(); err != nil {
+		return nil, err
+	}
+	p.discovery, err = newDiscovery(d.Issuer)
+	return p, err
+}
+
+// checkIssuer: https, or http on loopback for development (OIDC Discovery §3 has no exception; ours is for loopback only).
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("idp: issuer %q must be scheme and host only", issuer)
+	}
+	switch h := u.Hostname(); {
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && (h == "localhost" || h == "127.0.0.1" || h == "::1"):
+		return nil
+	}
+	return fmt.Errorf("idp: issuer %q must be https", issuer)
+}
+
+// client returns a client that may be used, or an *Error to show.
+func (p *Provider) client(ctx context.Context, id clients.ID) (*clients.Client, error) {
+	c, err := p.clients.Get(ctx, id)
+	if err != nil {
+		if errors.Is(err, clients.ErrUnknown) || errors.Is(err, clients.ErrSuspended) {
+			return nil, &Error{Reason: UnknownClient, Detail: "client unknown or suspended", Err: err}
+		}
+		return nil, fmt.Errorf("read client: %w", err)
+	}
+	return c, nil
+}
+
+// codeFor returns the authorization code of a grant. It is derived, so that a citizen who presses a button twice is sent on with the
+// same code twice instead of losing the first; 256 bits under a key that never leaves this process.
+func (p *Provider) codeFor(grantID string) string {
+	d := p.digest("authorization code", []byte(grantID))
+	return string(kindCode) + grantID + base64.RawURLEncoding.EncodeToString(d[:])
+}
+
+// clientSID is the session id a client is told: its own for each client, so that two of them cannot compare notes.
+func (p *Provider) clientSID(sid, client string) string {
+	d := p.digest("sid", []byte(sid+"\x00"+client))
+	return base64.RawURLEncoding.EncodeToString(d[:16])
+}
+
+// live says whether a grant's ground still stands. A grant with offline access outlives the session, any other does not.
+func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
+	ok, err := p.accounts.ground(ctx, g)
+	if err != nil || !ok {
+		return false, err
+	}
+	for _, s := range g.Scopes {
+		if s == "offline_access" {
+			return true, nil
+		}
+	}
+	s, err := p.sessions.get(ctx, g.SID)
+	return s != nil && s.has(g.Client), err
+}
+
+func (p *Provider) unit(c *clients.Client) *unit {
+	return &unit{grants: p.grants, live: p.live, client: engineClient{c}}
+}
+
+// record writes an audit event. An event that cannot be written fails what it describes, except where the caller says otherwise.
+func (p *Provider) record(ctx context.Context, e audit.Event) error {
+	e.Trace = web.Trace(ctx)
+	if err := p.audit.Append(context.WithoutCancel(ctx), e); err != nil {
+		return fmt.Errorf("audit %s: %w", e.Kind, err)
+	}
+	return nil
+}
+
+// Ready says whether the stores answer.
+func (p *Provider) Ready(ctx context.Context) error {
+	if err := p.db.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if _, err := p.store.Get(ctx, "ready:1:probe"); err != nil && !errors.Is(err, ephemeral.ErrNotFound) {
+		return fmt.Errorf("ephemeral store: %w", err)
+	}
+	return nil
+}
+
+// The audit events of this package.
+const (
+	eventCardRefused    audit.Kind = "login.card_refused"
+	eventLogin          audit.Kind = "login.succeeded"
+	eventOtherBrowser   audit.Kind = "login.other_browser"
+	eventReturnReused   audit.Kind = "login.return_reused"
+	eventReturnUnknown  audit.Kind = "login.return_unknown"
+	eventCancelled      audit.Kind = "login.cancelled"
+	eventFolderOpened   audit.Kind = "folder.opened"
+	eventConsent        audit.Kind = "consent.granted"
+	eventConsentDenied  audit.Kind = "consent.denied"
+	eventEntered        audit.Kind = "service.entered"
+	eventSessionEnded   audit.Kind = "session.ended"
+	eventAllEnded       audit.Kind = "session.ended_everywhere"
+	eventCodeReplayed   audit.Kind = "token.code_replayed"
+	eventRefreshReused  audit.Kind = "token.refresh_reused"
+	eventClientRefused  audit.Kind = "client.refused"
+	eventTokenRevoked   audit.Kind = "token.revoked"
+	eventPushedReplayed audit.Kind = "request.replayed"
+)

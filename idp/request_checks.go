@@ -1,0 +1,279 @@
+package idp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// draft is an authorization request while it is being judged.
+type draft struct {
+	form   url.Values
+	broken error // what readForm said of the form; told to the client once it may be
+	pushed bool
+	client *clients.Client
+	out    authzRequest
+}
+
+// check judges one thing. Before client and redirect URI are both accepted it returns *Error (shown), afterwards *oauthError
+// (may be redirected).
+type check func(p *Provider, ctx context.Context, d *draft) error
+
+// checks in the order in which their errors take precedence.
+var checks = []check{
+	checkClient,
+	checkRedirectURI,
+	checkForm,
+	checkNoRequestObject,
+	checkResponseType,
+	checkResponseMode,
+	checkScope,
+	checkPKCE,
+	checkLengths,
+	checkPrompt,
+	checkMaxAge,
+	checkACR,
+	checkHint,
+}
+
+// judge runs every check over an authorization request, pushed or not.
+func (p *Provider) judge(ctx context.Context, form url.Values, broken error, pushed bool) (*authzRequest, *clients.Client, error) {
+	d := &draft{form: form, broken: broken, pushed: pushed}
+	for _, c := range checks {
+		if err := c(p, ctx, d); err != nil {
+			return &d.out, d.client, err
+		}
+	}
+	d.out.Grant, d.out.Pushed = newID(), pushed
+	return &d.out, d.client, nil
+}
+
+// checkClient: RFC 6749 §4.1.2.1: an unknown client is shown, not redirected.
+func checkClient(p *Provider, ctx context.Context, d *draft) error {
+	id := d.form.Get("client_id")
+	if id == "" || len(d.form["client_id"]) != 1 {
+		return &Error{Reason: UnknownClient, Detail: "client_id missing or repeated"}
+	}
+	c, err := p.client(ctx, clients.ID(id))
+	if err != nil {
+		return err
+	}
+	d.client, d.out.Client = c, c.ID()
+	return nil
+}
+
+// checkRedirectURI: RFC 9700 §2.1: compared byte for byte with what was registered; always required.
+func checkRedirectURI(_ *Provider, _ context.Context, d *draft) error {
+	if len(d.form["redirect_uri"]) != 1 {
+		return &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing or repeated", Client: string(d.client.ID())}
+	}
+	u, err := clients.ParseRedirectURI(d.form.Get("redirect_uri"))
+	if err != nil || !d.client.Allows(u) {
+		return &Error{Reason: RedirectMismatch, Detail: "redirect_uri not registered", Client: string(d.client.ID())}
+	}
+	d.out.Redirect, d.out.State = u.String(), d.form.Get("state")
+	return nil
+}
+
+func checkForm(_ *Provider, _ context.Context, d *draft) error {
+	if len(d.out.State) > maxState || len(d.form["state"]) > 1 {
+		d.out.State = ""
+		return invalidRequest("state is repeated or too long")
+	}
+	var bad *errForm
+	if errors.As(d.broken, &bad) {
+		return invalidRequest(bad.Error())
+	}
+	return nil
+}
+
+// checkNoRequestObject: none of these is offered in the discovery document (OIDC Core §3.1.2.6, RFC 9101 §7).
+func checkNoRequestObject(_ *Provider, _ context.Context, d *draft) error {
+	switch {
+	case d.form.Get("request") != "":
+		return &oauthError{code: "request_not_supported", description: "request objects are not supported"}
+	case d.form.Get("request_uri") != "":
+		return &oauthError{code: "request_uri_not_supported", description: "only request_uri values issued by the pushed authorization request endpoint are accepted"}
+	case d.form.Get("registration") != "":
+		return &oauthError{code: "registration_not_supported", description: "the registration parameter is not supported"}
+	case d.client.RequirePAR() && !d.pushed:
+		return invalidRequest("this client must push its authorization requests (RFC 9126)")
+	}
+	return nil
+}
+
+func checkResponseType(_ *Provider, _ context.Context, d *draft) error {
+	switch d.form.Get("response_type") {
+	case "code":
+		return nil
+	case "":
+		return invalidRequest("response_type is missing")
+	}
+	return &oauthError{code: "unsupported_response_type", description: "only response_type code is supported"}
+}
+
+func checkResponseMode(_ *Provider, _ context.Context, d *draft) error {
+	if m := d.form.Get("response_mode"); m != "" && m != "query" {
+		return invalidRequest("only response_mode query is supported")
+	}
+	return nil
+}
+
+// checkScope drops scopes this hub has never heard of (OIDC Core §3.1.2.1) and refuses those the client is not registered for.
+func checkScope(_ *Provider, _ context.Context, d *draft) error {
+	words := strings.Fields(d.form.Get("scope"))
+	if len(words) > maxScopes {
+		return &oauthError{code: "invalid_scope", description: "too many scopes"}
+	}
+	for _, w := range words {
+		if !slices.Contains(knownScopes, w) || slices.Contains(d.out.Scopes, w) {
+			continue
+		}
+		if !slices.Contains(d.client.Scopes(), w) {
+			return &oauthError{code: "invalid_scope", description: "this client is not registered for one of the scopes"}
+		}
+		d.out.Scopes = append(d.out.Scopes, w)
+	}
+	if len(d.out.Scopes) == 0 {
+		return &oauthError{code: "invalid_scope", description: "no known scope requested"}
+	}
+	return nil
+}
+
+// checkPKCE: RFC 7636 §4.2, S256 only; a challenge is the base64url of a SHA-256 digest, so exactly 43 characters.
+func checkPKCE(_ *Provider, _ context.Context, d *draft) error {
+	challenge, method := d.form.Get("code_challenge"), d.form.Get("code_challenge_method")
+	switch {
+	case challenge == "" && method == "" && !d.client.RequirePKCE():
+		return nil
+	case challenge == "":
+		return invalidRequest("code_challenge is missing (RFC 7636)")
+	case method != "S256":
+		return invalidRequest("code_challenge_method must be S256")
+	case !isBase64URL(challenge, 43):
+		return invalidRequest("code_challenge must be 43 characters of base64url")
+	}
+	d.out.Challenge = challenge
+	return nil
+}
+
+func checkLengths(_ *Provider, _ context.Context, d *draft) error {
+	d.out.Nonce = d.form.Get("nonce")
+	if len(d.out.Nonce) > maxNonce {
+		return invalidRequest("nonce is too long")
+	}
+	d.out.Locales = d.form.Get("ui_locales")
+	if len(d.out.Locales) > 200 || len(d.form.Get("login_hint")) > 500 {
+		return invalidRequest("ui_locales or login_hint is too long")
+	}
+	if disp := d.form.Get("display"); disp != "" && !slices.Contains([]string{"page", "popup", "touch", "wap"}, disp) {
+		return invalidRequest("display has an unknown value")
+	}
+	return nil
+}
+
+func checkPrompt(_ *Provider, _ context.Context, d *draft) error {
+	prompt, err := parsePrompt(d.form.Get("prompt"))
+	if err != nil {
+		return invalidRequest(err.Error())
+	}
+	d.out.Prompt = prompt
+	return nil
+}
+
+// maxMaxAge caps max_age at ten years; more cannot matter and would overflow a duration.
+const maxMaxAge = 10 * 365 * 24 * 60 * 60
+
+func checkMaxAge(_ *Provider, _ context.Context, d *draft) error {
+	if v := d.form.Get("max_age"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 63)
+		if err != nil {
+			return invalidRequest("max_age must be a number of seconds, zero or more")
+		}
+		age := int64(min(n, maxMaxAge))
+		d.out.MaxAge = &age
+	} else if age, ok := d.client.DefaultMaxAge(); ok {
+		seconds := int64(age.Seconds())
+		d.out.MaxAge = &seconds
+	}
+	return nil
+}
+
+func checkACR(_ *Provider, _ context.Context, d *draft) error {
+	d.out.ACR = strings.Fields(d.form.Get("acr_values"))
+	if len(d.out.ACR) > maxACRValues {
+		return invalidRequest("too many acr_values")
+	}
+	if len(d.out.ACR) == 0 {
+		d.out.ACR = d.client.ACRValues()
+	}
+	return nil
+}
+
+// checkHint: OIDC Core §3.1.2.1: a hint is a token we issued to this client; it may have expired, and its key may be retired.
+func checkHint(p *Provider, _ context.Context, d *draft) error {
+	hint := d.form.Get("id_token_hint")
+	if hint == "" {
+		return nil
+	}
+	claims, err := p.readHint(hint)
+	if err != nil || !claims.Audience.has(string(d.client.ID())) {
+		return invalidRequest("id_token_hint was not issued by this provider to this client")
+	}
+	d.out.HintSub = claims.Subject
+	return nil
+}
+
+// hintClaims are the claims of an ID token that came back as a hint.
+type hintClaims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience audience `json:"aud"`
+	SID      string   `json:"sid"`
+}
+
+// readHint verifies an ID token of ours whatever its age.
+func (p *Provider) readHint(token string) (hintClaims, error) {
+	var c hintClaims
+	payload, err := p.keys.Verify(token, "JWT", keys.ES256, keys.RS256, keys.PS256, keys.EdDSA)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return c, err
+	}
+	if c.Issuer != p.issuer || c.Subject == "" {
+		return c, errors.New("hint of another issuer")
+	}
+	return c, nil
+}
+
+// audience is a string or a list of strings (RFC 7519 §4.1.3).
+type audience []string
+
+func (a audience) has(s string) bool { return slices.Contains(a, s) }
+
+// UnmarshalJSON accepts both forms.
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	var many []string
+	if err := json.Unmarshal(b, &many); err != nil {
+		return err
+	}
+	*a = many
+	return nil
+}
+
+// knownScopes are the scopes this hub can grant.
+var knownScopes = []string{"openid", "offline_access", "links", "link"}

@@ -1,0 +1,112 @@
+package idp
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// route is one method on one path.
+type route struct {
+	method  string
+	path    string
+	handler echo.HandlerFunc
+}
+
+// machineRoutes are called by programs: no cookies, no cross-origin check, JSON errors. Each that changes anything authenticates its
+// caller.
+func (p *Provider) machineRoutes() []route {
+	return []route{
+		{http.MethodGet, "/.well-known/openid-configuration", p.getDiscovery},
+		{http.MethodGet, "/.well-known/oauth-authorization-server", p.getDiscovery},
+		{http.MethodGet, "/jwks", p.getJWKS},
+		{http.MethodPost, "/par", p.postPAR},
+		{http.MethodPost, "/token", p.postToken},
+		{http.MethodPost, "/revoke", p.postRevoke},
+		{http.MethodGet, "/userinfo", p.getUserinfo},
+		{http.MethodPost, "/userinfo", p.getUserinfo},
+		{http.MethodGet, "/card/challenges/:id", p.getChallenge},
+		{http.MethodPost, "/card/challenges/:id", p.postChallenge},
+	}
+}
+
+// pageRoutes are visited by citizens.
+func (p *Provider) pageRoutes() []route {
+	return []route{
+		{http.MethodGet, "/", p.getHome},
+		{http.MethodGet, "/authorize", p.getAuthorize},
+		{http.MethodPost, "/authorize", p.getAuthorize},
+		{http.MethodGet, "/login", p.getLogin},
+		{http.MethodPost, "/login/card", p.postLoginCard},
+		{http.MethodPost, "/login/cancel", p.postLoginCancel},
+		{http.MethodGet, "/login/return", p.getLoginReturn},
+		{http.MethodGet, "/login/refused", p.getLoginRefused},
+		{http.MethodGet, "/folder/open", p.getFolderOpen},
+		{http.MethodPost, "/folder/open", p.postFolderOpen},
+		{http.MethodGet, "/consent", p.getConsent},
+		{http.MethodPost, "/consent", p.postConsent},
+		{http.MethodGet, "/account", p.getAccount},
+		{http.MethodGet, "/account/sign-out-everywhere", p.getSignOutEverywhere},
+		{http.MethodPost, "/account/sign-out-everywhere", p.postSignOutEverywhere},
+		{http.MethodGet, "/end-session", p.getEndSession},
+		{http.MethodPost, "/end-session", p.getEndSession},
+		{http.MethodGet, "/end-session/confirm", p.getEndSessionConfirm},
+		{http.MethodPost, "/end-session/confirm", p.postEndSessionConfirm},
+		{http.MethodGet, "/signed-out", p.getSignedOut},
+		{http.MethodGet, "/help", p.static("help")},
+		{http.MethodGet, "/terms", p.static("terms")},
+		{http.MethodGet, "/privacy", p.static("privacy")},
+		{http.MethodGet, "/accessibility", p.static("accessibility")},
+	}
+}
+
+// MachinePaths are the paths that the site's middleware leaves to their own authentication.
+func MachinePaths() []string {
+	return []string{
+		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/par", "/token", "/revoke",
+		"/userinfo", "/card/challenges/", "/api/", "/healthz", "/readyz",
+	}
+}
+
+// CrossOriginPaths are the pages that a service may post a form to (OIDC Core §3.1.2.1, RP-Initiated Logout §2). They do nothing but
+// start something that the citizen then decides.
+func CrossOriginPaths() []string { return []string{"/authorize", "/end-session"} }
+
+// Handler returns the provider as a handler, with the federation's API beside it.
+func (p *Provider) Handler() http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = p.answerError
+	for _, r := range p.machineRoutes() {
+		e.Add(r.method, r.path, r.handler)
+	}
+	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/token", "/revoke", "/userinfo"} {
+		e.OPTIONS(path, preflight)
+	}
+	for _, r := range p.pageRoutes() {
+		e.Add(r.method, r.path, r.handler)
+	}
+	p.api.Mount(e)
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
+	e.GET("/readyz", func(c echo.Context) error {
+		if err := p.Ready(c.Request().Context()); err != nil {
+			p.log.ErrorContext(c.Request().Context(), "not ready", "err", err)
+			return c.String(http.StatusServiceUnavailable, "not ready\n")
+		}
+		return c.String(http.StatusOK, "ready\n")
+	})
+	e.GET("/static/*", echo.WrapHandler(p.site.Static()))
+	return p.site.Middleware(e)
+}
+
+// preflight answers the browser of a single-page app (Fetch standard): these endpoints use no cookies, so any origin may call them.
+func preflight(c echo.Context) error {
+	h := c.Response().Header()
+	allowAnyOrigin(h)
+	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Max-Age", "3600")
+	return c.NoContent(http.StatusNoContent)
+}
+
+func allowAnyOrigin(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }

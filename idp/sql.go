@@ -1,0 +1,214 @@
+package idp
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Migrate brings the tables of this package up to date.
+func Migrate(ctx context.Context, db *sqldb.DB) error {
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	return db.Migrate(ctx, "idp", files)
+}
+
+// accounts are the folders, the cards that open them and the consents given from them.
+type accounts struct {
+	db  *sqldb.DB
+	now func() time.Time
+}
+
+// account is a person's folder.
+type account struct {
+	ID          federation.AccountID
+	OpenedAt    time.Time
+	EndedBefore int64 // Unix milliseconds
+}
+
+var errNoAccount = errors.New("no such account")
+
+func (a accounts) get(ctx context.Context, id federation.AccountID) (account, error) {
+	acc := account{ID: id}
+	var opened int64
+	err := a.db.QueryRow(ctx, `SELECT opened_at, ended_before FROM account WHERE id = $1`, string(id)).Scan(&opened, &acc.EndedBefore)
+	if errors.Is(err, sql.ErrNoRows) {
+		return acc, errNoAccount
+	}
+	acc.OpenedAt = time.Unix(opened, 0)
+	return acc, err
+}
+
+// byCard returns the account a card opens, or errNoAccount.
+func (a accounts) byCard(ctx context.Context, p *cardProof) (federation.AccountID, error) {
+	var id string
+	err := a.db.QueryRow(ctx, `SELECT account FROM card_binding WHERE issuer_key = $1 AND serial = $2`, p.IssuerKey, p.Serial).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", errNoAccount
+	}
+	return federation.AccountID(id), err
+}
+
+// open makes a folder for the card's owner. If two browsers do so at once, or it was opened before, the same folder is returned and
+// opened is false.
+func (a accounts) open(ctx context.Context, p *cardProof, terms string) (id federation.AccountID, opened bool, err error) {
+	id = federation.AccountID(newID())
+	now := a.now().Unix()
+	err = a.db.Tx(ctx, func(ctx context.Context) error {
+		if _, err := a.db.Exec(ctx, `INSERT INTO account (id, opened_at, terms, ended_before) VALUES ($1, $2, $3, 0)`,
+			string(id), now, terms); err != nil {
+			return fmt.Errorf("insert account: %w", err)
+		}
+		n, err := a.db.Exec(ctx, `INSERT INTO card_binding (issuer_key, serial, account, kind, not_after, evidence, since)
+			VALUES ($1, $2, $3, $4, $5, 'opened', $6) ON CONFLICT (issuer_key, serial) DO NOTHING`,
+			p.IssuerKey, p.Serial, string(id), p.Kind, p.NotAfter, now)
+		if err != nil {
+			return fmt.Errorf("insert card binding: %w", err)
+		}
+		if n == 0 {
+			return errBound
+		}
+		return nil
+	})
+	if errors.Is(err, errBound) {
+		id, err = a.byCard(ctx, p)
+		return id, false, err
+	}
+	return id, err == nil, err
+}
+
+var errBound = errors.New("card is bound already")
+
+// card is what the account page shows of a card.
+type card struct {
+	Kind     string
+	NotAfter time.Time
+	Since    time.Time
+}
+
+func (a accounts) cards(ctx context.Context, id federation.AccountID) ([]card, error) {
+	rows, err := a.db.Query(ctx, `SELECT kind, not_after, since FROM card_binding WHERE account = $1 ORDER BY since DESC LIMIT 20`, string(id))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []card
+	for rows.Next() {
+		var c card
+		var notAfter, since int64
+		if err := rows.Scan(&c.Kind, &notAfter, &since); err != nil {
+			return nil, err
+		}
+		c.NotAfter, c.Since = time.Unix(notAfter, 0), time.Unix(since, 0)
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// endAll declares every session and grant made up to now over.
+func (a accounts) endAll(ctx context.Context, id federation.AccountID) error {
+	_, err := a.db.Exec(ctx, `UPDATE account SET ended_before = $1 WHERE id = $2`, a.now().UnixMilli(), string(id))
+	return err
+}
+
+// consent is what a person agreed to hand to a service.
+type consent struct {
+	ID     int64
+	Client clients.ID
+	Scopes []string
+	Since  time.Time
+}
+
+func (c consent) covers(scopes []string) bool {
+	return c.ID != 0 && !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(c.Scopes, s) })
+}
+
+// consentFor returns the live consent, or the zero value.
+func (a accounts) consentFor(ctx context.Context, id federation.AccountID, client clients.ID) (consent, error) {
+	c := consent{Client: client}
+	var scopes string
+	var since int64
+	err := a.db.QueryRow(ctx, `SELECT id, scopes, granted_at FROM consent WHERE account = $1 AND client = $2 AND ended_at IS NULL`,
+		string(id), string(client)).Scan(&c.ID, &scopes, &since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return consent{}, nil
+	}
+	c.Scopes, c.Since = strings.Fields(scopes), time.Unix(since, 0)
+	return c, err
+}
+
+// agree widens the live consent by the scopes, or makes one.
+func (a accounts) agree(ctx context.Context, id federation.AccountID, client clients.ID, scopes []string) error {
+	return a.db.Tx(ctx, func(ctx context.Context) error {
+		c, err := a.consentFor(ctx, id, client)
+		if err != nil {
+			return err
+		}
+		all := slices.Clone(c.Scopes)
+		all = append(all, scopes...)
+		slices.Sort(all)
+		all = slices.Compact(all)
+		now := a.now().Unix()
+		// Two agreements at once: the later one wins with its own union; nothing that was agreed to gets lost for longer than one
+		// more question.
+		_, err = a.db.Exec(ctx, `INSERT INTO consent (id, account, client, scopes, granted_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (account, client) WHERE ended_at IS NULL DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at`,
+			randomInt(), string(id), string(client), scopeText(all), now)
+		return err
+	})
+}
+
+// endConsent ends what a service may do; its grants rest on the consent and die with it.
+func (a accounts) endConsent(ctx context.Context, id federation.AccountID, client clients.ID) error {
+	_, err := a.db.Exec(ctx, `UPDATE consent SET ended_at = $1 WHERE account = $2 AND client = $3 AND ended_at IS NULL`,
+		a.now().Unix(), string(id), string(client))
+	return err
+}
+
+// consents returns the live consents of a person.
+func (a accounts) consents(ctx context.Context, id federation.AccountID) ([]consent, error) {
+	rows, err := a.db.Query(ctx, `SELECT id, client, scopes, granted_at FROM consent WHERE account = $1 AND ended_at IS NULL
+		ORDER BY granted_at DESC LIMIT 200`, string(id))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []consent
+	for rows.Next() {
+		var c consent
+		var client, scopes string
+		var since int64
+		if err := rows.Scan(&c.ID, &client, &scopes, &since); err != nil {
+			return nil, err
+		}
+		c.Client, c.Scopes, c.Since = clients.ID(client), strings.Fields(scopes), time.Unix(since, 0)
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// ground says whether what a grant rests on still stands: the folder, not signed out everywhere since, and the consent.
+func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
+	var ended int64
+	err := a.db.QueryRow(ctx, `SELECT a.ended_before FROM account a JOIN consent c ON c.account = a.id
+		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL`, string(g.Account), g.Consent).Scan(&ended)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && g.Issued > ended, err
+}

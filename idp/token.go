@@ -1,0 +1,124 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+)
+
+// authenticate returns the client that a request proves to come from (RFC 6749 §2.3).
+func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.Values) (*clients.Client, error) {
+	cred, err := clients.ParseCredentials(r.Header, form)
+	if err == nil {
+		var c *clients.Client
+		c, err = p.clients.Authenticate(ctx, cred, clients.AssertionRules{
+			Issuer: p.issuer, Audiences: []string{p.issuer + "/token", p.issuer + "/par", p.issuer + "/revoke"}, Store: p.store,
+		})
+		if err == nil {
+			return c, nil
+		}
+	}
+	var refused *clients.Error
+	if !errors.As(err, &refused) && !errors.Is(err, clients.ErrUnknown) && !errors.Is(err, clients.ErrSuspended) {
+		return nil, err
+	}
+	reason := "client_unknown"
+	if refused != nil {
+		reason = refused.Reason.String()
+	}
+	if err := p.record(ctx, audit.Event{Kind: eventClientRefused, Client: printable(cred.ClientID()), Reason: reason}); err != nil {
+		return nil, err
+	}
+	return nil, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
+}
+
+// postToken is the token endpoint (RFC 6749 §3.2).
+func (p *Provider) postToken(c echo.Context) error {
+	ctx, r := c.Request().Context(), c.Request()
+	allowAnyOrigin(c.Response().Header())
+	form, err := readForm(r)
+	if err != nil {
+		return formError(err)
+	}
+	client, err := p.authenticate(ctx, r, form)
+	if err != nil {
+		return err
+	}
+	replay := eventCodeReplayed
+	switch form.Get("grant_type") {
+	case "authorization_code":
+		if form.Get("code") == "" || form.Get("redirect_uri") == "" {
+			return invalidRequest("code and redirect_uri are required")
+		}
+	case "refresh_token":
+		replay = eventRefreshReused
+		if form.Get("refresh_token") == "" {
+			return invalidRequest("refresh_token is required")
+		}
+	case "":
+		return invalidRequest("grant_type is missing")
+	default:
+		return &oauthError{code: "unsupported_grant_type", description: "only authorization_code and refresh_token are supported"}
+	}
+	u := p.unit(client)
+	answer, err := p.engine.redeem(ctx, u, r, form)
+	if err != nil {
+		return p.redeemFailed(ctx, u, client, replay, err)
+	}
+	writeJSON(c.Response(), r, http.StatusOK, answer)
+	return nil
+}
+
+// redeemFailed finds out whether a failed redemption was a replay. A swap that was lost means that the same code or token was spent
+// by another request while this one was at work: read again, it is one that was spent, and the answer is the same as for any replay.
+func (p *Provider) redeemFailed(ctx context.Context, u *unit, c *clients.Client, kind audit.Kind, err error) error {
+	out := storeOutcome(err)
+	var o *oauthError
+	if !errors.As(out, &o) || o.code != "invalid_grant" {
+		return out
+	}
+	replayed := errors.Is(err, errReplay) || (u.g != nil && u.g.Code.Spent && kind == eventCodeReplayed && !u.dirty)
+	if replayed {
+		e := audit.Event{Kind: kind, Client: string(c.ID())}
+		if u.g != nil {
+			e.Account, e.Session = string(u.g.Account), u.g.SID
+		}
+		if err := p.record(ctx, e); err != nil {
+			return err
+		}
+	}
+	return out
+}
+
+// postRevoke is the revocation endpoint (RFC 7009). Revoking any token of a grant ends the grant.
+func (p *Provider) postRevoke(c echo.Context) error {
+	ctx, r := c.Request().Context(), c.Request()
+	allowAnyOrigin(c.Response().Header())
+	form, err := readForm(r)
+	if err != nil {
+		return formError(err)
+	}
+	client, err := p.authenticate(ctx, r, form)
+	if err != nil {
+		return err
+	}
+	if form.Get("token") == "" {
+		return invalidRequest("token is required")
+	}
+	u := p.unit(client)
+	if err := p.engine.revoke(ctx, u, r, form); err != nil {
+		return err
+	}
+	if u.g != nil {
+		if err := p.record(ctx, audit.Event{Kind: eventTokenRevoked, Account: string(u.g.Account), Client: string(client.ID()), Session: u.g.SID}); err != nil {
+			return err
+		}
+	}
+	return c.NoContent(http.StatusOK)
+}
