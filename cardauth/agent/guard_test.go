@@ -19,7 +19,7 @@ func tries(d *desk) []*http.Request {
 	form := url.Values{"page": {s.token()}, "card": {"own"}, "pin": {testPIN}}.Encode()
 	var out []*http.Request
 	for _, r := range []struct{ method, target string }{
-		{http.MethodGet, "/"}, {http.MethodGet, "/healthz"}, {http.MethodGet, "/login?challenge=" + url.QueryEscape(d.hub.issue())},
+		{http.MethodGet, "/"}, {http.MethodGet, "/healthz"}, {http.MethodGet, "/readyz"}, {http.MethodGet, "/login?challenge=" + url.QueryEscape(d.hub.issue())},
 		{http.MethodPost, "/login"}, {http.MethodPost, "/login/cancel"}, {http.MethodGet, "/nowhere"},
 	} {
 		var body strings.Reader
@@ -190,9 +190,8 @@ func TestHeaders(t *testing.T) {
 func TestHealthAndStart(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
-	if s := d.do(http.MethodGet, "/healthz", nil, nil); s.status != http.StatusNoContent {
-		t.Errorf("healthz: %d", s.status)
-	}
+	d.do(http.MethodGet, "/healthz", nil, nil).want(http.StatusOK, "")
+	d.do(http.MethodGet, "/readyz", nil, nil).want(http.StatusOK, "")
 	d.do(http.MethodGet, "/", nil, nil).want(http.StatusOK, "").wantText("カードアプリは動いています", "ownのカード", "つなぐ")
 	d.do(http.MethodGet, "/?lang=en", nil, nil).want(http.StatusOK, "").wantText("The card app is running", "own&#39;s card")
 	d.do(http.MethodGet, "/nowhere", nil, nil).want(http.StatusNotFound, "not_found")
@@ -200,6 +199,7 @@ func TestHealthAndStart(t *testing.T) {
 		want(http.StatusNotFound, "not_found")
 	d.box.err = &Error{Reason: ReaderMissing}
 	d.do(http.MethodGet, "/", nil, nil).want(http.StatusOK, "").wantText("見つかりません")
+	d.do(http.MethodGet, "/readyz", nil, nil).want(http.StatusServiceUnavailable, "").wantText("reader_missing")
 }
 
 func TestFormsAreStrict(t *testing.T) {

@@ -24,10 +24,20 @@ func (a *Agent) routes(e *echo.Echo) {
 	e.POST("/login", a.postLogin)
 	e.POST("/login/cancel", a.postCancel)
 	e.GET("/healthz", a.getHealth)
+	e.GET("/readyz", a.getReady)
 	e.GET("/static/*", echo.WrapHandler(a.site.Static()))
 }
 
-func (a *Agent) getHealth(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+// getHealth says that the program runs.
+func (a *Agent) getHealth(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
+
+// getReady says whether a card can be read, once it is in place.
+func (a *Agent) getReady(c echo.Context) error {
+	if _, err := a.cards.reader.Cards(c.Request().Context()); err != nil {
+		return c.String(http.StatusServiceUnavailable, Word(err)+"\n")
+	}
+	return c.String(http.StatusOK, "ok\n")
+}
 
 // onError answers what no handler did: an unknown address, a method that is not listed, a fault of ours.
 func (a *Agent) onError(err error, c echo.Context) {
