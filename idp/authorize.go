@@ -167,7 +167,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		Scopes: p.grantable(client, req.Scopes), AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
 		Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
-	code, err := p.engine.issueCode(ctx, p.unit(client), req, g, time.Unix(tx.StartedAt, 0))
+	code, err := p.engine.issueCode(ctx, p.unit(client), req, g)
 	if errors.Is(err, ephemeral.ErrExists) {
 		code, err = p.repeated(ctx, tx)
 	}

@@ -86,7 +86,7 @@ func newEngine(p *Provider) engine {
 }
 
 // issueCode turns a decided authorization request into a grant with a code, and returns the code.
-func (e engine) issueCode(ctx context.Context, u *unit, req *authzRequest, g *grant, requestedAt time.Time) (string, error) {
+func (e engine) issueCode(ctx context.Context, u *unit, req *authzRequest, g *grant) (string, error) {
 	ctx = withUnit(ctx, u)
 	r := (&http.Request{Method: http.MethodGet, URL: &url.URL{}, Header: http.Header{}, Form: engineForm(req)}).WithContext(ctx)
 	r.PostForm = url.Values{}
@@ -99,7 +99,7 @@ func (e engine) issueCode(ctx context.Context, u *unit, req *authzRequest, g *gr
 	for _, s := range g.Scopes {
 		ar.GrantScope(s)
 	}
-	resp, err := e.fosite.NewAuthorizeResponse(ctx, ar, &engineSession{g: g, requestedAt: requestedAt})
+	resp, err := e.fosite.NewAuthorizeResponse(ctx, ar, &engineSession{g: g})
 	if err != nil {
 		return "", engineOAuthError(err)
 	}
@@ -109,7 +109,8 @@ func (e engine) issueCode(ctx context.Context, u *unit, req *authzRequest, g *gr
 	return resp.GetCode(), nil
 }
 
-// engineForm hands the engine the parameters that were judged, and none else. prompt and max_age go along as a backstop.
+// engineForm hands the engine the parameters it has to bind to the code. What next has decided (prompt, max_age, hints) is not among them:
+// the engine would judge it again, by the wall clock.
 func engineForm(req *authzRequest) url.Values {
 	f := url.Values{
 		"client_id": {string(req.Client)}, "redirect_uri": {req.Redirect}, "response_type": {"code"}, "scope": {scopeText(req.Scopes)},
@@ -124,12 +125,6 @@ func engineForm(req *authzRequest) url.Values {
 	if req.Challenge != "" {
 		f.Set("code_challenge", req.Challenge)
 		f.Set("code_challenge_method", "S256")
-	}
-	switch {
-	case req.Prompt.has(promptNone):
-		f.Set("prompt", "none")
-	case req.Prompt.has(promptLogin):
-		f.Set("prompt", "login")
 	}
 	return f
 }

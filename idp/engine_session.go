@@ -10,10 +10,9 @@ import (
 
 // engineSession is the one session type the engine sees: a grant, and the claims it insists on having.
 type engineSession struct {
-	g           *grant
-	requestedAt time.Time
-	claims      *jwt.IDTokenClaims
-	headers     *jwt.Headers
+	g       *grant
+	claims  *jwt.IDTokenClaims
+	headers *jwt.Headers
 }
 
 var _ openid.Session = (*engineSession)(nil)
@@ -24,8 +23,6 @@ func (s *engineSession) IDTokenClaims() *jwt.IDTokenClaims {
 		s.claims = &jwt.IDTokenClaims{}
 		if s.g != nil {
 			s.claims.Subject = s.g.Subject
-			s.claims.AuthTime = time.Unix(s.g.AuthTime, 0)
-			s.claims.RequestedAt = s.requestedAt
 		}
 	}
 	return s.claims
@@ -58,5 +55,5 @@ func (s *engineSession) GetSubject() string {
 
 // Clone returns a session on the same grant: within one request there is only one.
 func (s *engineSession) Clone() fosite.Session {
-	return &engineSession{g: s.g, requestedAt: s.requestedAt}
+	return &engineSession{g: s.g}
 }
