@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
-// hooks are the elements that DESIGN promises to robots, and the forms they are in.
+// pageSample is a page with data, and what has to be in it: the elements that robots rely on, and where their forms go.
 type pageSample struct {
 	page  web.Page
 	hooks []string
@@ -143,9 +144,8 @@ func TestEveryRefusalHasItsPage(t *testing.T) {
 	for r := UnknownClient; r <= Internal; r++ {
 		w := httptest.NewRecorder()
 		site.FailWith(w, httptest.NewRequest(http.MethodGet, "/", nil), r.status(), r.String(), web.ErrorView{Developer: []web.Term{{Name: "error", Value: "<x>"}}})
-		switch r {
-		case OtherBrowser, ReturnUsed, ReturnUnknown, MethodNotAllowed: // shown by card-refused, and as not_found
-			continue
+		if slices.Contains([]Reason{OtherBrowser, ReturnUsed, ReturnUnknown, MethodNotAllowed}, r) {
+			continue // shown by card-refused, and as not_found
 		}
 		if w.Code != r.status() || !strings.Contains(w.Body.String(), `data-error="`+r.String()+`"`) {
 			t.Errorf("%s: status %d", r, w.Code)
