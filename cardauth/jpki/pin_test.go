@@ -89,6 +89,7 @@ func TestEveryReasonHasItsWord(t *testing.T) {
 		}
 	}
 }
+
 // keeper holds on to the buffer of the last command, as a careless reader
 // might.
 type keeper struct {
