@@ -14,8 +14,8 @@ import (
 
 // Arrival is a person who has just signed in.
 type Arrival struct {
-	Session *Session
-	Return  Local // the page the login was begun for
+	Session *Session // nil after a Renew that found nobody signed in at the hub
+	Return  Local    // the page the login was begun for
 }
 
 // Finish is the callback. It checks, in this order: the shape, the flow and its browser, the issuer, the hub's verdict; then
@@ -37,7 +37,11 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 	if err != nil {
 		return Arrival{}, err
 	}
+	to, _ := ParseLocal(f.Return)
 	if err := p.checkVerdict(hub, query); err != nil {
+		if e, ok := asReason(err); ok && f.Quiet && wouldAsk(e.Code) {
+			return Arrival{Return: to}, p.leave(w, r)
+		}
 		return Arrival{}, err
 	}
 	answer, err := p.redeem(ctx, hub, url.Values{
@@ -57,7 +61,6 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 	if err != nil {
 		return Arrival{}, err
 	}
-	to, _ := ParseLocal(f.Return)
 	return Arrival{Session: s, Return: to}, nil
 }
 
@@ -96,6 +99,24 @@ func (p *Party) checkVerdict(hub *provider, query url.Values) error {
 		return &Error{Reason: ResponseMalformed, Detail: "neither code nor error"}
 	}
 	return nil
+}
+
+// wouldAsk reports whether the hub would have had to ask the person something (OpenID Connect Core §3.1.2.6).
+func wouldAsk(code string) bool {
+	return slices.Contains([]string{"login_required", "consent_required", "interaction_required", "account_selection_required"}, code)
+}
+
+// leave ends the browser's session, if there is one.
+func (p *Party) leave(w http.ResponseWriter, r *http.Request) error {
+	s, err := p.Session(r)
+	if e, ok := asReason(err); ok && e.Reason == SignedOut {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = p.End(w, r, s)
+	return err
 }
 
 // identity is what an ID token proved.

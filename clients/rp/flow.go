@@ -32,6 +32,7 @@ type flow struct {
 	Nonce    string `json:"n"`
 	Verifier string `json:"v"` // PKCE
 	Return   string `json:"r"`
+	Quiet    bool   `json:"q,omitempty"` // nothing may be asked of the person
 }
 
 func flowKey(state string) string { return "flow:1:" + digest("state", state) }
@@ -46,12 +47,22 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 // Begin sends the browser to the hub to sign in, and back to the page to afterwards.
 func (p *Party) Begin(w http.ResponseWriter, r *http.Request, to Local) error {
+	return p.begin(w, r, flow{Return: to.String()})
+}
+
+// Renew is Begin for somebody who is still signed in at the hub. Nothing is asked of them: if they are not, the session here
+// ends, and Finish says so by an Arrival without one.
+func (p *Party) Renew(w http.ResponseWriter, r *http.Request, to Local) error {
+	return p.begin(w, r, flow{Return: to.String(), Quiet: true})
+}
+
+func (p *Party) begin(w http.ResponseWriter, r *http.Request, f flow) error {
 	ctx := r.Context()
 	hub, err := p.provider(ctx)
 	if err != nil {
 		return err
 	}
-	f := flow{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Return: to.String()}
+	f.Nonce, f.Verifier = rand.Text(), oauth2.GenerateVerifier()
 	state := rand.Text()
 	// Logins in two tabs of one browser share the cookie; what differs is the state.
 	browser, ok := p.site.Cookie(r, cookieFlow)
@@ -82,8 +93,14 @@ func (p *Party) authorization(ctx context.Context, hub *provider, f flow, state,
 		ClientID: p.clientID, RedirectURL: p.base + PathCallback, Scopes: p.scopes,
 		Endpoint: oauth2.Endpoint{AuthURL: hub.Authorization},
 	}
-	plain := config.AuthCodeURL(state, oauth2.S256ChallengeOption(f.Verifier),
-		oauth2.SetAuthURLParam("nonce", f.Nonce), oauth2.SetAuthURLParam("ui_locales", lang))
+	options := []oauth2.AuthCodeOption{
+		oauth2.S256ChallengeOption(f.Verifier),
+		oauth2.SetAuthURLParam("nonce", f.Nonce), oauth2.SetAuthURLParam("ui_locales", lang),
+	}
+	if f.Quiet {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "none"))
+	}
+	plain := config.AuthCodeURL(state, options...)
 	if hub.PAR == "" {
 		return plain, nil
 	}

@@ -64,6 +64,9 @@ func (p *Party) Refresh(ctx context.Context, refresh Secret) (access, next Secre
 }
 
 func (p *Party) refresh(ctx context.Context, refresh string) (tokens, error) {
+	if refresh == "" {
+		return tokens{}, &Error{Reason: SignedOut, Detail: "no refresh token"}
+	}
 	hub, err := p.provider(ctx)
 	if err != nil {
 		return tokens{}, err
@@ -122,9 +125,6 @@ func (p *Party) renew(ctx context.Context, id, refused string) (tokens, error) {
 		}
 		if p.usable(s.rec.Tokens, refused) {
 			return s.rec.Tokens, nil
-		}
-		if s.rec.Tokens.Refresh == "" {
-			return tokens{}, &Error{Reason: SignedOut, Detail: "no refresh token"}
 		}
 		switch err := p.store.Create(ctx, lock, []byte{1}, refreshLock); {
 		case err == nil:

@@ -1,0 +1,20 @@
+// Package etax is a sample tax site: a service with accounts and passwords of its own, older than the hub, that people can
+// tie to their sign-in there once. From then on nobody asks them for the number again.
+//
+// It is a relying party like any other and knows the hub only through clients/rp. No official system is behind it: nothing can
+// be filed here.
+//
+// # A binding
+//
+// A binding is a row that says which account belongs to which person, by the person's name at the hub (sub). Neither side is
+// in two bindings; the database decides who of many at once is first.
+//
+// The hub has its own record of the tie, the link, which the citizen sees in the portal. The two are kept together like this:
+//
+//	bound here     the row is written first, as not reported; then the hub is told, "linked". If it does not answer, every
+//	               later visit tells it again until it does.
+//	ended here     the row goes, and in the same transaction a row of the outbox comes ("ending"), which Run delivers until
+//	               the hub has heard it.
+//	ended there    the hub is asked at every login. If it says that the tie ended since we reported it, the row goes, and
+//	               the person is asked again. judge in link.go is the whole rule.
+package etax

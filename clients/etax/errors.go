@@ -1,0 +1,54 @@
+package etax
+
+import "time"
+
+// Reason is why this service refused.
+type Reason int
+
+// The reasons.
+const (
+	_             Reason = iota
+	InputMissing         // a field was empty or not of its form
+	WrongPassword        // no such number, or another password; which of the two is not told
+	NumberTaken          // the account is tied to somebody else
+	AlreadyBound         // the person is tied to another account
+	TooMany              // too many tries
+	Busy                 // too many passwords are being checked
+)
+
+// String is the word for data-error.
+func (r Reason) String() string {
+	switch r {
+	case InputMissing:
+		return "input_missing"
+	case WrongPassword:
+		return "wrong_password"
+	case NumberTaken:
+		return "number_taken"
+	case AlreadyBound:
+		return "already_bound"
+	case TooMany:
+		return "too_many"
+	case Busy:
+		return "busy"
+	}
+	return "unknown"
+}
+
+// Error is every refusal of this package.
+type Error struct {
+	Reason Reason
+	Wait   time.Duration // TooMany: until the next try
+	Err    error
+}
+
+// Error is for logs.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return "etax: " + e.Reason.String() + ": " + e.Err.Error()
+	}
+	return "etax: " + e.Reason.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,81 @@
+package etax
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/internal/web"
+)
+
+// getStart offers both ways in (T1). Whoever is in already goes on.
+func (s *Site) getStart(c echo.Context) error {
+	if session, err := s.party.Session(c.Request()); err == nil {
+		if _, ok, err := s.account(c, session); err != nil {
+			return err
+		} else if ok {
+			return c.Redirect(http.StatusSeeOther, "/home")
+		}
+	}
+	s.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "start", Title: "start.title"})
+	return nil
+}
+
+// initiate starts a login for the portal: its tile leads here (OpenID Connect Core §4). It always asks the hub, even if
+// somebody is signed in here, because it may be somebody else by now.
+func (s *Site) initiate(c echo.Context) error {
+	to, err := s.party.Initiate(c.Request())
+	if err != nil {
+		return err
+	}
+	return s.party.Begin(c.Response(), c.Request(), to)
+}
+
+// getCallback ends a login: at the page that was asked for if the person is tied to an account, else at the question.
+func (s *Site) getCallback(c echo.Context) error {
+	arrival, err := s.party.Finish(c.Response(), c.Request())
+	if err != nil {
+		return err
+	}
+	b, err := s.arrive(c.Request().Context(), arrival.Session)
+	if err != nil {
+		return err
+	}
+	to := arrival.Return.String()
+	switch {
+	case b == nil:
+		to = "/bind"
+	case to == "/" || to == "/bind":
+		to = "/home"
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+func (s *Site) postLogout(c echo.Context) error {
+	return c.Redirect(http.StatusSeeOther, s.party.SignOut(c.Response(), c.Request()))
+}
+
+func (s *Site) getSignedOut(c echo.Context) error {
+	s.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "signed-out", Title: "signed_out.title"})
+	return nil
+}
+
+func (s *Site) getHelp(c echo.Context) error {
+	s.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
+		Name: "help", Title: "help.title", Crumbs: []web.Crumb{{Key: "site.name", Href: "/"}, {Key: "help.title"}},
+	})
+	return nil
+}
+
+// account is the number behind a session; false if its person is not tied to one.
+func (s *Site) account(c echo.Context, session *rp.Session) (Number, bool, error) {
+	if n := session.Local(); n != "" {
+		return Number(n), true, nil
+	}
+	b, err := findBinding(c.Request().Context(), s.db, session.Subject())
+	if b == nil || err != nil {
+		return "", false, err
+	}
+	return b.number, true, nil
+}
