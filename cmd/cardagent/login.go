@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/agent"
+	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
+)
+
+// maxPINFile bounds the PIN file in bytes: four full-width digits and a line end.
+const maxPINFile = 64
+
+// login makes one login and prints where the browser that started it has to arrive.
+func login(ctx context.Context, args []string, s streams, now func() time.Time) (err error) {
+	var f flags
+	var challenge, pinFile string
+	var lastTry bool
+	if err := parse("cardagent login", args, func(set *flag.FlagSet) {
+		f.add(set)
+		set.StringVar(&challenge, "challenge", "", "")
+		set.StringVar(&pinFile, "pin-file", "", "")
+		set.BoolVar(&lastTry, "last-try", false, "")
+	}); err != nil {
+		return err
+	}
+	if challenge == "" || pinFile == "" {
+		return usageError{errors.New("-challenge and -pin-file are required; see -help")}
+	}
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	if c.Card == "" {
+		return usageError{errors.New("which card? name it with -card")}
+	}
+	pin, err := readPIN(pinFile, s.in)
+	if err != nil {
+		return err
+	}
+	defer pin.Wipe()
+	p, err := c.build(ctx, now, f.logger(s.err))
+	if err != nil {
+		return usageError{err}
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	sign := p.agent.Login
+	if lastTry {
+		sign = p.agent.LoginLastTry
+	}
+	returnURI, err := sign(ctx, challenge, c.Card, pin)
+	if refused, ok := errors.AsType[*agent.Refusal](err); ok {
+		returnURI = refused.ReturnURI // where the hub explains it
+	}
+	if returnURI != "" {
+		_, _ = fmt.Fprintln(s.out, returnURI)
+	}
+	return err
+}
+
+// readPIN reads a file that holds the PIN and at most one line end. Errors never repeat what it holds.
+func readPIN(path string, stdin io.Reader) (pin jpki.PIN, err error) {
+	in := stdin
+	if path != "-" {
+		f, err := os.Open(path) //nolint:gosec // the caller names the file
+		if err != nil {
+			return jpki.PIN{}, usageError{err}
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxPINFile))
+	if err != nil {
+		return jpki.PIN{}, usageError{err}
+	}
+	defer clear(b)
+	return jpki.ParsePIN(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))
+}
