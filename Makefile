@@ -7,7 +7,7 @@ TLS      ?=
 # The server builds without a C compiler; only the race detector needs one.
 export CGO_ENABLED ?= 0
 
-.PHONY: build run test check lint vet fuzz bench cover vectors clean
+.PHONY: build run agent test check lint vet fuzz bench cover vectors clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -16,6 +16,10 @@ build:
 run:
 	@go build -o bin/ ./cmd/demo
 	@exec ./bin/demo $(if $(filter 1 true yes,$(TLS)),-tls)
+
+# The card app by itself, for a citizen's computer.
+agent:
+	go build -o bin/ ./cmd/cardagent
 
 # Installs what it can, then runs vet, lint, Go, browser and client-library
 # tests; the last line counts them all.
