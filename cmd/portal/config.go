@@ -1,0 +1,104 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/tsunagu-id/tsunagu/internal/conf"
+)
+
+// config is the configuration file of the citizen's portal.
+type config struct {
+	BaseURL  string `json:"base_url"`  // our own origin, as browsers see it
+	Listen   string `json:"listen"`    // host:port
+	Issuer   string `json:"issuer"`    // the hub
+	ClientID string `json:"client_id"` // as registered at the hub
+	Database string `json:"database"`  // sqlite:/path or postgres://…, of this program alone
+	KeyFile  string `json:"key_file"`  // our signing key; made at the first start
+	CAFile   string `json:"ca_file"`   // PEM, authorities of the hub's certificate beside the system's; empty: none
+	TLS      struct {
+		Certificate string `json:"certificate"`
+		Key         string `json:"key"`
+	} `json:"tls"`
+	Sample bool `json:"sample"` // say on every page that this is a sample
+}
+
+// load reads and checks the file. An error names the key and what to do.
+func load(path string) (config, error) {
+	var c config
+	if err := conf.Load(path, &c); err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
+func (c config) check() error {
+	for _, required := range []struct{ key, value, example string }{
+		{"base_url", c.BaseURL, "https://portal.example.go.jp"},
+		{"listen", c.Listen, "127.0.0.1:8401"},
+		{"issuer", c.Issuer, "https://id.example.go.jp"},
+		{"client_id", c.ClientID, "portal"},
+		{"database", c.Database, "sqlite:/var/lib/portal/portal.db"},
+		{"key_file", c.KeyFile, "/var/lib/portal/key.pem"},
+	} {
+		if required.value == "" {
+			return fmt.Errorf("%s: required, such as %s", required.key, required.example)
+		}
+	}
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		return errors.New("tls: certificate and key belong together")
+	}
+	if c.TLS.Certificate == "" && !loopback(c.Listen) {
+		return errors.New("tls.certificate: required unless listen is a loopback address behind a TLS proxy")
+	}
+	return nil
+}
+
+// client speaks to the hub.
+func (c config) client() (*http.Client, error) {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil, errors.New("the default transport is not one that can be configured")
+	}
+	t = t.Clone()
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile == "" {
+		return &http.Client{Transport: t}, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s holds no certificate", c.CAFile)
+	}
+	t.TLSClientConfig.RootCAs = pool
+	return &http.Client{Transport: t}, nil
+}
+
+// development says whether the origin is on this computer, which a registration has to tell the hub.
+func (c config) development() bool {
+	u, err := url.Parse(c.BaseURL)
+	return err == nil && loopbackHost(u.Hostname())
+}
+
+// loopback says whether a listen address is reachable from this machine only.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	return err == nil && loopbackHost(host)
+}
+
+func loopbackHost(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
