@@ -68,9 +68,18 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 		if err := p.park(c, tx, step); err != nil {
 			return err
 		}
-		return c.Redirect(http.StatusSeeOther, stepPath(step)+"?tx="+tx.ID)
+		return c.Redirect(http.StatusSeeOther, stepPath(step)+"?"+pageQuery(tx))
 	}
 	return fmt.Errorf("step %d unknown", step)
+}
+
+// pageQuery names the login, and the languages the service asked for (OIDC Core §3.1.2.1), which the page chooses from.
+func pageQuery(tx *transaction) string {
+	q := url.Values{"tx": {tx.ID}}
+	if tx.Request != nil && tx.Request.Locales != "" {
+		q.Set("ui_locales", tx.Request.Locales)
+	}
+	return q.Encode()
 }
 
 func stepPath(s Step) string {

@@ -180,7 +180,7 @@ func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) err
 		if err := p.transactions.save(ctx, tx); err != nil {
 			return err
 		}
-		return c.Redirect(http.StatusSeeOther, "/folder/open?tx="+tx.ID)
+		return c.Redirect(http.StatusSeeOther, "/folder/open?"+pageQuery(tx))
 	}
 	if err != nil {
 		return fmt.Errorf("account of card: %w", err)
@@ -195,7 +195,7 @@ func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) err
 
 // resume sends the browser on after a step that set cookies: the next request proves that they came back.
 func (p *Provider) resume(c echo.Context, tx *transaction) error {
-	return c.Redirect(http.StatusSeeOther, "/login?tx="+tx.ID)
+	return c.Redirect(http.StatusSeeOther, "/login?"+pageQuery(tx))
 }
 
 // getLoginRefused shows why a card was refused and what to do.

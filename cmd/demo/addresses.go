@@ -1,0 +1,17 @@
+package main
+
+// The demo's fixed addresses. The authority's stays http in any case: revocation answers are signed, and certificates say http.
+const (
+	hubAddr       = "localhost:8400"
+	portalAddr    = "localhost:8401"
+	etaxAddr      = "localhost:8402"
+	agentAddr     = "127.0.0.1:8404"
+	authorityAddr = "127.0.0.1:8406"
+)
+
+func (o options) url(addr string) string {
+	if o.tls {
+		return "https://" + addr
+	}
+	return "http://" + addr
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/idp/hub"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+)
+
+// build turns the configuration into a hub. closeAll releases what it opened.
+func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAll func(), err error) {
+	dsn, err := c.dsn()
+	if err != nil {
+		return nil, nil, err
+	}
+	sealer, err := c.sealer()
+	if err != nil {
+		return nil, nil, err
+	}
+	anchors, err := c.anchors()
+	if err != nil {
+		return nil, nil, err
+	}
+	revocation, err := c.revocation(time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: time.Now, Allow: c.FetchAllow})
+	if err != nil {
+		return nil, nil, fmt.Errorf("fetch_allow: %w", err)
+	}
+	db, err := sqldb.Open(ctx, dsn)
+	if err != nil {
+		return nil, nil, fmt.Errorf("database: %w", err)
+	}
+	closers := []func() error{db.Close}
+	closeAll = func() {
+		for _, f := range closers {
+			if err := f(); err != nil {
+				log.Error("closing", "err", err)
+			}
+		}
+	}
+	var transient ephemeral.Store
+	if len(c.Redis) > 0 {
+		password := ""
+		if c.RedisPassword.File != "" {
+			b, err := c.RedisPassword.Read()
+			if err != nil {
+				closeAll()
+				return nil, nil, fmt.Errorf("redis_password: %w", err)
+			}
+			password = string(b)
+		}
+		r, closeRedis := ephemeral.DialRedis(ephemeral.RedisAddress{Addresses: c.Redis, Master: c.RedisMaster, Password: password}, "tsunagu:")
+		closers, transient = append(closers, closeRedis), r
+	}
+	h, err = hub.New(ctx, hub.Config{
+		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation,
+		Fetch: fetch, Now: time.Now, Log: log, Sample: c.Sample,
+	})
+	if err == nil && c.Clients != "" {
+		err = seed(ctx, h, c.Clients)
+	}
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return h, closeAll, nil
+}
+
+func seed(ctx context.Context, h *hub.Hub, path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("clients: %w", err)
+	}
+	if err := h.Clients.Seed(ctx, b); err != nil {
+		return fmt.Errorf("clients: %s: %w", path, err)
+	}
+	return nil
+}

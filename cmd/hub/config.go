@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/internal/conf"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// config is the hub's configuration file. docs/operations.md describes every key.
+type config struct {
+	Issuer   string `json:"issuer"`
+	Listen   string `json:"listen"`
+	AgentURL string `json:"agent_url"`
+	TLS      struct {
+		Certificate string `json:"certificate"`
+		Key         string `json:"key"`
+	} `json:"tls"`
+	Database      string          `json:"database"`       // sqlite:/path or postgres://…, without a password
+	DatabaseFile  conf.SecretFile `json:"database_file"`  // or a file that holds the whole address
+	Redis         []string        `json:"redis"`          // host:port, several for Cluster; none: sessions live in the database
+	RedisMaster   string          `json:"redis_master"`   // with Sentinel: the master's name
+	RedisPassword conf.SecretFile `json:"redis_password"` // optional
+	SealFile      string          `json:"seal_file"`
+	Cards         struct {
+		Environment string        `json:"environment"` // production or test
+		Anchors     []string      `json:"anchors"`     // PEM files
+		OCSP        string        `json:"ocsp"`
+		CRL         string        `json:"crl"`
+		OCSPMaxAge  conf.Duration `json:"ocsp_max_age"`
+	} `json:"cards"`
+	Clients    string   `json:"clients"`     // JSON array of client metadata
+	FetchAllow []string `json:"fetch_allow"` // host:port that client key addresses may name although they are not public
+	Sample     bool     `json:"sample"`
+}
+
+// load reads and checks the file. An error names the key and what to do.
+func load(path string) (config, error) {
+	var c config
+	if err := conf.Load(path, &c); err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
+func (c config) check() error {
+	u, err := url.Parse(c.Issuer)
+	switch {
+	case err != nil || c.Issuer == "":
+		return errors.New("issuer: the hub's own address is required, such as https://id.example.go.jp")
+	case u.Scheme == "https" && c.TLS.Certificate == "" && !loopback(c.Listen):
+		return errors.New("tls.certificate: required unless listen is a loopback address behind a TLS proxy")
+	case (c.TLS.Certificate == "") != (c.TLS.Key == ""):
+		return errors.New("tls: certificate and key belong together")
+	case c.Listen == "":
+		return errors.New("listen: host:port is required")
+	case c.AgentURL == "":
+		return errors.New("agent_url: where citizens' browsers find the card app, such as http://127.0.0.1:8404")
+	case c.Database == "" && c.DatabaseFile.File == "":
+		return errors.New("database: sqlite:/path or postgres://… is required")
+	case c.SealFile == "":
+		return errors.New("seal_file: the file with the hub's 32-byte seal key is required; hub -new-seal-file PATH makes one")
+	case len(c.Cards.Anchors) == 0:
+		return errors.New("cards.anchors: at least one PEM file of the user-authentication authority is required")
+	}
+	if _, err := c.environment(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (c config) environment() (cardauth.Environment, error) {
+	switch c.Cards.Environment {
+	case "production":
+		return cardauth.Production, nil
+	case "test":
+		return cardauth.Test, nil
+	}
+	return 0, errors.New("cards.environment: production or test")
+}
+
+func (c config) dsn() (string, error) {
+	if c.DatabaseFile.File == "" {
+		return c.Database, nil
+	}
+	b, err := c.DatabaseFile.Read()
+	if err != nil {
+		return "", fmt.Errorf("database_file: %w", err)
+	}
+	return string(b), nil
+}
+
+func (c config) anchors() (*cardauth.Anchors, error) {
+	env, err := c.environment()
+	if err != nil {
+		return nil, err
+	}
+	var files [][]byte
+	for _, path := range c.Cards.Anchors {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("cards.anchors: %w", err)
+		}
+		files = append(files, b)
+	}
+	a, err := cardauth.ParseAnchors(env, files...)
+	if err != nil {
+		return nil, fmt.Errorf("cards.anchors: %w", err)
+	}
+	return a, nil
+}
+
+func (c config) revocation(now func() time.Time) (*cardauth.Revocation, error) {
+	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: c.Cards.OCSP, CRL: c.Cards.CRL, MaxAge: time.Duration(c.Cards.OCSPMaxAge)})
+	if err != nil {
+		return nil, fmt.Errorf("cards: %w", err)
+	}
+	return r, nil
+}
+
+func (c config) sealer() (*keys.Sealer, error) {
+	s, err := keys.LoadSealer(c.SealFile)
+	if err != nil {
+		return nil, fmt.Errorf("seal_file: %w", err)
+	}
+	return s, nil
+}
