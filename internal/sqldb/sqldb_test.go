@@ -316,6 +316,10 @@ func TestNeverBusy(t *testing.T) {
 					for range rounds {
 						err := db.Tx(t.Context(), func(ctx context.Context) error {
 							var n int64
+							// A transaction that reads first and then writes is the one SQLite would refuse half-way.
+							if err := db.QueryRow(ctx, `SELECT count FROM item WHERE name = 'a'`).Scan(&n); err != nil {
+								return err
+							}
 							err := db.QueryRow(ctx, `UPDATE item SET count = count + 1 WHERE name = 'a' RETURNING count`).Scan(&n)
 							if err != nil {
 								return err
@@ -336,6 +340,32 @@ func TestNeverBusy(t *testing.T) {
 				t.Errorf("%d rows, %v", n, err)
 			}
 		})
+	}
+}
+
+// TestOpenAtOnce opens a fresh file from many sides while it turns to WAL, and closes it again, which turns the log in.
+func TestOpenAtOnce(t *testing.T) {
+	for range 20 {
+		addr := sqldbtest.SQLite(t)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 3 {
+					db, err := sqldb.Open(t.Context(), addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if _, err := db.Exec(t.Context(), `CREATE TABLE IF NOT EXISTS item (name text)`); err != nil {
+						t.Error(err)
+					}
+					if err := db.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
 

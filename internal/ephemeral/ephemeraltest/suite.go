@@ -15,7 +15,7 @@ import (
 const (
 	// short is a life that ends within a test. Redis is waited for, so it is not longer, and not so short that a busy
 	// machine lets it end too early.
-	short = 400 * time.Millisecond
+	short = 800 * time.Millisecond
 	long  = time.Hour
 )
 
