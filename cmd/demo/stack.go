@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/cardauth/agent"
+	"github.com/tsunagu-id/tsunagu/cardauth/agent/drawer"
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/clients/etax"
+	"github.com/tsunagu-id/tsunagu/clients/portal"
+	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/idp/hub"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+type options struct {
+	dir     string
+	tls     bool
+	clients string // file with further clients
+	log     *slog.Logger
+}
+
+// stack is everything the demo runs.
+type stack struct {
+	options
+	authority *privateAuthority // nil without TLS
+	http      *http.Client      // trusts the authority
+	pki       *cardtest.PKI
+	servers   []server
+	runners   []func(context.Context) error
+	databases []*sqldb.DB
+}
+
+// build opens every part and returns the stack ready to serve.
+func build(ctx context.Context, o options) (_ *stack, err error) {
+	s := &stack{options: o, http: &http.Client{Timeout: 20 * time.Second}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if o.tls {
+		if s.authority, err = openAuthority(filepath.Join(o.dir, "demo"), time.Now()); err != nil {
+			return nil, err
+		}
+		s.http = s.authority.client()
+	}
+	s.pki, err = cardtest.LoadOrCreatePKI(filepath.Join(o.dir, "demo", "pki"), time.Now, "http://"+authorityAddr+"/ocsp")
+	if err != nil {
+		return nil, fmt.Errorf("test authority: %w", err)
+	}
+	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.pki.Responder()), plain: true})
+	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addAgent} {
+		if err := part(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *stack) serve(srv server) { s.servers = append(s.servers, srv) }
+
+// open opens the database of one program; none shares another's.
+func (s *stack) open(ctx context.Context, name string) (*sqldb.DB, error) {
+	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(s.dir, name+".db"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s.databases = append(s.databases, db)
+	return db, nil
+}
+
+func (s *stack) close() error {
+	var all []error
+	for _, db := range s.databases {
+		all = append(all, db.Close())
+	}
+	return errors.Join(all...)
+}
+
+func (s *stack) addHub(ctx context.Context) error {
+	db, err := s.open(ctx, "hub")
+	if err != nil {
+		return err
+	}
+	sealer, err := keys.CreateSealer(filepath.Join(s.dir, "demo", "seal.key"))
+	if err != nil {
+		return err
+	}
+	anchors, err := cardauth.ParseAnchors(cardauth.Test, s.pki.Auth().PEM())
+	if err != nil {
+		return err
+	}
+	revocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: time.Now, CRL: "http://" + authorityAddr + "/crl"})
+	if err != nil {
+		return err
+	}
+	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: time.Now, Allow: []string{portalAddr, etaxAddr}, RootCAs: s.pool()})
+	if err != nil {
+		return err
+	}
+	h, err := hub.New(ctx, hub.Config{
+		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
+		Now: time.Now, Log: s.log.With("program", "hub"), Sample: true,
+	})
+	if err != nil {
+		return fmt.Errorf("hub: %w", err)
+	}
+	if err := s.register(ctx, h.Clients); err != nil {
+		return fmt.Errorf("hub: register clients: %w", err)
+	}
+	s.serve(server{name: "hub", addr: hubAddr, handler: h.Handler()})
+	s.runners = append(s.runners, h.Run)
+	return nil
+}
+
+// register tells the hub of the services the demo runs, with the keys they made for themselves, and of any from -clients.
+func (s *stack) register(ctx context.Context, r *clients.Registry) error {
+	var all []json.RawMessage
+	for _, own := range []struct {
+		id, base string
+		metadata func(clientID, base string, jwks []byte, development bool) ([]byte, error)
+	}{
+		{"portal", s.url(portalAddr), portal.Registration},
+		{"etax", s.url(etaxAddr), etax.Registration},
+	} {
+		key, err := s.key(own.id)
+		if err != nil {
+			return err
+		}
+		m, err := own.metadata(own.id, own.base, key.JWKS(), true)
+		if err != nil {
+			return err
+		}
+		all = append(all, m)
+	}
+	if s.clients != "" {
+		b, err := os.ReadFile(s.clients)
+		if err != nil {
+			return err
+		}
+		var more []json.RawMessage
+		if err := json.Unmarshal(b, &more); err != nil {
+			return fmt.Errorf("%s: %w", s.clients, err)
+		}
+		all = append(all, more...)
+	}
+	seed, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	return r.Seed(ctx, seed)
+}
+
+func (s *stack) key(program string) (*rp.Key, error) {
+	return rp.OpenKey(filepath.Join(s.dir, "demo", program+".key"))
+}
+
+func (s *stack) addPortal(ctx context.Context) error {
+	db, err := s.open(ctx, "portal")
+	if err != nil {
+		return err
+	}
+	key, err := s.key("portal")
+	if err != nil {
+		return err
+	}
+	p, err := portal.New(ctx, portal.Config{
+		Issuer: s.url(hubAddr), BaseURL: s.url(portalAddr), ClientID: "portal", Credential: key, HTTP: s.http, DB: db, Now: time.Now,
+		Log: s.log.With("program", "portal"), Sample: true,
+	})
+	if err != nil {
+		return err
+	}
+	s.serve(server{name: "portal", addr: portalAddr, handler: p.Handler()})
+	s.runners = append(s.runners, p.Run)
+	return nil
+}
+
+// The account that exists at the sample e-Tax before anybody comes from the hub.
+const (
+	etaxNumber   = "1234567890123456"
+	etaxPassword = "etax-demo"
+)
+
+func (s *stack) addETax(ctx context.Context) error {
+	db, err := s.open(ctx, "etax")
+	if err != nil {
+		return err
+	}
+	key, err := s.key("etax")
+	if err != nil {
+		return err
+	}
+	site, err := etax.New(ctx, etax.Config{
+		Issuer: s.url(hubAddr), BaseURL: s.url(etaxAddr), ClientID: "etax", Credential: key, HTTP: s.http, DB: db, Now: time.Now,
+		Log: s.log.With("program", "etax"), Sample: true, Accounts: []etax.Account{{Number: etaxNumber, Password: rp.NewSecret(etaxPassword)}},
+	})
+	if err != nil {
+		return err
+	}
+	s.serve(server{name: "e-Tax", addr: etaxAddr, handler: site.Handler()})
+	s.runners = append(s.runners, site.Run)
+	return nil
+}
+
+func (s *stack) addAgent(ctx context.Context) error {
+	db, err := s.open(ctx, "cardagent")
+	if err != nil {
+		return err
+	}
+	journal, err := audit.New(ctx, db, time.Now)
+	if err != nil {
+		return err
+	}
+	cards, err := drawer.Open(s.pki)
+	if err != nil {
+		return err
+	}
+	a, err := agent.New(agent.Config{
+		Origin: s.url(agentAddr), Trusted: []agent.Issuer{{URL: s.url(hubAddr), Name: "つなぐ"}}, HTTP: s.http, Reader: cards, Demo: true,
+		Now: time.Now, Journal: journal.Append, Log: s.log.With("program", "cardagent"),
+	})
+	if err != nil {
+		return err
+	}
+	s.serve(server{name: "card app", addr: agentAddr, handler: a.Handler()})
+	return nil
+}
+
+// serve builds the stack and serves it until ctx ends.
+func serve(ctx context.Context, o options) error {
+	s, err := build(ctx, o)
+	if err != nil {
+		return err
+	}
+	listeners, err := listenAll(ctx, s.servers, s.tlsConfig())
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	serveAll(ctx, g, s.servers, listeners)
+	for _, r := range s.runners {
+		g.Go(func() error { return r(ctx) })
+	}
+	g.Go(func() error {
+		start, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		if err := waitReady(start, s.http, s.addresses()); err != nil {
+			return err
+		}
+		s.announce(os.Stdout)
+		return nil
+	})
+	return errors.Join(g.Wait(), s.close())
+}
