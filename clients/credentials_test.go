@@ -98,7 +98,7 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 	} {
 		cred, err := ParseCredentials(nil, form)
 		must(t, err)
-		b, err := json.Marshal(cred)
+		b, err := json.Marshal([]any{cred})
 		must(t, err)
 		var out strings.Builder
 		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "cred", cred)

@@ -9,7 +9,10 @@ type FieldError struct {
 	Remedy  string `json:"remedy"`  // what to write instead
 }
 
-// FieldErrors are all faults found, in the order of the fields.
+// maxFaults bounds what one document, or one seed file, can make us say.
+const maxFaults = 100
+
+// FieldErrors are the faults found, the first hundred of them.
 type FieldErrors struct{ List []FieldError }
 
 // Error returns the faults on one line.
@@ -23,6 +26,9 @@ func (e *FieldErrors) Error() string {
 
 // add notes a fault.
 func (e *FieldErrors) add(field, problem, remedy string) {
+	if len(e.List) == maxFaults {
+		return
+	}
 	e.List = append(e.List, FieldError{Field: field, Problem: problem, Remedy: remedy})
 }
 

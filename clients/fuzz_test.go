@@ -20,7 +20,7 @@ func FuzzParseMetadata(f *testing.F) {
 		m, err := ParseMetadata(b)
 		if err != nil {
 			faults, ok := errors.AsType[*FieldErrors](err)
-			if !ok || len(faults.List) == 0 || len(faults.List) > 1000 {
+			if !ok || len(faults.List) == 0 || len(faults.List) > maxFaults {
 				t.Fatalf("%v", err)
 			}
 			return
