@@ -101,8 +101,7 @@ func (r *Revocation) fetchList(ctx context.Context, point []byte, issuer *anchor
 	}
 	ctx, cancel := context.WithTimeout(ctx, listFactor*r.Timeout)
 	defer cancel()
-	sum := sha256.Sum256(point)
-	req, err := newRequest(ctx, http.MethodGet, r.CRL+"/"+hex.EncodeToString(sum[:])+".crl", nil)
+	req, err := newRequest(ctx, http.MethodGet, r.CRL+listPath(point), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +110,12 @@ func (r *Revocation) fetchList(ctx context.Context, point []byte, issuer *anchor
 		return nil, err
 	}
 	return r.judgeList(der, point, issuer)
+}
+
+// listPath is where a mirror keeps the list of a distribution point.
+func listPath(point []byte) string {
+	sum := sha256.Sum256(point)
+	return "/" + hex.EncodeToString(sum[:]) + ".crl"
 }
 
 func (r *Revocation) judgeList(der, point []byte, issuer *anchor) (*crl, error) {

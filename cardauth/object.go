@@ -11,38 +11,41 @@ import (
 // maxMembers bounds a JSON object of a stranger.
 const maxMembers = 16
 
-// object is a JSON object that means one thing only: UTF-8, no member twice
-// (RFC 8725 §2.4 is what happens otherwise), nothing after it. Package json
-// alone would take the last of two members and match names without regard to
-// case.
+// object is a JSON object that means one thing only: UTF-8, no member twice,
+// nothing after it. Package json alone takes the last of two members, and
+// matches the names of a struct without regard to case.
 func object(b []byte) (map[string]json.RawMessage, bool) {
-	if !utf8.Valid(b) {
+	if len(b) == 0 || b[0] != '{' || !utf8.Valid(b) {
 		return nil, false
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(b, &members) != nil {
 		return nil, false
 	}
-	members := map[string]json.RawMessage{}
-	for dec.More() {
-		t, err := dec.Token()
-		name, isName := t.(string)
-		if err != nil || !isName {
-			return nil, false
+	// Members that were there twice, also by another spelling of the name, are
+	// missing from the map.
+	return members, len(members) <= maxMembers && len(members) == countMembers(b)
+}
+
+// countMembers counts the members of a valid JSON object by their colons.
+func countMembers(b []byte) int {
+	n, depth, inString := 0, 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++ // whatever is escaped is not a quote
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ':' && depth == 1:
+			n++
 		}
-		if _, twice := members[name]; twice || len(members) == maxMembers {
-			return nil, false
-		}
-		var value json.RawMessage
-		if err = dec.Decode(&value); err != nil {
-			return nil, false
-		}
-		members[name] = value
 	}
-	if _, err := dec.Token(); err != nil { // the closing brace
-		return nil, false
-	}
-	return members, len(bytes.TrimSpace(b[dec.InputOffset():])) == 0
+	return n
 }
 
 // only reports whether an object has exactly these members.
@@ -58,12 +61,23 @@ func only(members map[string]json.RawMessage, names ...string) bool {
 	return true
 }
 
-// decode reads a member as exactly a string, an integer or a list of strings;
-// null is none of them.
-func decode[T string | int64 | []string](raw json.RawMessage) (T, bool) {
-	var v T
-	ok := !bytes.Equal(raw, []byte("null")) && json.Unmarshal(raw, &v) == nil
-	return v, ok
+// text reads a member of an object as a string.
+func text(raw json.RawMessage) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 { // the usual case: nothing to undo
+		return string(raw[1 : len(raw)-1]), true
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
+}
+
+// isInteger reports whether a member is a number that fits 64 bits.
+func isInteger(raw json.RawMessage) bool {
+	var n int64
+	return !bytes.Equal(raw, []byte("null")) && json.Unmarshal(raw, &n) == nil
 }
 
 // fromBase64 decodes the one spelling that encodes back to s. The decoder of

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 )
 
 const (
@@ -69,13 +70,20 @@ func parseHeader(b []byte) ([]byte, bool) {
 	if !ok || !only(members, "alg", "typ", "x5c") {
 		return nil, false
 	}
-	alg, okAlg := decode[string](members["alg"])
-	typ, okTyp := decode[string](members["typ"])
-	chain, okChain := decode[[]string](members["x5c"])
-	if !okAlg || alg != "RS256" || !okTyp || typ != responseType || !okChain || len(chain) != 1 {
+	alg, okAlg := text(members["alg"])
+	typ, okTyp := text(members["typ"])
+	if !okAlg || alg != "RS256" || !okTyp || typ != responseType {
 		return nil, false
 	}
-	der, ok := fromBase64(base64.StdEncoding, chain[0]) // RFC 7515 §4.1.6: not base64url
+	var chain []json.RawMessage
+	if err := json.Unmarshal(members["x5c"], &chain); err != nil || len(chain) != 1 {
+		return nil, false
+	}
+	certificate, ok := text(chain[0])
+	if !ok {
+		return nil, false
+	}
+	der, ok := fromBase64(base64.StdEncoding, certificate) // RFC 7515 §4.1.6: not base64url
 	return der, ok && len(der) <= maxCertificate
 }
 
@@ -89,12 +97,11 @@ func parseClaims(b []byte) (responseClaims, bool) {
 		"aud": &c.audience, "nonce": &c.nonce, "challenge": &c.challenge,
 		"client_id": &c.clientID, "redirect_host": &c.redirectHost, "acr": &c.acr,
 	} {
-		if *into, ok = decode[string](members[name]); !ok || len(*into) > maxClaim {
+		if *into, ok = text(members[name]); !ok || len(*into) > maxClaim {
 			return responseClaims{}, false
 		}
 	}
 	// iat is read and not used: it is by the citizen's own clock, which may be
 	// wrong by years. Freshness comes from the challenge.
-	_, ok = decode[int64](members["iat"])
-	return c, ok
+	return c, isInteger(members["iat"])
 }

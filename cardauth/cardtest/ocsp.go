@@ -168,11 +168,11 @@ func (r *Responder) answer(behaviour OCSPBehaviour, raw []byte) ([]byte, error) 
 	if behaviour == OCSPDelegated || behaviour == OCSPUnappointed {
 		include = signer.Certificate.Raw
 	}
-	signed, err := a.sign(signer.Key, include)
+	said := a
 	if behaviour == OCSPAltered {
-		signed = bytes.Replace(signed, a.status(), (&reply{}).status(), 1)
+		said.unknown, said.revoked = false, nil
 	}
-	return signed, err
+	return a.sign(signer.Key, said.data(), include)
 }
 
 // shift moves an answer in time.
@@ -267,17 +267,17 @@ func (a *reply) data() []byte {
 	})
 }
 
-// sign makes the whole OCSPResponse.
-func (a *reply) sign(key *rsa.PrivateKey, include []byte) ([]byte, error) {
-	tbs := a.data()
-	digest := sha256.Sum256(tbs)
+// sign makes the whole OCSPResponse: what is said, with a signature over what
+// is true.
+func (a *reply) sign(key *rsa.PrivateKey, said, include []byte) ([]byte, error) {
+	digest := sha256.Sum256(a.data())
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
 	if err != nil {
 		return nil, err
 	}
 	basic := der(func(b *cryptobyte.Builder) {
 		seq(b, func(b *cryptobyte.Builder) {
-			b.AddBytes(tbs)
+			b.AddBytes(said)
 			seq(b, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidSHA256WithRSA); b.AddASN1NULL() })
 			b.AddASN1BitString(signature)
 			if include != nil {

@@ -111,8 +111,7 @@ func TestPersonalAttributes(t *testing.T) {
 	}
 }
 
-// Of a card that was revoked, the list and the responder both know, in every
-// program that shares the directory.
+// NSS, for one, refuses two certificates of one authority with one number.
 func TestSerialNumbersAreUnique(t *testing.T) {
 	pki := testPKI(t)
 	seen := map[uint32]bool{}
