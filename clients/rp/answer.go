@@ -2,7 +2,6 @@ package rp
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
@@ -57,11 +56,6 @@ func (p *Party) here(r *http.Request) Local {
 		to, _ := ParseLocal(r.URL.RequestURI())
 		return to
 	}
-	if u, err := url.Parse(r.Referer()); err == nil {
-		u.Fragment = ""
-		if to, err := p.own(u.String()); err == nil {
-			return to
-		}
-	}
-	return Local{}
+	to, _ := p.own(r.Referer())
+	return to
 }
