@@ -11,7 +11,8 @@ import (
 const revokeTimeout = 3 * time.Second
 
 // SignOut ends the session here and returns where to send the browser so that it ends at the hub as well (OpenID Connect
-// RP-Initiated Logout 1.0 §2). If the hub cannot be reached, or had no part in the session, that is our own PathSignedOut.
+// RP-Initiated Logout 1.0 §2). There is no id_token_hint: a token does not belong into an address, and a hub that asks the
+// person whether to leave every service or this one needs none. If the hub cannot be reached, or had no part in the session, that is our own PathSignedOut.
 func (p *Party) SignOut(w http.ResponseWriter, r *http.Request) string {
 	s, err := p.Session(r)
 	p.site.ClearCookie(w, cookieSession, "")
@@ -21,11 +22,11 @@ func (p *Party) SignOut(w http.ResponseWriter, r *http.Request) string {
 	ctx := context.WithoutCancel(r.Context()) // once begun, it is finished
 	p.forget(ctx, s)
 	hub, err := p.provider(ctx)
-	if err != nil || hub.EndSession == "" || s.rec.IDToken == "" {
+	if err != nil || hub.EndSession == "" || s.rec.Subject == "" {
 		return PathSignedOut
 	}
 	query := url.Values{
-		"id_token_hint": {s.rec.IDToken}, "client_id": {p.clientID},
+		"client_id":                {p.clientID},
 		"post_logout_redirect_uri": {p.base + PathSignedOut}, "ui_locales": {p.site.Lang(r)},
 	}
 	if strings.Contains(hub.EndSession, "?") {

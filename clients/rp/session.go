@@ -26,7 +26,6 @@ type record struct {
 	AuthTime int64  `json:"at,omitempty"`
 	Since    int64  `json:"t"`
 	Touched  int64  `json:"u"`
-	IDToken  string `json:"i,omitempty"`
 	Tokens   tokens `json:"k"`
 }
 
