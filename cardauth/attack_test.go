@@ -197,7 +197,7 @@ func TestPhoneCertificateNeedsConfiguration(t *testing.T) {
 	}
 	_, err = w.login(t, leaf)
 	wantReason(t, err, CertificateProfile)
-	w.PhonePolicy = cardtest.PolicyPhone
+	w.deps.PhonePolicy = cardtest.PolicyPhone
 	i, err := w.login(t, leaf)
 	wantAccepted(t, i, err, "ocsp")
 	if i.Kind() != Phone {
@@ -298,13 +298,13 @@ func TestExpiredChallengeIsRefused(t *testing.T) {
 	id := w.challenge(t)
 	body := w.honest(t, id, issue(t, nil)).compact(t)
 	w.advance(2*time.Minute - time.Second)
-	if _, err := w.Challenges.JWT(t.Context(), id); err != nil {
+	if _, err := w.challenges.JWT(t.Context(), id); err != nil {
 		t.Fatalf("one second before its end: %v", err)
 	}
 	w.advance(time.Second)
 	_, err := w.submit(t.Context(), id, body)
 	wantReason(t, err, ChallengeExpired)
-	_, err = w.Challenges.JWT(t.Context(), id)
+	_, err = w.challenges.JWT(t.Context(), id)
 	wantReason(t, err, ChallengeExpired)
 	w.advance(remembered + time.Second)
 	_, err = w.submit(t.Context(), id, body)
@@ -321,6 +321,19 @@ func TestUnknownChallengeIsRefused(t *testing.T) {
 	}
 	i, err := w.submit(t.Context(), id, body)
 	wantAccepted(t, i, err, "ocsp")
+}
+
+// An authority whose own time is over vouches for nobody.
+func TestAnchorOutOfItsDatesIsRefused(t *testing.T) {
+	w := newWorld(t, nil)
+	leaf := issue(t, func(c *x509.Certificate) { c.NotAfter = noon.AddDate(20, 0, 0) })
+	w.now = testPKI(t).Auth().Certificate().NotAfter
+	id := w.challenge(t)
+	_, err := w.submit(t.Context(), id, w.honest(t, id, leaf).compact(t))
+	wantReason(t, err, RevocationUnavailable) // in its last second it still does; nobody answers for that year
+	w.advance(time.Second)
+	_, err = w.login(t, leaf)
+	wantReason(t, err, CertificateUntrusted)
 }
 
 func TestTestAndProductionAnchorsNeverMix(t *testing.T) {

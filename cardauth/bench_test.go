@@ -29,7 +29,7 @@ func BenchmarkVerifyResponse(b *testing.B) {
 	for name, maxAge := range map[string]time.Duration{"held": time.Hour, "ocsp": 0} {
 		b.Run(name, func(b *testing.B) {
 			w := newWorld(b, func(d *RevocationDeps) { d.MaxAge = maxAge })
-			w.Challenges.Store = &reopened{}
+			w.challenges.deps.Store = &reopened{}
 			id := w.challenge(b)
 			body := w.honest(b, id, issue(b, nil)).compact(b)
 			for b.Loop() {
@@ -57,7 +57,7 @@ func BenchmarkVerifyParts(b *testing.B) {
 	for name, part := range map[string]func() error{
 		"parse":     func() error { _, err := ParseResponse(body); return err },
 		"profile":   func() error { _, err := parseLeaf(r.certificate, ""); return err },
-		"chain":     func() error { _, err := w.Anchors.issuerOf(l, noon); return err },
+		"chain":     func() error { _, err := w.deps.Anchors.issuerOf(l, noon); return err },
 		"signature": func() error { return l.signed(r) },
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -12,7 +12,7 @@ import (
 // The cards of the drawer, spoken to in command bytes, judged as a citizen's.
 func TestDrawerCardsAtLogin(t *testing.T) {
 	w := newWorld(t, nil)
-	w.PhonePolicy = cardtest.PolicyPhone
+	w.deps.PhonePolicy = cardtest.PolicyPhone
 	bindings := map[Binding]string{}
 	for name, want := range map[string]Reason{
 		"taro": 0, "hanako": 0, "taro-renewed": 0, "phone": 0, "revoked": CertificateRevoked, "expired": CertificateExpired,

@@ -42,14 +42,14 @@ type Deps struct {
 }
 
 // Challenges issues challenges and lets each be answered once.
-type Challenges struct{ Deps }
+type Challenges struct{ deps Deps }
 
 // NewChallenges returns challenges of one issuer.
 func NewChallenges(d Deps) *Challenges {
 	if d.Life == 0 {
 		d.Life = defaultLife
 	}
-	return &Challenges{d}
+	return &Challenges{deps: d}
 }
 
 // Request is what the citizen is asked to confirm with the card.
@@ -98,16 +98,16 @@ func random() string {
 // Issue makes a challenge and returns its id, which is no secret: an answer
 // needs the card, and the login needs the browser that started it.
 func (c *Challenges) Issue(ctx context.Context, r Request) (string, error) {
-	now := c.Now()
+	now := c.deps.Now()
 	if r.ClientID == "" {
-		r.ClientID = c.Issuer
+		r.ClientID = c.deps.Issuer
 	}
 	claims := challengeClaims{
-		Issuer: c.Issuer, ID: random(), Nonce: random(),
+		Issuer: c.deps.Issuer, ID: random(), Nonce: random(),
 		ClientID: r.ClientID, ClientName: r.ClientName, RedirectHost: r.RedirectHost, ACR: r.ACR,
-		IssuedAt: now.Unix(), Expires: now.Add(c.Life).Unix(),
+		IssuedAt: now.Unix(), Expires: now.Add(c.deps.Life).Unix(),
 	}
-	jwt, err := c.Sign(challengeType, claims)
+	jwt, err := c.deps.Sign(challengeType, claims)
 	if err != nil {
 		return "", fmt.Errorf("sign challenge: %w", err)
 	}
@@ -118,7 +118,7 @@ func (c *Challenges) Issue(ctx context.Context, r Request) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode challenge: %w", err)
 	}
-	if err = c.Store.Create(ctx, challengeKey(claims.ID), value, c.Life+remembered); err != nil {
+	if err = c.deps.Store.Create(ctx, challengeKey(claims.ID), value, c.deps.Life+remembered); err != nil {
 		return "", fmt.Errorf("store challenge: %w", err)
 	}
 	return claims.ID, nil
@@ -140,7 +140,7 @@ func (c *Challenges) open(ctx context.Context, id string) (record, ephemeral.Ver
 	if _, ok := fromBase64(base64.RawURLEncoding, id); !ok {
 		return record{}, 0, refuse(ChallengeUnknown, "no id of ours")
 	}
-	stored, err := c.Store.Get(ctx, challengeKey(id))
+	stored, err := c.deps.Store.Get(ctx, challengeKey(id))
 	if errors.Is(err, ephemeral.ErrNotFound) {
 		return record{}, 0, refuse(ChallengeUnknown, "")
 	}
@@ -154,7 +154,7 @@ func (c *Challenges) open(ctx context.Context, id string) (record, ephemeral.Ver
 	switch {
 	case rec.Spent:
 		return record{}, 0, &Error{Reason: ChallengeSpent, Bound: rec.Bound}
-	case c.Now().Unix() >= rec.Expires:
+	case c.deps.Now().Unix() >= rec.Expires:
 		return record{}, 0, &Error{Reason: ChallengeExpired, Bound: rec.Bound}
 	}
 	return rec, stored.Version, nil
@@ -173,7 +173,7 @@ func (c *Challenges) take(ctx context.Context, id string) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("encode challenge: %w", err)
 	}
-	err = c.Store.Swap(ctx, challengeKey(id), version, tombstone, ephemeral.KeepLife)
+	err = c.deps.Store.Swap(ctx, challengeKey(id), version, tombstone, ephemeral.KeepLife)
 	if errors.Is(err, ephemeral.ErrConflict) {
 		return record{}, &Error{Reason: ChallengeSpent, Bound: rec.Bound}
 	}

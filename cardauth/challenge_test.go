@@ -15,7 +15,7 @@ import (
 func TestChallengeSaysWhatIsAsked(t *testing.T) {
 	w := newWorld(t, nil)
 	id := w.challenge(t)
-	compact, err := w.Challenges.JWT(t.Context(), id)
+	compact, err := w.challenges.JWT(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestChallengeSaysWhatIsAsked(t *testing.T) {
 // The hub's own pages are no client; what is signed for them says the issuer.
 func TestChallengeOfTheHubItself(t *testing.T) {
 	w := newWorld(t, nil)
-	id, err := w.Challenges.Issue(t.Context(), Request{ClientName: "Tsunagu", RedirectHost: "hub.example", ACR: "phrh", Bound: bound})
+	id, err := w.challenges.Issue(t.Context(), Request{ClientName: "Tsunagu", RedirectHost: "hub.example", ACR: "phrh", Bound: bound})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,16 +80,16 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	w := newWorld(t, nil)
 	id := w.challenge(t)
 	body := w.honest(t, id, issue(t, nil)).compact(t)
-	working := w.Challenges.Store
-	w.Challenges.Store = brokenStore{}
+	working := w.challenges.deps.Store
+	w.challenges.deps.Store = brokenStore{}
 	_, err := w.submit(t.Context(), id, body)
 	if _, refused := errors.AsType[*Error](err); refused || !errors.Is(err, errStore) {
 		t.Errorf("got %v", err)
 	}
-	if _, err = w.Challenges.Issue(t.Context(), Request{}); !errors.Is(err, errStore) {
+	if _, err = w.challenges.Issue(t.Context(), Request{}); !errors.Is(err, errStore) {
 		t.Errorf("got %v", err)
 	}
-	w.Challenges.Store = working
+	w.challenges.deps.Store = working
 	i, err := w.submit(t.Context(), id, body)
 	wantAccepted(t, i, err, "ocsp")
 }

@@ -38,8 +38,8 @@ type listEntry struct {
 func (r *Revocation) currentList(ctx context.Context, l *leaf, issuer *anchor) (*crl, error) {
 	key := listKey{string(issuer.cert.SubjectKeyId), sha256.Sum256(l.point)}
 	e := r.known(key)
-	now := r.Now()
-	stale := e.list == nil || !now.Before(e.fetched.Add(r.CRLRefresh)) || now.After(e.list.nextUpdate)
+	now := r.deps.Now()
+	stale := e.list == nil || !now.Before(e.fetched.Add(r.deps.CRLRefresh)) || now.After(e.list.nextUpdate)
 	if stale && !now.Before(e.tried.Add(listPause)) {
 		done := r.flight.DoChan(issuer.id+hex.EncodeToString(key.point[:]), func() (any, error) {
 			// The others wait for this one: its own caller hanging up must not end it.
@@ -74,7 +74,7 @@ func (r *Revocation) known(key listKey) listEntry {
 // what it must never replaces one that does, and neither does an older one.
 func (r *Revocation) refresh(ctx context.Context, key listKey, point []byte, issuer *anchor) {
 	list, err := r.fetchList(ctx, point, issuer)
-	now := r.Now()
+	now := r.deps.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.lists[key]
@@ -96,12 +96,12 @@ func (r *Revocation) refresh(ctx context.Context, key listKey, point []byte, iss
 
 // fetchList downloads and judges a list (RFC 5280 §6.3.3).
 func (r *Revocation) fetchList(ctx context.Context, point []byte, issuer *anchor) (*crl, error) {
-	if r.CRL == "" {
+	if r.deps.CRL == "" {
 		return nil, errors.New("no lists configured")
 	}
-	ctx, cancel := context.WithTimeout(ctx, listFactor*r.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, listFactor*r.deps.Timeout)
 	defer cancel()
-	req, err := newRequest(ctx, http.MethodGet, r.CRL+listPath(point), nil)
+	req, err := newRequest(ctx, http.MethodGet, r.deps.CRL+listPath(point), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (r *Revocation) judgeList(der, point []byte, issuer *anchor) (*crl, error) 
 	if err != nil {
 		return nil, err
 	}
-	now := r.Now()
+	now := r.deps.Now()
 	switch {
 	case !bytes.Equal(c.issuer, issuer.cert.RawSubject):
 		return nil, errors.New("list of another authority")
@@ -131,7 +131,7 @@ func (r *Revocation) judgeList(der, point []byte, issuer *anchor) (*crl, error) 
 		return nil, errors.New("list under another key of the authority")
 	case !bytes.Equal(c.point, point):
 		return nil, errors.New("list of another distribution point")
-	case c.thisUpdate.After(now.Add(r.Skew)):
+	case c.thisUpdate.After(now.Add(r.deps.Skew)):
 		return nil, errors.New("list from the future")
 	case now.After(c.nextUpdate):
 		return nil, errors.New("list has run out")

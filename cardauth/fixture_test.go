@@ -93,10 +93,11 @@ func issue(t testing.TB, alter func(*x509.Certificate)) *cardtest.Leaf {
 // world is a hub's card verification with a responder on a loopback port.
 type world struct {
 	Verifier
-	responder *cardtest.Responder
-	address   string
-	now       time.Time // the hub's clock
-	mu        sync.Mutex
+	challenges *Challenges
+	responder  *cardtest.Responder
+	address    string
+	now        time.Time // the hub's clock
+	mu         sync.Mutex
 }
 
 func (w *world) clock() time.Time {
@@ -160,16 +161,16 @@ func (w *world) build(t testing.TB, store ephemeral.Store, adjust func(*Revocati
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.challenges = NewChallenges(Deps{Store: store, Sign: jwt, Issuer: hubIssuer, Now: w.clock})
 	w.Verifier = *NewVerifier(VerifierDeps{
-		Challenges: NewChallenges(Deps{Store: store, Sign: jwt, Issuer: hubIssuer, Now: w.clock}),
-		Anchors:    anchors, Revocation: revocation, Now: w.clock, Digest: digest,
+		Challenges: w.challenges, Anchors: anchors, Revocation: revocation, Now: w.clock, Digest: digest,
 	})
 }
 
 // challenge issues a challenge like the hub does for a service.
 func (w *world) challenge(t testing.TB) string {
 	t.Helper()
-	id, err := w.Challenges.Issue(t.Context(), Request{
+	id, err := w.challenges.Issue(t.Context(), Request{
 		ClientID: "etax", ClientName: "国税電子申告 e-Tax", RedirectHost: "etax.example", ACR: "phrh", Bound: bound,
 	})
 	if err != nil {
@@ -187,7 +188,7 @@ type answer struct {
 
 func (w *world) honest(t testing.TB, id string, leaf *cardtest.Leaf) *answer {
 	t.Helper()
-	compact, err := w.Challenges.JWT(t.Context(), id)
+	compact, err := w.challenges.JWT(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}

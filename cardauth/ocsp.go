@@ -48,10 +48,10 @@ func (r *Revocation) askOCSP(ctx context.Context, l *leaf, issuer *anchor) (sing
 		return singleAnswer{}, err
 	}
 	address := l.ocspURL
-	if r.OCSP != "" {
-		address = r.OCSP
+	if r.deps.OCSP != "" {
+		address = r.deps.OCSP
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, r.deps.Timeout)
 	defer cancel()
 	req, err := newRequest(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
@@ -74,14 +74,14 @@ func (r *Revocation) judgeOCSP(der []byte, id certID, nonce []byte, issuer *anch
 		return singleAnswer{}, err
 	}
 	// 2. It answers our question, not an earlier one.
-	if a.nonce == nil && !r.NonceOptional {
+	if a.nonce == nil && !r.deps.NonceOptional {
 		return singleAnswer{}, errors.New("no nonce in the answer")
 	}
 	if a.nonce != nil && subtle.ConstantTimeCompare(a.nonce, nonce) != 1 {
 		return singleAnswer{}, errors.New("nonce of another question")
 	}
 	// 3. It is neither old nor from the future.
-	now := r.Now()
+	now := r.deps.Now()
 	if err = r.inWindow(now, a.produced, time.Time{}); err == nil {
 		err = r.inWindow(now, a.single.thisUpdate, a.single.nextUpdate)
 	}
@@ -102,11 +102,11 @@ func (r *Revocation) judgeOCSP(der []byte, id certID, nonce []byte, issuer *anch
 // inWindow judges a statement made at from and good until until (zero: not said).
 func (r *Revocation) inWindow(now, from, until time.Time) error {
 	switch {
-	case from.After(now.Add(r.Skew)):
+	case from.After(now.Add(r.deps.Skew)):
 		return errors.New("OCSP answer from the future")
-	case from.Before(now.Add(-r.Window)):
+	case from.Before(now.Add(-r.deps.Window)):
 		return errors.New("OCSP answer too old")
-	case !until.IsZero() && until.Before(now.Add(-r.Skew)):
+	case !until.IsZero() && until.Before(now.Add(-r.deps.Skew)):
 		return errors.New("OCSP answer has run out")
 	case !until.IsZero() && until.Before(from):
 		return errors.New("OCSP answer ends before it begins")

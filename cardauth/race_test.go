@@ -51,23 +51,23 @@ func TestChallengeLife(t *testing.T) {
 		w := &world{now: noon}
 		w.build(t, store, nil)
 		id := w.challenge(t)
-		first, err := w.Challenges.JWT(t.Context(), id)
+		first, err := w.challenges.JWT(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := w.Challenges.JWT(t.Context(), id); err != nil || again != first {
+		if again, err := w.challenges.JWT(t.Context(), id); err != nil || again != first {
 			t.Errorf("the challenge changed: %v", err)
 		}
 		if other := w.challenge(t); other == id {
 			t.Error("one id twice")
 		}
-		rec, err := w.Challenges.take(t.Context(), id)
+		rec, err := w.challenges.take(t.Context(), id)
 		if err != nil || rec.JWT != first || rec.Bound != bound {
 			t.Fatalf("%+v, %v", rec, err)
 		}
-		_, err = w.Challenges.JWT(t.Context(), id)
+		_, err = w.challenges.JWT(t.Context(), id)
 		wantReason(t, err, ChallengeSpent)
-		_, err = w.Challenges.take(t.Context(), id)
+		_, err = w.challenges.take(t.Context(), id)
 		wantReason(t, err, ChallengeSpent)
 	})
 }

@@ -49,7 +49,7 @@ type RevocationDeps struct {
 // Revocation finds out whether a certificate was taken back. It is safe for
 // concurrent use and starts nothing: lists are fetched when a login needs them.
 type Revocation struct {
-	RevocationDeps
+	deps   RevocationDeps
 	client *http.Client
 	flight singleflight.Group
 
@@ -94,7 +94,7 @@ func NewRevocation(d RevocationDeps) (*Revocation, error) {
 		d.HTTP = newHTTP()
 	}
 	return &Revocation{
-		RevocationDeps: d, client: withoutRedirects(d.HTTP),
+		deps: d, client: withoutRedirects(d.HTTP),
 		lists: map[listKey]listEntry{}, answers: map[answerKey]heldAnswer{},
 	}, nil
 }
@@ -112,7 +112,7 @@ func (r *Revocation) check(ctx context.Context, l *leaf, issuer *anchor) (Freshn
 	if ocspErr == nil {
 		switch one.status {
 		case statusGood:
-			fresh := Freshness{Source: "ocsp", ProducedAt: one.thisUpdate, CheckedAt: r.Now()}
+			fresh := Freshness{Source: "ocsp", ProducedAt: one.thisUpdate, CheckedAt: r.deps.Now()}
 			r.hold(key, fresh, one.nextUpdate)
 			return fresh, nil
 		case statusRevoked:
@@ -128,18 +128,18 @@ func (r *Revocation) check(ctx context.Context, l *leaf, issuer *anchor) (Freshn
 	if list.revokes(l.serial) {
 		return Freshness{}, refuse(CertificateRevoked, "by list")
 	}
-	return Freshness{Source: "crl", ProducedAt: list.thisUpdate, CheckedAt: r.Now()}, nil
+	return Freshness{Source: "crl", ProducedAt: list.thisUpdate, CheckedAt: r.deps.Now()}, nil
 }
 
 // held returns a good answer that still counts.
 func (r *Revocation) held(key answerKey) (Freshness, bool) {
-	if r.MaxAge <= 0 {
+	if r.deps.MaxAge <= 0 {
 		return Freshness{}, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h, ok := r.answers[key]
-	if ok && !r.Now().Before(h.until) {
+	if ok && !r.deps.Now().Before(h.until) {
 		delete(r.answers, key)
 		ok = false
 	}
@@ -149,11 +149,11 @@ func (r *Revocation) held(key answerKey) (Freshness, bool) {
 // hold remembers a good answer. One without nextUpdate says that newer
 // information is always available (RFC 6960 §4.2.2.1), and is not held.
 func (r *Revocation) hold(key answerKey, fresh Freshness, nextUpdate time.Time) {
-	until := fresh.CheckedAt.Add(r.MaxAge)
+	until := fresh.CheckedAt.Add(r.deps.MaxAge)
 	if nextUpdate.Before(until) {
 		until = nextUpdate
 	}
-	if r.MaxAge <= 0 || !fresh.CheckedAt.Before(until) {
+	if r.deps.MaxAge <= 0 || !fresh.CheckedAt.Before(until) {
 		return
 	}
 	r.mu.Lock()

@@ -1,9 +1,11 @@
 package cardauth
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -256,4 +258,57 @@ func TestNoListsConfigured(t *testing.T) {
 	if refusal, ok := errors.AsType[*Error](err); !ok || refusal.Err == nil {
 		t.Error("operators are not told why")
 	}
+}
+
+// A hundred logins need the same list at once: one of them fetches it.
+func TestManyLoginsFetchOneList(t *testing.T) {
+	w := newWorld(t, nil)
+	w.responder.BehaveOCSP(cardtest.OCSPServerError)
+	leaf := issue(t, nil)
+	const logins = 20
+	bodies, ids := make([][]byte, logins), make([]string, logins)
+	for i := range logins {
+		ids[i] = w.challenge(t)
+		bodies[i] = w.honest(t, ids[i], leaf).compact(t)
+	}
+	var group sync.WaitGroup
+	for i := range logins {
+		group.Go(func() {
+			if got, err := w.submit(t.Context(), ids[i], bodies[i]); err != nil || got.Fresh().Source != "crl" {
+				t.Errorf("%+v, %v", got.Fresh(), err)
+			}
+		})
+	}
+	group.Wait()
+	if _, lists := w.responder.Asked(); lists != 1 {
+		t.Errorf("fetched %d lists", lists)
+	}
+}
+
+// Somebody who gives up must not spoil the list for the others.
+func TestImpatientCitizenDoesNotEndTheFetch(t *testing.T) {
+	w := newWorld(t, nil)
+	w.responder.BehaveOCSP(cardtest.OCSPServerError)
+	leaf := issue(t, nil)
+	id := w.challenge(t)
+	body := w.honest(t, id, leaf).compact(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, err := ParseResponse(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := parseLeaf(r.certificate, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := w.deps.Anchors.issuerOf(l, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.deps.Revocation.check(ctx, l, issuer); err == nil {
+		t.Fatal("checked without waiting")
+	}
+	i, err := w.login(t, leaf)
+	wantAccepted(t, i, err, "crl")
 }

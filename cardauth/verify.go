@@ -23,10 +23,10 @@ type VerifierDeps struct {
 }
 
 // Verifier judges responses. It is safe for concurrent use.
-type Verifier struct{ VerifierDeps }
+type Verifier struct{ deps VerifierDeps }
 
 // NewVerifier returns a verifier.
-func NewVerifier(d VerifierDeps) *Verifier { return &Verifier{d} }
+func NewVerifier(d VerifierDeps) *Verifier { return &Verifier{deps: d} }
 
 // Verify spends the challenge and judges the response to it. A refusal is an
 // *Error that carries Bound whenever the challenge was one of ours; any other
@@ -34,7 +34,7 @@ func NewVerifier(d VerifierDeps) *Verifier { return &Verifier{d} }
 func (v *Verifier) Verify(ctx context.Context, id string, r UnverifiedResponse) (Identity, error) {
 	// 1. Parse: ParseResponse did.
 	// 2. The challenge, before anything that can fail.
-	challenge, err := v.Challenges.take(ctx, id)
+	challenge, err := v.deps.Challenges.take(ctx, id)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -46,15 +46,15 @@ func (v *Verifier) Verify(ctx context.Context, id string, r UnverifiedResponse) 
 }
 
 func (v *Verifier) judge(ctx context.Context, challenge record, r UnverifiedResponse) (Identity, error) {
-	now := v.Now()
+	now := v.deps.Now()
 	// 3. The certificate by itself. From here on this one object is the leaf:
 	// its key, its dates, its serial number.
-	leaf, err := parseLeaf(r.certificate, v.PhonePolicy)
+	leaf, err := parseLeaf(r.certificate, v.deps.PhonePolicy)
 	if err != nil {
 		return Identity{}, err
 	}
 	// 4. Who issued it, and the dates, which mean nothing before that.
-	issuer, err := v.Anchors.issuerOf(leaf, now)
+	issuer, err := v.deps.Anchors.issuerOf(leaf, now)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -66,11 +66,11 @@ func (v *Verifier) judge(ctx context.Context, challenge record, r UnverifiedResp
 		return Identity{}, err
 	}
 	// 6. What it signed.
-	if err = challenge.compare(v.Challenges.Issuer, r.claims); err != nil {
+	if err = challenge.compare(v.deps.Challenges.deps.Issuer, r.claims); err != nil {
 		return Identity{}, err
 	}
 	// 7. Whether the certificate still counts. The only step on the network.
-	fresh, err := v.Revocation.check(ctx, leaf, issuer)
+	fresh, err := v.deps.Revocation.check(ctx, leaf, issuer)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -93,5 +93,5 @@ func (l *leaf) signed(r UnverifiedResponse) error {
 // serialDigest covers the issuer too: serial numbers are unique per authority.
 func (v *Verifier) serialDigest(issuer *anchor, l *leaf) [32]byte {
 	data := binary.BigEndian.AppendUint32(append([]byte(nil), issuer.cert.SubjectKeyId...), l.serial)
-	return v.Digest("card-serial", data)
+	return v.deps.Digest("card-serial", data)
 }

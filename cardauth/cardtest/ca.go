@@ -91,7 +91,7 @@ func newAuthority(a authority, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ski, _ := subjectKeyID(x509.MarshalPKCS1PublicKey(&key.PublicKey))
+	ski := subjectKeyID(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	serial := make([]byte, 3)
 	_, _ = rand.Read(serial) // cannot fail
 	template := &x509.Certificate{

@@ -106,7 +106,7 @@ func TestReadBinary(t *testing.T) {
 
 // The digest was taken of the record of a card of the real test environment.
 func TestTokenInfo(t *testing.T) {
-	sum := sha256.Sum256(tokenInfo(LabelCard))
+	sum := sha256.Sum256(tokenInfo(labelCard))
 	if got := hex.EncodeToString(sum[:]); got != "857e27933c5f71aff9da72529d2d3a3e433f01bff240304eff4ce4bbc92a0cd4" {
 		t.Errorf("file 0006 is %s", got)
 	}

@@ -1,5 +1,7 @@
 package cardtest
 
+import "encoding/binary"
+
 // Instructions this card knows.
 const (
 	insVerify       = 0x20
@@ -98,7 +100,7 @@ func orMax(n, most int) int {
 }
 
 // status is an answer without data.
-func status(sw uint16) []byte { return []byte{byte(sw >> 8), byte(sw)} }
+func status(sw uint16) []byte { return binary.BigEndian.AppendUint16(nil, sw) }
 
 // ok is data with status 9000.
 func ok(data []byte) []byte { return append(append([]byte(nil), data...), 0x90, 0x00) }

@@ -117,9 +117,9 @@ func fixed(id asn1.ObjectIdentifier, critical bool, value string) pkix.Extension
 	return pkix.Extension{Id: id, Critical: critical, Value: raw}
 }
 
-// subjectKeyID is the extension and the identifier of a public key given as
-// the contents of its BIT STRING.
-func subjectKeyID(public []byte) (pkix.Extension, []byte) {
+// subjectKeyID is the extension that identifies a public key, given as the
+// contents of its BIT STRING.
+func subjectKeyID(public []byte) pkix.Extension {
 	id := sha1.Sum(public) //nolint:gosec // see the import
-	return pkix.Extension{Id: oidSubjectKeyID, Value: append([]byte{0x04, 0x14}, id[:]...)}, id[:]
+	return pkix.Extension{Id: oidSubjectKeyID, Value: append([]byte{0x04, 0x14}, id[:]...)}
 }

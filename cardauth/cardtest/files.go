@@ -22,8 +22,8 @@ const (
 
 // Labels by which clients tell the kinds of token apart.
 const (
-	LabelCard    = "JPKIAPICCTOKEN2"
-	LabelAndroid = "JPKIAPGPSETOKEN"
+	labelCard    = "JPKIAPICCTOKEN2"
+	labelAndroid = "JPKIAPGPSETOKEN"
 )
 
 // kind is what a file is for: each command works on one kind.
@@ -86,9 +86,9 @@ func (c Config) label() string {
 	case c.Label != "":
 		return c.Label
 	case c.Phone:
-		return LabelAndroid
+		return labelAndroid
 	}
-	return LabelCard
+	return labelCard
 }
 
 // tokenInfo is the 160-byte record of file 0006, a serialised PKCS #11

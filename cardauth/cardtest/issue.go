@@ -14,12 +14,15 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Certificate policies, dotted. The one for authentication certificates on
-// phones is made up: the real one has not been published.
+// PolicyPhone is the policy of this authority's user-authentication
+// certificates on phones, dotted. It is made up: the real one has not been
+// published.
+const PolicyPhone = "1.2.392.200149.8.5.1.3.40"
+
+// The policies of the real authorities.
 const (
-	PolicyAuth  = "1.2.392.200149.8.5.1.3.30"
-	PolicySign  = "1.2.392.200149.8.5.1.1.20"
-	PolicyPhone = "1.2.392.200149.8.5.1.3.40"
+	policyAuth = "1.2.392.200149.8.5.1.3.30"
+	policySign = "1.2.392.200149.8.5.1.1.20"
 )
 
 // cpsURI is where every certificate says its practice statement is.
@@ -43,7 +46,7 @@ type Profile struct {
 // authority must be the one for user authentication, or the result is one of
 // those that a verifier has to refuse.
 func (ca *CA) IssueAuth(p Profile) (*Leaf, error) {
-	policy := PolicyAuth
+	policy := policyAuth
 	if p.Phone {
 		policy = PolicyPhone
 	}
@@ -67,7 +70,7 @@ func (ca *CA) IssueSign(p Profile) (*Leaf, error) {
 		attribute{oidCommonName, commonName})
 	return ca.issue(p, subject, []pkix.Extension{
 		fixed(oidKeyUsage, true, "030206C0"),
-		policies(PolicySign),
+		policies(policySign),
 		p.Person.altName(),
 		{Id: oidIssuerAltName, Value: directoryName(ca.alt)},
 		distributionPoint(ca.Point(place)),
@@ -88,7 +91,7 @@ func (ca *CA) issue(p Profile, subject []byte, extensions []pkix.Extension) (*Le
 	if err != nil {
 		return nil, fmt.Errorf("serial number: %w", err)
 	}
-	ski, _ := subjectKeyID(x509.MarshalPKCS1PublicKey(&key.PublicKey))
+	ski := subjectKeyID(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(int64(serial)),
 		RawSubject:   subject,

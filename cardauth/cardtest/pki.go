@@ -48,7 +48,7 @@ func (p *PKI) Drawer() *Drawer { return p.drawer }
 // Revoke puts a certificate on the authority's list. RFC 5280 §5.3.1 gives the
 // reasons their numbers; 6 is certificateHold, which Release undoes.
 func (ca *CA) Revoke(serial uint32, reason int) error {
-	return ca.reg.revoke(serial, Revocation{Reason: reason, At: ca.now().UTC().Truncate(time.Second)})
+	return ca.reg.revoke(serial, revocation{Reason: reason, At: ca.now().UTC().Truncate(time.Second)})
 }
 
 // Release takes a certificate off the list again.

@@ -25,7 +25,7 @@ func ask(t *testing.T, r *Responder, cert *x509.Certificate, issuer *x509.Certif
 	}
 	server := httptest.NewServer(r)
 	defer server.Close()
-	res, err := http.Post(server.URL, "application/ocsp-request", bytes.NewReader(question)) //nolint:noctx // a test
+	res, err := http.Post(server.URL, "application/ocsp-request", bytes.NewReader(question))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestQuestionsOfStrangers(t *testing.T) {
 	}
 	server := httptest.NewServer(testPKI(t).Responder())
 	defer server.Close()
-	res, err := http.Post(server.URL, "application/ocsp-request", bytes.NewReader(make([]byte, maxRequest+1))) //nolint:noctx // a test
+	res, err := http.Post(server.URL, "application/ocsp-request", bytes.NewReader(make([]byte, maxRequest+1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestListIsReadByTheLibrary(t *testing.T) {
 	server := httptest.NewServer(pki.Responder())
 	defer server.Close()
 	sum := sha256.Sum256(pki.auth.Point(chiyoda))
-	res, err := http.Get(server.URL + "/crl/" + hex.EncodeToString(sum[:]) + ".crl") //nolint:noctx // a test
+	res, err := http.Get(server.URL + "/crl/" + hex.EncodeToString(sum[:]) + ".crl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestListIsReadByTheLibrary(t *testing.T) {
 	if !found {
 		t.Error("the revoked certificate is not on the list")
 	}
-	if missing, err := http.Get(server.URL + "/crl/00.crl"); err != nil || missing.StatusCode != http.StatusNotFound { //nolint:noctx,bodyclose // a test
+	if missing, err := http.Get(server.URL + "/crl/00.crl"); err != nil || missing.StatusCode != http.StatusNotFound {
 		t.Errorf("%v, %v", missing, err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // application is one of the two a card like this answers for.
@@ -52,8 +54,11 @@ func (c *Card) selectApplication(cmd command) []byte {
 		}
 		c.state.application, c.state.current = a, 0
 		if cmd.p2 == 0x00 { // file control information: the name alone
-			fci := append([]byte{0x6F, byte(len(aid) + 2), 0x84, byte(len(aid))}, aid...)
-			return ok(fci)
+			return ok(der(func(b *cryptobyte.Builder) {
+				b.AddASN1(0x6F, func(b *cryptobyte.Builder) {
+					b.AddASN1(0x84, func(b *cryptobyte.Builder) { b.AddBytes(aid) })
+				})
+			}))
 		}
 		return status(swOK)
 	}

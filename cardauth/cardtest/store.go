@@ -16,7 +16,7 @@ import (
 // writeOnce returns the contents of path, or makes them and puts them there
 // whole. If somebody else was faster, theirs are used.
 func writeOnce(path string, mode fs.FileMode, create func() ([]byte, error)) ([]byte, error) {
-	have, err := os.ReadFile(path)
+	have, err := os.ReadFile(path) //nolint:gosec // a file of the PKI directory
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return have, err
 	}
@@ -30,7 +30,7 @@ func writeOnce(path string, mode fs.FileMode, create func() ([]byte, error)) ([]
 	}
 	defer func() { _ = os.Remove(temporary) }()
 	if err = os.Link(temporary, path); errors.Is(err, fs.ErrExist) {
-		return os.ReadFile(path)
+		return os.ReadFile(path) //nolint:gosec // as above
 	}
 	return made, err
 }
@@ -97,13 +97,13 @@ func (r register) knows(serial uint32) bool {
 	return err == nil
 }
 
-// Revocation says why and when a certificate stopped counting.
-type Revocation struct {
+// revocation says why and when a certificate stopped counting.
+type revocation struct {
 	Reason int       `json:"reason"` // CRLReason, RFC 5280 §5.3.1
 	At     time.Time `json:"at"`
 }
 
-func (r register) revoke(serial uint32, rev Revocation) error {
+func (r register) revoke(serial uint32, rev revocation) error {
 	b, err := json.Marshal(rev)
 	if err != nil {
 		return err
@@ -111,8 +111,8 @@ func (r register) revoke(serial uint32, rev Revocation) error {
 	return replace(serialFile(r.revoked, serial), 0o600, b)
 }
 
-func (r register) revocation(serial uint32) (Revocation, bool, error) {
-	var rev Revocation
+func (r register) revocation(serial uint32) (revocation, bool, error) {
+	var rev revocation
 	b, err := os.ReadFile(serialFile(r.revoked, serial))
 	if errors.Is(err, fs.ErrNotExist) {
 		return rev, false, nil

@@ -71,7 +71,7 @@ func (c *Card) ask(ctx context.Context, command []byte) (answer, error) {
 	}
 	if a.sw>>8 == swCorrectLe {
 		again := append([]byte(nil), command...)
-		again[len(again)-1] = byte(a.sw)
+		again[len(again)-1] = byte(a.sw & 0xFF)
 		if a, err = c.exchange(ctx, again); err != nil {
 			return answer{}, err
 		}
@@ -81,7 +81,7 @@ func (c *Card) ask(ctx context.Context, command []byte) (answer, error) {
 		if a.sw>>8 != swMoreData {
 			return answer{data: data, sw: a.sw}, nil
 		}
-		if a, err = c.exchange(ctx, []byte{0x00, 0xC0, 0x00, 0x00, byte(a.sw)}); err != nil {
+		if a, err = c.exchange(ctx, []byte{0x00, 0xC0, 0x00, 0x00, byte(a.sw & 0xFF)}); err != nil {
 			return answer{}, err
 		}
 		if len(data)+len(a.data) > maxAnswer {
@@ -95,7 +95,7 @@ func (c *Card) ask(ctx context.Context, command []byte) (answer, error) {
 // selectFile makes an elementary file of the selected application current:
 // a certificate, a PIN or a key.
 func (c *Card) selectFile(ctx context.Context, id uint16) error {
-	a, err := c.exchange(ctx, []byte{0x00, 0xA4, 0x02, 0x0C, 0x02, byte(id >> 8), byte(id)})
+	a, err := c.exchange(ctx, []byte{0x00, 0xA4, 0x02, 0x0C, 0x02, byte(id >> 8), byte(id & 0xFF)})
 	switch {
 	case err != nil:
 		return err

@@ -43,7 +43,7 @@ func (c *Card) AuthCertificate(ctx context.Context) ([]byte, error) {
 // readBinary reads up to n bytes of the current file, at least one.
 func (c *Card) readBinary(ctx context.Context, offset, n int) ([]byte, error) {
 	// A length of 256 is sent as 00; the offset has 15 bits.
-	a, err := c.ask(ctx, []byte{0x00, 0xB0, byte(offset >> 8), byte(offset), byte(n)})
+	a, err := c.ask(ctx, []byte{0x00, 0xB0, byte(offset >> 8 & 0x7F), byte(offset & 0xFF), byte(n & 0xFF)})
 	switch {
 	case err != nil:
 		return nil, err
