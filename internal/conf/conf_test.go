@@ -30,7 +30,7 @@ type sample struct {
 	Raw     json.RawMessage `json:"raw"`
 	Plain   int
 	Hidden  int `json:"-"`
-	private int
+	private int //nolint:unused // its key must be refused
 }
 
 type client struct {

@@ -71,7 +71,7 @@ func run(ctx context.Context, command []string) (_ int, err error) {
 
 // runCommand runs the command in a process group of its own, so that its children end with it, and returns its exit code.
 func runCommand(ctx context.Context, command, env []string) (int, error) {
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...) // #nosec G204 -- running what it is told to is its purpose
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) // #nosec G204 G702 -- running what it is told to is its purpose
 	cmd.Env = env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
