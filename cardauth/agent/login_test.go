@@ -115,7 +115,7 @@ func TestLastTryIsConfirmedPerCard(t *testing.T) {
 	}
 	s := d.open(challenge).wantText(`<select id="card" name="card"`, "otherのカード：あと3回")
 	s = post(s, url.Values{"card": {"other"}, "pin": {"1111"}}).want(http.StatusUnprocessableEntity, "pin_wrong")
-	s = post(s, url.Values{"card": {"other"}, "pin": {"1112"}}).want(http.StatusUnprocessableEntity, "pin_wrong")
+	post(s, url.Values{"card": {"other"}, "pin": {"1112"}}).want(http.StatusUnprocessableEntity, "pin_wrong")
 	// The page of the first card, then the other one chosen.
 	s = d.do(http.MethodGet, "/login?card=own&challenge="+url.QueryEscape(challenge), nil, nil).wantText("otherのカード：あと1回")
 	before := tr.count(insVerify)

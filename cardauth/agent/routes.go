@@ -45,9 +45,9 @@ func (a *Agent) onError(err error, c echo.Context) {
 		return
 	}
 	if routing, ok := errors.AsType[*echo.HTTPError](err); ok && routing.Code < http.StatusInternalServerError {
-		a.showProblem(c, nil, "", refuse(NotFound, ""))
+		a.renderProblem(c.Response(), c.Request(), nil, "", refuse(NotFound, ""))
 		return
 	}
 	a.log.ErrorContext(c.Request().Context(), "card app", "err", err, "trace", web.Trace(c.Request().Context()))
-	a.showProblem(c, nil, "", refuse(Internal, ""))
+	a.renderProblem(c.Response(), c.Request(), nil, "", refuse(Internal, ""))
 }

@@ -317,7 +317,9 @@ func TestHubUnreachable(t *testing.T) {
 	challenge := d.hub.issue()
 	s := d.open(challenge)
 	d.hub.CloseClientConnections()
-	d.hub.Listener.Close()
+	if err := d.hub.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	d.press(s, testPIN).want(http.StatusServiceUnavailable, "hub_unreachable").wantText(url.QueryEscape(challenge), "もう一度試す")
 	d.open(challenge).want(http.StatusServiceUnavailable, "hub_unreachable")
 }
@@ -423,7 +425,7 @@ func TestPINLeavesNoTrace(t *testing.T) {
 	d.press(s, testPIN).wantRedirect(d.hub.returnURI())
 	s = d.open(d.hub.issue())
 	d.box.cards["own"].Pull()
-	s = d.press(s, testPIN).want(http.StatusUnprocessableEntity, "card_removed")
+	d.press(s, testPIN).want(http.StatusUnprocessableEntity, "card_removed")
 	d.box.cards["own"].Put()
 	d.do(http.MethodPost, "/login", url.Values{"page": {"a", "b"}, "card": {"own"}, "pin": {testPIN}}, nil).want(http.StatusBadRequest, "invalid_request")
 	d.do(http.MethodPost, "/login", url.Values{"page": {"made-up"}, "card": {"own"}, "pin": {testPIN}}, nil).want(http.StatusConflict, "page_spent")

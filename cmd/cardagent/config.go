@@ -177,7 +177,7 @@ func (c config) reader(now func() time.Time) (agent.Reader, error) {
 // client trusts the configured authority beside the system's.
 func (c config) client() (*http.Client, error) {
 	if c.CA == "" {
-		return nil, nil //nolint:nilnil // nil is the card app's own client
+		return nil, nil // the card app's own
 	}
 	pem, err := os.ReadFile(c.CA)
 	if err != nil {

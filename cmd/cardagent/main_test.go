@@ -108,7 +108,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-check", "-cards", cards, "-card", "nobody"}, exitUsage, "nobody"},
 		{[]string{"-check", "-cards", cards, "-card", "taro", "-issuer", "http://hub.example"}, exitUsage, "loopback"},
 		{[]string{"-check", "-cards", cards, "-card", "taro", "-ca", write(t, "ca.pem", "nothing")}, exitUsage, "no certificate"},
-		{[]string{"-check", "-config", write(t, "c.json", `{"orgin":"x"}`)}, exitUsage, "orgin"},
+		{[]string{"-check", "-config", write(t, "c.json", `{"home_page":"x"}`)}, exitUsage, "home_page"},
 		{[]string{"-check", "-config", write(t, "c.json", `{"cards":"`+cards+`","card":"taro","origin":"https://127.0.0.1:8404"}`)}, exitUsage, "certificate_file"},
 		{[]string{"-check", "-config", write(t, "c.json", `{"cards":"`+cards+`","key_file":"x"}`)}, exitUsage, "belong together"},
 		{[]string{"login"}, exitUsage, "-challenge"},
@@ -167,7 +167,7 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	chain, err := audit.New(t.Context(), db, time.Now)
 	if err != nil {
 		t.Fatal(err)

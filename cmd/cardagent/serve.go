@@ -53,7 +53,7 @@ func (c config) tls() (*tls.Config, error) {
 		return nil, errors.New("origin: https needs certificate_file and key_file, http does not use them")
 	}
 	if c.Certificate == "" {
-		return nil, nil //nolint:nilnil // nil is plain http
+		return nil, nil
 	}
 	pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
 	if err != nil {
