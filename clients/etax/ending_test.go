@@ -1,0 +1,135 @@
+package etax
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
+)
+
+func (w *world) endings() (n int) {
+	w.t.Helper()
+	if err := w.db.QueryRow(w.t.Context(), `SELECT count(*) FROM etax_ending`).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+func TestUnlink(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	page := taro.get("/unlink")
+	wantAt(t, page, "/unlink", "")
+	if !page.Has("申告の内容は消えません", `action="/unlink"`) {
+		t.Errorf("%s", page.Body)
+	}
+	page = taro.post("/unlink")
+	wantAt(t, page, "/unlinked", "")
+	if page.Has(signedIn) {
+		t.Error("still signed in")
+	}
+	if got := w.hub.Link("taro-at-etax").State; got != "ended" {
+		t.Errorf("the hub says %q", got)
+	}
+	if w.endings() != 0 {
+		t.Error("the outbox is not empty")
+	}
+	wantAt(t, taro.launch(), "/bind", "")
+	// The number is free for whoever knows its password.
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "hanako" })
+	wantAt(t, w.browser().bind(demoNumber, demoPassword), "/home", "")
+}
+
+// The hub hears of an end as soon as it answers again, over restarts and with the token it was given meanwhile.
+func TestUnlinkWhileTheHubIsDown(t *testing.T) {
+	for name, change := range map[string]func(s *rptest.Settings, down bool){
+		"all of it": func(s *rptest.Settings, down bool) { s.Down = down },
+		"its API":   func(s *rptest.Settings, down bool) { s.APIDown = down }, // the refresh token is spent all the same
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			taro := w.browser()
+			taro.bind(demoNumber, demoPassword)
+			w.hub.Set(func(s *rptest.Settings) { change(s, true) })
+			wantAt(t, taro.post("/unlink"), "/unlinked", "")
+			if b, err := findBinding(t.Context(), w.db, "taro-at-etax"); b != nil || err != nil {
+				t.Fatalf("still bound: %v, %v", b, err)
+			}
+			for range 3 {
+				w.restart()
+				w.advance(3 * time.Minute)
+				w.deliver()
+			}
+			if w.hub.Link("taro-at-etax").State != "linked" || w.endings() != 1 {
+				t.Fatalf("the hub says %q; %d in the outbox", w.hub.Link("taro-at-etax").State, w.endings())
+			}
+			w.hub.Set(func(s *rptest.Settings) { change(s, false) })
+			w.deliver() // not due
+			if w.endings() != 1 {
+				t.Error("tried before its time")
+			}
+			w.advance(time.Hour)
+			w.deliver()
+			if w.hub.Link("taro-at-etax").State != "ended" || w.endings() != 0 {
+				t.Errorf("the hub says %q; %d in the outbox", w.hub.Link("taro-at-etax").State, w.endings())
+			}
+		})
+	}
+}
+
+// Tied again before the hub heard of the end: the end is withdrawn.
+func TestTiedAgainBeforeTheHubHeard(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro.post("/unlink")
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	wantAt(t, taro.bind(otherNumber, "other-password"), "/home", "")
+	w.advance(2 * time.Hour)
+	w.deliver()
+	if got := w.hub.Link("taro-at-etax").State; got != "linked" || w.endings() != 0 {
+		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
+	}
+	wantAt(t, taro.launch(), "/home", "")
+}
+
+// A token that is dead is not tried for ever.
+func TestEndingWithADeadToken(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro.post("/unlink")
+	w.hub.RevokeAll()
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	w.advance(2 * time.Hour)
+	w.deliver()
+	if w.endings() != 0 {
+		t.Error("the outbox is not empty")
+	}
+	wantAt(t, taro.launch(), "/bind", "") // the hub says linked; what is written here counts
+}
+
+func TestPause(t *testing.T) {
+	for tries, want := range map[int]time.Duration{0: 10 * time.Second, 1: 20 * time.Second, 8: 2560 * time.Second, 9: time.Hour, 100: time.Hour} {
+		if got := pause(tries); got != want {
+			t.Errorf("pause(%d) = %v, want %v", tries, got, want)
+		}
+	}
+}
+
+func TestUnlinkNeedsTheHubsWord(t *testing.T) {
+	w := newWorld(t)
+	w.browser().bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "hanako" })
+	hanako := w.browser()
+	hanako.post("/number", "number", demoNumber, "password", demoPassword) // knows the number, is not the person
+	wantAt(t, hanako.post("/unlink"), "/bind", "")
+	if b, err := findBinding(t.Context(), w.db, "taro-at-etax"); b == nil || err != nil {
+		t.Errorf("the tie of somebody else was cut: %v", err)
+	}
+	wantAt(t, hanako.post(rp.PathLogout), rp.PathSignedOut, "")
+}

@@ -1,0 +1,116 @@
+package etax
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
+)
+
+func contextWithTimeout(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), 20*time.Millisecond)
+}
+
+// TestJudge is the whole table: no binding, one not reported and one reported, against every state of the hub's link.
+func TestJudge(t *testing.T) {
+	bound := time.Unix(1000, 0)
+	before, after := bound.Add(-time.Second), bound.Add(time.Second)
+	rows := 0
+	for _, tt := range []struct {
+		link            link
+		fresh, reported verdict
+	}{
+		{link{State: "none"}, report, report},
+		{link{"offered", before}, report, forget},
+		{link{"offered", after}, report, forget},
+		{link{"linked", before}, keep, keep},
+		{link{"linked", after}, keep, keep},
+		{link{"broken", before}, report, report},
+		{link{"broken", after}, report, report},
+		{link{"ended", before}, report, forget},
+		{link{"ended", bound}, report, forget}, // the same second: it was ended, and tied again at once
+		{link{"ended", after}, forget, forget},
+	} {
+		rows++
+		if got := judge(nil, tt.link); got != ask {
+			t.Errorf("nothing bound, %v: %d", tt.link, got)
+		}
+		if got := judge(&binding{bound: bound}, tt.link); got != tt.fresh {
+			t.Errorf("not reported, %v: %d, want %d", tt.link, got, tt.fresh)
+		}
+		if got := judge(&binding{bound: bound, reported: true}, tt.link); got != tt.reported {
+			t.Errorf("reported, %v: %d, want %d", tt.link, got, tt.reported)
+		}
+	}
+	if rows != 10 {
+		t.Errorf("%d rows", rows)
+	}
+}
+
+// The tie stands although the hub did not hear of it, and it hears of it at the next visit.
+func TestHubDoesNotHearOfTheTie(t *testing.T) {
+	w := newWorld(t)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro := w.browser()
+	wantAt(t, taro.bind(demoNumber, demoPassword), "/home", "")
+	if got := w.hub.Link("taro-at-etax").State; got != "" {
+		t.Fatalf("the hub says %q", got)
+	}
+	w.restart() // a crash in between changes nothing
+	wantAt(t, taro.launch(), "/home", "")
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	wantAt(t, taro.get("/home"), "/home", "")
+	if got := w.hub.Link("taro-at-etax").State; got != "linked" {
+		t.Errorf("the hub says %q", got)
+	}
+	puts := w.hub.Count("PUT /api/link")
+	taro.get("/home")
+	taro.launch()
+	if got := w.hub.Count("PUT /api/link"); got != puts {
+		t.Error("told again what the hub knows")
+	}
+}
+
+// An old end does not undo a tie that the hub has not heard of yet.
+func TestOldEndDoesNotUndoANewTie(t *testing.T) {
+	w := newWorld(t)
+	w.hub.SetLink("taro-at-etax", "ended")
+	w.advance(time.Minute)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	wantAt(t, taro.launch(), "/home", "")
+	if got := w.hub.Link("taro-at-etax").State; got != "linked" {
+		t.Errorf("the hub says %q", got)
+	}
+}
+
+func TestEndedAtThePortal(t *testing.T) {
+	for _, state := range []string{"ended", "offered"} { // offered: ended, and then chosen again
+		w := newWorld(t)
+		taro := w.browser()
+		taro.bind(demoNumber, demoPassword)
+		w.advance(time.Minute)
+		w.hub.SetLink("taro-at-etax", state)
+		wantAt(t, taro.launch(), "/bind", "")
+		wantAt(t, taro.get("/home"), "/bind", "")
+		wantAt(t, taro.post("/bind", "number", demoNumber, "password", demoPassword), "/home", "")
+		if got := w.hub.Link("taro-at-etax").State; got != "linked" {
+			t.Errorf("the hub says %q", got)
+		}
+	}
+}
+
+// A hub that lost its memory is told again; nobody is asked.
+func TestHubForgot(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.SetLink("taro-at-etax", "")
+	wantAt(t, taro.launch(), "/home", "")
+	if got := w.hub.Link("taro-at-etax").State; got != "linked" {
+		t.Errorf("the hub says %q", got)
+	}
+}

@@ -1,0 +1,199 @@
+package etax
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
+)
+
+const (
+	demoNumber   = "1234567890123456"
+	demoPassword = "etax-demo"
+	otherNumber  = "6543210987654321"
+)
+
+// world is a hub and the tax site.
+type world struct {
+	t      *testing.T
+	at     atomic.Int64
+	hub    *rptest.Hub
+	db     *sqldb.DB
+	site   *Site
+	server *httptest.Server
+	config Config
+
+	handler atomic.Pointer[Site]
+}
+
+func (w *world) now() time.Time          { return time.Unix(w.at.Load(), 0) }
+func (w *world) advance(d time.Duration) { w.at.Add(int64(d / time.Second)) }
+
+// testKeys are the hub's keys, and what it knows of the client's.
+func testKeys(t testing.TB, client *rp.Key) rptest.Keys {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: "hub"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private.Public(), KeyID: "hub", Algorithm: "ES256", Use: "sig"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var public jose.JSONWebKeySet
+	if err := json.Unmarshal(client.JWKS(), &public); err != nil {
+		t.Fatal(err)
+	}
+	return rptest.Keys{
+		JWKS: jwks,
+		Sign: func(claims map[string]any) string {
+			payload, _ := json.Marshal(claims)
+			jws, err := signer.Sign(payload)
+			if err != nil {
+				t.Error(err)
+			}
+			compact, _ := jws.CompactSerialize()
+			return compact
+		},
+		Client: func(assertion string) (map[string]any, error) {
+			jws, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.ES256})
+			if err != nil {
+				return nil, err
+			}
+			payload, err := jws.Verify(public)
+			if err != nil {
+				return nil, err
+			}
+			var claims map[string]any
+			return claims, json.Unmarshal(payload, &claims)
+		},
+	}
+}
+
+func newWorld(t *testing.T) *world { return newWorldOn(t, sqldbtest.Open(t)) }
+
+func newWorldOn(t *testing.T, db *sqldb.DB) *world {
+	t.Helper()
+	w := &world{t: t, db: db}
+	w.at.Store(time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC).Unix())
+	key, err := rp.OpenKey(filepath.Join(t.TempDir(), "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hub = rptest.NewHub(testKeys(t, key), w.now)
+	t.Cleanup(w.hub.Close)
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "taro" })
+	w.server = httptest.NewUnstartedServer(nil)
+	w.config = Config{
+		Issuer: w.hub.URL, BaseURL: "http://" + w.server.Listener.Addr().String(), ClientID: "etax", Credential: key,
+		DB: db, Now: w.now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sample: true,
+		Accounts: []Account{{demoNumber, rp.NewSecret(demoPassword)}, {otherNumber, rp.NewSecret("other-password")}},
+	}
+	w.restart()
+	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.handler.Load().Handler().ServeHTTP(rw, r)
+	})
+	w.server.Start()
+	t.Cleanup(w.server.Close)
+	return w
+}
+
+// restart is a new process on the same database.
+func (w *world) restart() {
+	w.t.Helper()
+	site, err := New(w.t.Context(), w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.site = site
+	w.handler.Store(site)
+}
+
+// deliver is one turn of Run.
+func (w *world) deliver() {
+	w.t.Helper()
+	if err := w.site.deliverDue(context.WithoutCancel(w.t.Context())); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) browser() *browser {
+	w.t.Helper()
+	b, err := rptest.NewBrowser()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &browser{w: w, b: b}
+}
+
+// browser is a person's, at the tax site.
+type browser struct {
+	w *world
+	b *rptest.Browser
+}
+
+func (b *browser) get(path string) rptest.Page {
+	b.w.t.Helper()
+	page, err := b.b.Get(b.w.server.URL + path)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return page
+}
+
+func (b *browser) post(path string, pairs ...string) rptest.Page {
+	b.w.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	page, err := b.b.Post(b.w.server.URL+path, form)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return page
+}
+
+// launch is what the portal's tile leads to.
+func (b *browser) launch() rptest.Page {
+	b.w.t.Helper()
+	return b.get(rp.PathInitiate + "?" + url.Values{"iss": {b.w.hub.URL}}.Encode())
+}
+
+// bind answers the question that launch ended at.
+func (b *browser) bind(number, password string) rptest.Page {
+	b.w.t.Helper()
+	if page := b.launch(); page.URL.Path != "/bind" {
+		b.w.t.Fatalf("launched to %s", page.URL)
+	}
+	return b.post("/bind", "number", number, "password", password)
+}
+
+func wantAt(t *testing.T, page rptest.Page, path, reason string) {
+	t.Helper()
+	if page.URL.Path != path || page.Error() != reason {
+		t.Errorf("at %s with data-error %q and status %d, want %s and %q", page.URL.Path, page.Error(), page.Status, path, reason)
+	}
+}
+
+const signedIn = " data-signed-in>"
