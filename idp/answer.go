@@ -93,7 +93,7 @@ func (p *Provider) show(c echo.Context, e *Error) {
 	if e.Client != "" {
 		developer = append(developer, web.Term{Name: "client_id", Value: e.Client})
 	}
-	p.site.FailWith(w, r, e.Reason.status(), e.Reason.String(), web.ErrorView{Developer: developer})
+	p.site.FailWith(w, r, e.Reason.status(), e.Reason.String(), web.ErrorView{Developer: developer, NextURL: "/help", NextLabelKey: "error.help"})
 }
 
 func isMachine(path string) bool {

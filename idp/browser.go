@@ -35,10 +35,10 @@ func (p *Provider) ownTransaction(c echo.Context, id string) (*transaction, erro
 		return nil, err
 	}
 	proof, ok := p.site.Cookie(c.Request(), cookieBrowser)
-	if !ok {
+	if !ok && c.Path() == "/login" { // the page a service's visitor is sent to first: the cookie was set one redirect ago
 		return nil, &Error{Reason: CookiesOff, Detail: "no browser cookie came back"}
 	}
-	if !sameDigest(tx.Browser, digest(proof)) {
+	if !ok || !sameDigest(tx.Browser, digest(proof)) {
 		if err := p.record(ctx, audit.Event{Kind: eventOtherBrowser, Client: tx.clientID(), Reason: OtherBrowser.String()}); err != nil {
 			return nil, err
 		}

@@ -248,6 +248,9 @@ func TestChallengeOfAnotherBrowser(t *testing.T) {
 		t.Errorf("attacker with the spent return code: %d %q", page.Status, page.Error())
 	}
 	notSignedIn(t, attacker)
+	if p := h.Browser(t).Get(attacker.CardLogin(attacker.Get(idptest.NewRequest().Path()), "taro")); p.Error() != "other_browser" {
+		t.Errorf("a victim whose browser never saw the hub: %d %q", p.Status, p.Error())
+	}
 	for _, path := range []string{"/login?tx=", "/consent?tx=", "/folder/open?tx=", "/login/refused?reason=cert_expired&tx="} {
 		if p := victim.Get(path + login.Tx()); p.Error() != "other_browser" {
 			t.Errorf("%s of another browser: %d %q", path, p.Status, p.Error())
