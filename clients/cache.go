@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,15 +14,16 @@ const lookEvery = time.Second
 // drops the whole of it: clients change a few times a day and are read thousands
 // of times a second.
 type cache struct {
-	stamp   int64
-	looked  atomic.Int64 // Unix nanoseconds of the last comparison with the database
-	clients sync.Map     // ID → *Client
-	list    atomic.Pointer[[]*Client]
+	stamp     int64
+	forgotten bool         // never fresh; takes the place of a cache that was dropped
+	looked    atomic.Int64 // Unix nanoseconds of the last comparison with the database
+	clients   sync.Map     // ID → *Client
+	list      atomic.Pointer[[]*Client]
 }
 
 func (c *cache) fresh(now time.Time) bool {
 	age := time.Duration(now.UnixNano() - c.looked.Load())
-	return 0 <= age && age < lookEvery
+	return !c.forgotten && 0 <= age && age < lookEvery
 }
 
 // Get returns a client, from memory if it can. ErrUnknown: there is none.
@@ -84,52 +84,29 @@ func (r *Registry) List(ctx context.Context) ([]*Client, error) {
 }
 
 // look returns the current cache after making sure that it is not older than
-// lookEvery. One caller asks the database, the others wait for it.
+// lookEvery. Nobody waits for anybody: callers that find it old at the same moment
+// each ask the database, on the connection they may hold already.
 func (r *Registry) look(ctx context.Context) (*cache, error) {
-	if c := r.current.Load(); c != nil && c.fresh(r.d.Now()) {
-		return c, nil
-	}
-	if err := r.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer r.leave()
-	now := r.d.Now()
+	now := r.d.Now() // before the question: the answer is at least as new
 	old := r.current.Load()
-	if old != nil && old.fresh(now) {
+	if old.fresh(now) {
 		return old, nil
 	}
 	stamp, err := selectStamp(ctx, r.d.DB)
 	if err != nil {
 		return nil, err
 	}
-	if old != nil && old.stamp == stamp {
+	if old.stamp == stamp && !old.forgotten {
 		old.looked.Store(now.UnixNano())
 		return old, nil
 	}
 	c := &cache{stamp: stamp}
 	c.looked.Store(now.UnixNano())
-	r.current.Store(c)
+	// If somebody was faster, or forgot, theirs stays; ours is good for this caller.
+	r.current.CompareAndSwap(old, c)
 	return c, nil
 }
 
-// forget makes the next look ask the database. It waits for a look that is under
-// way, which may have read the stamp from before.
-func (r *Registry) forget(ctx context.Context) error {
-	if err := r.enter(ctx); err != nil {
-		return errors.Join(errors.New("the change is stored, but may be seen a second late"), err)
-	}
-	defer r.leave()
-	r.current.Store(nil)
-	return nil
-}
-
-func (r *Registry) enter(ctx context.Context) error {
-	select {
-	case r.gate <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *Registry) leave() { <-r.gate }
+// forget makes the next look ask the database, and keeps a look that is under way,
+// which may have read the stamp from before, from being remembered.
+func (r *Registry) forget() { r.current.Store(&cache{forgotten: true}) }

@@ -22,7 +22,7 @@
 //
 // # Freshness
 //
-// Get and List answer from memory. At most once a second, and then before it
+// Get and List answer from memory. About once a second, and then before it
 // answers, the registry reads one stamp that every change of a client redraws; if
 // it differs, everything remembered is dropped and read again when asked for. So
 // a change, a suspension above all, is seen by every process after at most one

@@ -46,23 +46,23 @@ func says(body []byte) http.HandlerFunc {
 
 func fails(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 
-// fetcher allows the publisher and trusts its certificate.
-func fetcher(t testing.TB, c *clock, p *publisher) *Fetcher {
+// fetcher allows the publisher, and more, and trusts its certificate.
+func fetcher(t testing.TB, c *clock, p *publisher, more ...string) *Fetcher {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(p.Certificate())
-	f, err := NewFetcher(FetcherConfig{Now: c.now, Allow: []string{p.host()}, RootCAs: roots})
+	f, err := NewFetcher(FetcherConfig{Now: c.now, Allow: append(more, p.host()), RootCAs: roots})
 	must(t, err)
 	return f
 }
 
 func TestFetch(t *testing.T) {
 	p := newPublisher(t, says([]byte(`["x"]`)))
-	f := fetcher(t, newClock(), p)
+	elsewhere := newPublisher(t, says([]byte(`["internal"]`)))
+	f := fetcher(t, newClock(), p, elsewhere.host())
 	if b, err := f.get(t.Context(), p.URL+"/x.json"); err != nil || string(b) != `["x"]` {
 		t.Fatalf("%q, %v", b, err)
 	}
-	elsewhere := newPublisher(t, says([]byte(`["internal"]`)))
 	plain := httptest.NewServer(says([]byte(`["plain"]`)))
 	t.Cleanup(plain.Close)
 	for name, h := range map[string]http.HandlerFunc{
@@ -138,7 +138,7 @@ func TestGuard(t *testing.T) {
 		"127.0.0.1": false, "127.8.8.8": false, "0.0.0.0": false, "0.1.2.3": false, "10.1.2.3": false, "172.16.0.1": false, "172.31.255.255": false,
 		"192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false, "198.18.0.1": false, "192.0.0.8": false, "192.0.2.1": false,
 		"224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false, "::1": false, "::": false, "::ffff:127.0.0.1": false,
-		"::ffff:10.0.0.1": false, "::127.0.0.1": false, "fe80::1": false, "fe80::1%eth0": false, "fc00::1": false, "fd00:ec2::254": false, "fec0::1": false,
+		"::ffff:10.0.0.1": false, "::ffff:100.64.0.1": false, "::127.0.0.1": false, "fe80::1": false, "fe80::1%eth0": false, "fc00::1": false, "fd00:ec2::254": false, "fec0::1": false,
 		"ff02::1": false, "64:ff9b::7f00:1": false, "64:ff9b:1::1": false, "2002:7f00:1::": false, "2001:0:1::1": false, "2001:db8::1": false, "100::1": false,
 		"localhost": false, "": false, "example.com": false,
 	} {

@@ -27,7 +27,6 @@ type Deps struct {
 type Registry struct {
 	d       Deps
 	current atomic.Pointer[cache]
-	gate    chan struct{} // holds one token while somebody replaces current
 }
 
 // Open migrates the tables.
@@ -38,7 +37,9 @@ func Open(ctx context.Context, d Deps) (*Registry, error) {
 	if err := migrate(ctx, d.DB); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
-	return &Registry{d: d, gate: make(chan struct{}, 1)}, nil
+	r := &Registry{d: d}
+	r.forget()
+	return r, nil
 }
 
 // Put registers a client, or a new version of it. A secret, if given, becomes the
@@ -98,7 +99,8 @@ func (r *Registry) change(ctx context.Context, fn func(context.Context) error) e
 	if err != nil {
 		return err
 	}
-	return r.forget(ctx)
+	r.forget()
+	return nil
 }
 
 // entry is a registration to store.

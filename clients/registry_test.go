@@ -165,7 +165,7 @@ func TestSuspend(t *testing.T) {
 		if _, err := two.Get(ctx, "a"); err != nil {
 			t.Errorf("the other process asks more often than it says: %v", err)
 		}
-		c.pass(lookEvery)
+		c.pass(time.Second)
 		if _, err := two.Get(ctx, "a"); !errors.Is(err, ErrSuspended) {
 			t.Errorf("in the other process: %v", err)
 		}
@@ -175,8 +175,9 @@ func TestSuspend(t *testing.T) {
 		if list, err := two.List(ctx); err != nil || len(list) != 0 {
 			t.Errorf("listed: %v, %v", idsOf(list), err)
 		}
-		if _, err := one.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none", "client_name": "B"}), nil); err != nil {
-			t.Error(err)
+		put, err := one.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none", "client_name": "B"}), nil)
+		if err != nil || !put.suspended {
+			t.Errorf("a new version: %+v, %v", put, err)
 		}
 		if _, err := one.Get(ctx, "a"); !errors.Is(err, ErrSuspended) {
 			t.Errorf("a new version ended the suspension: %v", err)
@@ -253,15 +254,53 @@ func TestConcurrentPutsAndGets(t *testing.T) {
 	})
 }
 
-func TestGetGivesUpWithItsCaller(t *testing.T) {
-	r := openRegistry(t, sqldbtest.Open(t), newClock(), nil)
-	r.gate <- struct{}{} // somebody is asking the database, and takes long
-	defer r.leave()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := r.Get(ctx, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+// A look that began before a change, and ends after it, is not remembered.
+func TestSlowLookIsNotRemembered(t *testing.T) {
+	ctx, r := t.Context(), openRegistry(t, sqldbtest.Open(t), newClock(), nil)
+	before := r.current.Load()
+	stamp, err := selectStamp(ctx, r.d.DB) // the slow look has read this far
+	must(t, err)
+	_, err = r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+	must(t, err)
+	slow := &cache{stamp: stamp}
+	slow.looked.Store(r.d.Now().UnixNano())
+	if r.current.CompareAndSwap(before, slow) {
+		t.Fatal("the slow look took the place of what the change left")
 	}
+	if _, err := r.Get(ctx, "a"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Callers that hold every connection, in transactions, must not wait for one that
+// holds none.
+func TestGetInsideTransactions(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		c := newClock()
+		r := openRegistry(t, db, c, nil)
+		_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+		must(t, err)
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				c.pass(lookEvery)
+				get := func(ctx context.Context) error {
+					_, err := r.Get(ctx, "a")
+					return err
+				}
+				err := get(ctx)
+				if i%2 == 0 {
+					err = db.Tx(ctx, get)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 // Ids that cannot be registered do not reach the database, whatever they contain.

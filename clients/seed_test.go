@@ -93,6 +93,18 @@ func TestSeedIsAllOrNothing(t *testing.T) {
 	}
 }
 
+// Somebody puts the digest of nothing into the file: no secret is still no secret.
+func TestEmptySecretNeverPasses(t *testing.T) {
+	ctx, r := t.Context(), openRegistry(t, sqldbtest.Open(t), newClock(), nil)
+	empty := sha256.Sum256(nil)
+	must(t, r.Seed(ctx, seedFile(document(t, "a", map[string]any{"client_secret_sha256": hex.EncodeToString(empty[:])}))))
+	for _, proof := range []keys.Secret{{}, keys.NewSecret(nil)} {
+		if _, err := r.Authenticate(ctx, Credentials{id: "a", method: SecretBasic, proof: proof}, AssertionRules{}); reasonOf(err) != BadSecret {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // A copy of the database lets nobody in.
 func TestNoSecretIsStored(t *testing.T) {
 	ctx, db := t.Context(), sqldbtest.Open(t)

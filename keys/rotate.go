@@ -104,7 +104,7 @@ func (s *Set) promote(ctx context.Context, next keyRow, rows []keyRow, now time.
 			if err != nil {
 				return fmt.Errorf("retire: %w", err)
 			}
-			key.state, key.changed, key.private = stateRetired, now, nil
+			key.state, key.changed = stateRetired, now // seal now keeps the public half only
 			retired, err := key.seal(s.d.Sealer)
 			if err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -287,6 +288,36 @@ func TestTwoSetsAgree(t *testing.T) {
 				wg.Wait()
 			}
 			oneActive(t, db)
+		}
+	})
+}
+
+// A process that decided on what it read long ago changes nothing any more.
+func TestStaleMoveLoses(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ctx, c := t.Context(), newClock()
+		s := openSet(t, db, c, ES256)
+		must(t, s.Rotate(ctx, ES256))
+		_, rows, err := selectKeys(ctx, db)
+		must(t, err)
+		c.pass(announce)
+		stale := s.due(rows, c.now())
+		must(t, s.Advance(ctx))
+		c.pass(time.Minute)
+		_, before, err := selectKeys(ctx, db)
+		must(t, err)
+		for _, move := range stale {
+			if err := move(ctx); !errors.Is(err, errLost) {
+				t.Errorf("stale move: %v", err)
+			}
+		}
+		_, after, err := selectKeys(ctx, db)
+		must(t, err)
+		if len(stale) != 1 || !reflect.DeepEqual(before, after) {
+			t.Errorf("%d moves turned %v into %v", len(stale), before, after)
+		}
+		if err := s.d.DB.Tx(ctx, func(ctx context.Context) error { return deleteKey(ctx, db, s.current.Load().signers[ES256].kid) }); !errors.Is(err, errLost) {
+			t.Errorf("the active key was deleted: %v", err)
 		}
 	})
 }
