@@ -27,6 +27,15 @@ for (const script of [true, false]) {
       console.log(`pictures of every page: ${screenshots}`)
     })
 
+    // neither the portal nor the hub knows this browser any more
+    async function isSignedOut(how) {
+      await taro.open(at.portal + '/')
+      await taro.see('#sign-in', `portal-after-${how}`)
+      assert.equal(await taro.page.locator(signedIn).count(), 0, 'still signed in at the portal')
+      await taro.click('#sign-in')
+      await taro.see('#card-login', `hub-login-after-${how}`)
+    }
+
     test('signs in at the portal for the first time', async () => {
       const actions = await taro.count(() => firstSignIn(taro))
       console.log(`script ${script ? 'on' : 'off'}: first sign-in at the portal: ${actions} actions`)
@@ -46,17 +55,14 @@ for (const script of [true, false]) {
       assert.equal(await taro.count(() => launchETax(taro)), 1)
     })
 
-    test('signs out everywhere', async () => {
+    test('signs out at the portal, and with it at the hub', async () => {
       await taro.open(at.portal + '/')
       await taro.click('#sign-out')
       await taro.see('#logout-confirm', 'hub-sign-out')
       await taro.click('#logout-confirm')
-      await taro.look('after-sign-out')
-      await taro.open(at.portal + '/')
-      await taro.see('#sign-in', 'portal-signed-out')
-      assert.equal(await taro.page.locator(signedIn).count(), 0, 'still signed in at the portal')
-      await taro.click('#sign-in')
-      await taro.see('#card-login', 'hub-login-after-sign-out')
+      await taro.look('portal-signed-out')
+      assert.ok(taro.page.url().startsWith(at.portal), 'not back at the portal')
+      await isSignedOut('sign-out')
     })
 
     test('signs in again and opens e-Tax with no question on the way', async () => {
@@ -77,13 +83,25 @@ for (const script of [true, false]) {
     test('signs out everywhere from the account page', async () => {
       await taro.open(at.hub + '/account')
       await taro.look('hub-account')
-      await taro.page.locator('a[href="/account/sign-out-everywhere"]').first().click()
-      await taro.see('#signout-everywhere', 'hub-account-sign-out')
+      await taro.click('a[href="/account/sign-out-everywhere"]')
+      await taro.see('#signout-everywhere', 'hub-sign-out-everywhere')
       await taro.click('#signout-everywhere')
-      await taro.look('hub-account-signed-out')
+      await taro.look('hub-signed-out-everywhere')
+      await isSignedOut('everywhere')
+    })
+
+    test('is asked at the hub when no service speaks for the session', async () => {
+      await signIn(taro)
+      await taro.open(at.hub + '/end-session')
+      await taro.see('#logout-cancel', 'hub-sign-out-question')
+      await taro.click('#logout-cancel')
       await taro.open(at.portal + '/')
-      await taro.look('portal-after-everywhere')
-      await taro.page.locator('#sign-in, #sign-out').first().waitFor()
+      await taro.see(signedIn, 'portal-after-sign-out-cancelled')
+      await taro.open(at.hub + '/end-session')
+      await taro.click('#logout-confirm')
+      await taro.look('hub-signed-out')
+      await taro.open(at.hub + '/account')
+      await taro.see('#card-login', 'hub-login-after-end-session')
     })
 
     test('cancels at the hub and is back at the portal', async () => {

@@ -46,9 +46,14 @@ export class Citizen {
   // typing an address or using a bookmark is no action on a page
   async open(url) { return this.page.goto(url) }
 
+  // click presses something that leads to another page, and waits for that page:
+  // a click alone returns before the browser has moved.
   async click(selector) {
     this.actions++
-    await this.settled(() => this.page.locator(selector).first().click())
+    await Promise.all([
+      this.page.waitForNavigation({ waitUntil: 'load' }),
+      this.page.locator(selector).first().click(),
+    ])
   }
 
   async type(selector, text) {
@@ -59,11 +64,6 @@ export class Citizen {
   async choose(selector, value) {
     this.actions++
     await this.page.locator(selector).selectOption(value)
-  }
-
-  async settled(action) {
-    await action()
-    await this.page.waitForLoadState('load')
   }
 
   // see waits for the selector and looks at the page that has it.
