@@ -11,12 +11,22 @@ import (
 
 // homeView is what home.html shows. There is no name on it: nobody told us one.
 type homeView struct {
-	Tail     string    // last digits of the number
-	Linked   bool      // came through the hub
-	Before   time.Time // the login before; zero if there was none
-	Bound    bool      // just now
-	Returns  [][]string
-	ReturnsC []string // columns
+	Tail    string    // last digits of the number
+	Linked  bool      // came through the hub
+	Before  time.Time // the login before; zero if there was none
+	Bound   bool      // just now
+	Returns []sampleReturn
+}
+
+// sampleReturn is a tax return that everybody has here.
+type sampleReturn struct{ Name, State, Filed, Chip string } // message keys, and the kind of chip
+
+func sampleReturns() []sampleReturn {
+	return []sampleReturn{
+		{"returns.1.name", "returns.1.state", "returns.1.filed", "warn"},
+		{"returns.2.name", "returns.2.state", "returns.2.filed", "ok"},
+		{"returns.3.name", "returns.3.state", "returns.3.filed", "ok"},
+	}
 }
 
 // getHome is the page the person came for (T3).
@@ -26,7 +36,7 @@ func (s *Site) getHome(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := homeView{Bound: c.QueryParam("done") == "bound"}
+	view := homeView{Bound: c.QueryParam("done") == "bound", Returns: sampleReturns()}
 	if n := session.Local(); n != "" {
 		view.Tail = Number(n).Tail()
 	} else {
@@ -42,24 +52,10 @@ func (s *Site) getHome(c echo.Context) error {
 		}
 		view.Tail, view.Linked, view.Before = b.number.Tail(), true, b.before
 	}
-	view.ReturnsC, view.Returns = s.sampleReturns(r)
 	s.web.Render(c.Response(), r, http.StatusOK, web.Page{
 		Name: "home", Title: "home.title", SignedIn: true, OpenForm: true, Data: view,
 	})
 	return nil
-}
-
-// sampleReturns are the same for everybody.
-func (s *Site) sampleReturns(r *http.Request) (cols []string, rows [][]string) {
-	text := func(key string) string { return s.web.Text(r, key) }
-	cols = []string{text("returns.year"), text("returns.kind"), text("returns.state"), text("returns.filed")}
-	for _, row := range []string{"1", "2", "3"} {
-		rows = append(rows, []string{
-			text("returns." + row + ".year"), text("returns." + row + ".kind"),
-			text("returns." + row + ".state"), text("returns." + row + ".filed"),
-		})
-	}
-	return cols, rows
 }
 
 // getUnlink asks before the tie is cut.

@@ -89,7 +89,10 @@ func (c *Connect) filters(r *http.Request, kind, query string) []web.Button {
 		if len(to) > 0 {
 			href += "?" + to.Encode()
 		}
-		b := web.Button{Label: c.web.Text(r, f.key), Kind: "text", Size: "small", Href: href, Current: f.kind == kind}
+		b := web.Button{Label: c.web.Text(r, f.key), Kind: "text", Size: "small", Href: href}
+		if f.kind == kind {
+			b.Kind, b.Current = "line", true
+		}
 		all = append(all, b)
 	}
 	return all
