@@ -125,7 +125,7 @@ func TestKilledProcessKeepsItsPromises(t *testing.T) {
 			}
 			_ = c.Wait() // killed
 
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			db := sqldbtest.OpenDSN(t, addr)
 			if _, err := db.Exec(ctx, `INSERT INTO pair (n, half) VALUES (-1, 0), (-1, 1)`); err != nil {
