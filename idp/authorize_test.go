@@ -160,7 +160,9 @@ func TestPushedRequest(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Now: c.now})
 	b := h.Browser(t)
 	r := idptest.NewRequest()
-	push := func(form url.Values) idptest.Answer { return h.PostForm(t, "/par", idptest.ClientID, idptest.Secret, form) }
+	push := func(form url.Values) idptest.Answer {
+		return h.PostForm(t, "/par", idptest.ClientID, idptest.Secret, form)
+	}
 	a := push(r.Params)
 	if a.Status != http.StatusCreated || !strings.HasPrefix(a.Text("request_uri"), "urn:ietf:params:oauth:request_uri:") || a.JSON["expires_in"] != float64(90) {
 		t.Fatalf("push: %d %s", a.Status, a.Raw)

@@ -131,10 +131,6 @@ func invalidRequest(description string) *oauthError {
 	return &oauthError{code: "invalid_request", description: description}
 }
 
-func invalidGrant(description string) *oauthError {
-	return &oauthError{code: "invalid_grant", description: description}
-}
-
 // codeOf is the error a client is told when prompt=none cannot be satisfied, or the login ended without success.
 func codeOf(w Why) *oauthError {
 	switch w {

@@ -69,8 +69,6 @@ const (
 	idTokenLife = 10 * time.Minute
 	refreshLife = 14 * 24 * time.Hour // sliding
 	grantLife   = 90 * 24 * time.Hour // absolute
-	// A code's grant is kept as long as a login may take, so that a second completion of the same request finds it.
-	codeRecordLife = transactionLife + codeLife
 	// Inside this time after its rotation a refresh token is refused without ending the grant: a doubled request is no theft.
 	refreshGrace = 10 * time.Second
 )
@@ -126,7 +124,8 @@ func (g *grant) prune(now int64) {
 	}
 }
 
-// life is how long the record must be kept from now.
+// life is how long the record must be kept from now: as long as anything in it lives, and as long as a login may take, so that a
+// second completion of the same request finds it.
 func (g *grant) life(now time.Time) time.Duration {
 	end := g.Code.Exp + int64(transactionLife.Seconds())
 	for _, a := range g.Access {
