@@ -140,9 +140,9 @@ func (r *Responder) answer(behaviour OCSPBehaviour, raw []byte) ([]byte, error) 
 	var include []byte // the signer's certificate, if it is not the authority
 	switch behaviour {
 	case OCSPLate:
-		a.shift(-48 * time.Hour)
+		a.produced, a.thisUpdate = a.produced.Add(-48*time.Hour), a.thisUpdate.Add(-48*time.Hour)
 	case OCSPFuture:
-		a.shift(24 * time.Hour)
+		a.produced, a.thisUpdate, a.nextUpdate = a.produced.Add(day), a.thisUpdate.Add(day), a.nextUpdate.Add(day)
 	case OCSPStale:
 		a.thisUpdate, a.nextUpdate = a.thisUpdate.Add(-40*time.Minute), a.produced.Add(-30*time.Minute)
 	case OCSPWrongNonce:
@@ -176,11 +176,6 @@ func (r *Responder) answer(behaviour OCSPBehaviour, raw []byte) ([]byte, error) 
 		said.unknown, said.revoked = false, nil
 	}
 	return a.sign(signer.Key, said.data(), include)
-}
-
-// shift moves an answer in time.
-func (a *reply) shift(d time.Duration) {
-	a.produced, a.thisUpdate, a.nextUpdate = a.produced.Add(d), a.thisUpdate.Add(d), a.nextUpdate.Add(d)
 }
 
 // authorityOf finds whom a question is for.
