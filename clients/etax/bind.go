@@ -24,7 +24,7 @@ func (s *Site) getBind(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, ok, err := s.account(c, session); err != nil || ok {
+	if ok, err := s.known(c, session); err != nil || ok {
 		return s.orHome(c, err)
 	}
 	s.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
@@ -40,7 +40,7 @@ func (s *Site) postBind(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, ok, err := s.account(c, session); err != nil || ok {
+	if ok, err := s.known(c, session); err != nil || ok {
 		return s.orHome(c, err)
 	}
 	form, ok := s.readForm(c)

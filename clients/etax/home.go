@@ -64,7 +64,7 @@ func (s *Site) getUnlink(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, ok, err := s.account(c, session); err != nil {
+	if ok, err := s.known(c, session); err != nil {
 		return err
 	} else if !ok {
 		return c.Redirect(http.StatusSeeOther, "/bind")

@@ -12,7 +12,7 @@ import (
 // getStart offers both ways in (T1). Whoever is in already goes on.
 func (s *Site) getStart(c echo.Context) error {
 	if session, err := s.party.Session(c.Request()); err == nil {
-		if _, ok, err := s.account(c, session); err != nil {
+		if ok, err := s.known(c, session); err != nil {
 			return err
 		} else if ok {
 			return c.Redirect(http.StatusSeeOther, "/home")
@@ -37,6 +37,9 @@ func (s *Site) getCallback(c echo.Context) error {
 	arrival, err := s.party.Finish(c.Response(), c.Request())
 	if err != nil {
 		return err
+	}
+	if arrival.Session == nil { // only after a Renew, which this site does not ask for
+		return c.Redirect(http.StatusSeeOther, arrival.Return.String())
 	}
 	b, err := s.arrive(c.Request().Context(), arrival.Session)
 	if err != nil {
@@ -68,14 +71,11 @@ func (s *Site) getHelp(c echo.Context) error {
 	return nil
 }
 
-// account is the number behind a session; false if its person is not tied to one.
-func (s *Site) account(c echo.Context, session *rp.Session) (Number, bool, error) {
-	if n := session.Local(); n != "" {
-		return Number(n), true, nil
+// known reports whether there is an account behind a session.
+func (s *Site) known(c echo.Context, session *rp.Session) (bool, error) {
+	if session.Local() != "" {
+		return true, nil
 	}
 	b, err := findBinding(c.Request().Context(), s.db, session.Subject())
-	if b == nil || err != nil {
-		return "", false, err
-	}
-	return b.number, true, nil
+	return b != nil, err
 }

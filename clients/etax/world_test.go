@@ -76,7 +76,7 @@ func testKeys(t testing.TB, client *rp.Key) rptest.Keys {
 			return compact
 		},
 		Client: func(assertion string) (map[string]any, error) {
-			jws, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.ES256})
+			jws, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.ES256})
 			if err != nil {
 				return nil, err
 			}

@@ -21,7 +21,7 @@ type proof struct {
 type ClientSecret struct{ Secret Secret }
 
 // prove encodes both halves as the RFC demands before they are joined by a colon.
-func (c ClientSecret) prove(_ url.Values, header http.Header, p proof) error {
+func (c ClientSecret) prove(_ url.Values, header http.Header, p proof) error { //nolint:unparam // a Key can fail
 	r := http.Request{Header: header}
 	r.SetBasicAuth(url.QueryEscape(p.client), url.QueryEscape(c.Secret.Reveal()))
 	return nil

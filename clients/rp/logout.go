@@ -12,7 +12,8 @@ const revokeTimeout = 3 * time.Second
 
 // SignOut ends the session here and returns where to send the browser so that it ends at the hub as well (OpenID Connect
 // RP-Initiated Logout 1.0 §2). There is no id_token_hint: a token does not belong into an address, and a hub that asks the
-// person whether to leave every service or this one needs none. If the hub cannot be reached, or had no part in the session, that is our own PathSignedOut.
+// person whether to leave every service or this one needs none. If the hub cannot be reached, or had no part in the session,
+// that is our own PathSignedOut.
 func (p *Party) SignOut(w http.ResponseWriter, r *http.Request) string {
 	s, err := p.Session(r)
 	p.site.ClearCookie(w, cookieSession, "")

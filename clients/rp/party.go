@@ -63,10 +63,10 @@ func New(c Config) (*Party, error) {
 	if c.ClientID == "" || c.Credential == nil || c.Site == nil || c.Store == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("rp: Config has an empty field")
 	}
-	if _, err := parseOrigin(c.Issuer, true); err != nil {
+	if err := checkAddress(c.Issuer, true); err != nil {
 		return nil, fmt.Errorf("rp: Issuer: %w", err)
 	}
-	if _, err := parseOrigin(c.BaseURL, false); err != nil {
+	if err := checkAddress(c.BaseURL, false); err != nil {
 		return nil, fmt.Errorf("rp: BaseURL: %w", err)
 	}
 	if c.SigningAlg == "" {

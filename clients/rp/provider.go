@@ -90,7 +90,7 @@ func (p *Party) discover(ctx context.Context) (*provider, error) {
 		if address == "" && optional {
 			continue
 		}
-		if _, err := parseOrigin(address, true); err != nil {
+		if err := checkAddress(address, true); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -103,21 +103,21 @@ func (p *Party) discover(ctx context.Context) (*provider, error) {
 	return out, nil
 }
 
-// parseOrigin accepts an absolute https address, or an http one on a loopback host. With path false it is an origin alone.
-func parseOrigin(s string, path bool) (*url.URL, error) {
+// checkAddress accepts an absolute https address, or an http one on a loopback host. With path false it is an origin alone.
+func checkAddress(s string, path bool) error {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch {
 	case u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "":
-		return nil, fmt.Errorf("%q is no absolute web address", s)
+		return fmt.Errorf("%q is no absolute web address", s)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return nil, fmt.Errorf("%q must begin with https://; http:// is for loopback only", s)
+		return fmt.Errorf("%q must begin with https://; http:// is for loopback only", s)
 	case !path && (u.Path != "" || u.RawQuery != ""):
-		return nil, fmt.Errorf("%q must end after the host and port", s)
+		return fmt.Errorf("%q must end after the host and port", s)
 	}
-	return u, nil
+	return nil
 }
 
 func isLoopback(host string) bool {

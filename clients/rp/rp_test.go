@@ -68,7 +68,7 @@ func hubKeys(t *testing.T, clientJWKS []byte) (rptest.Keys, *ecdsa.PrivateKey) {
 		JWKS: jwks,
 		Sign: func(claims map[string]any) string { return compact(t, signer, claims) },
 		Client: func(assertion string) (map[string]any, error) {
-			jws, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.ES256})
+			jws, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.ES256})
 			if err != nil {
 				return nil, err
 			}
