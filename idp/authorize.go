@@ -237,7 +237,7 @@ func (p *Provider) repeated(ctx context.Context, tx *transaction) (string, error
 	if err == nil && tx.ID != "" && g.Tx == tx.ID && !g.Code.Spent && g.Code.Exp > p.now().Unix() {
 		return p.codeFor(g.ID), nil
 	}
-	if err := p.record(ctx, audit.Event{Kind: eventPushedReplayed, Client: string(tx.Request.Client)}); err != nil {
+	if err := p.recordStranger(ctx, audit.Event{Kind: eventPushedReplayed, Client: string(tx.Request.Client)}); err != nil {
 		return "", err
 	}
 	return "", &Error{Reason: RequestExpired, Detail: "request completed before", Client: string(tx.Request.Client)}

@@ -3,7 +3,6 @@ package idp
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -39,7 +38,7 @@ func (p *Provider) ownTransaction(c echo.Context, id string) (*transaction, erro
 		return nil, &Error{Reason: CookiesOff, Detail: "no browser cookie came back"}
 	}
 	if !ok || !sameDigest(tx.Browser, digest(proof)) {
-		if err := p.record(ctx, audit.Event{Kind: eventOtherBrowser, Client: tx.clientID(), Reason: OtherBrowser.String()}); err != nil {
+		if err := p.recordStranger(ctx, audit.Event{Kind: eventOtherBrowser, Client: tx.clientID(), Reason: OtherBrowser.String()}); err != nil {
 			return nil, err
 		}
 		return nil, &Error{Reason: OtherBrowser, Detail: "transaction of another browser", Client: tx.clientID()}
@@ -113,8 +112,8 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 }
 
 // sessionOf makes the session that a proof deserves.
-func (p *Provider) sessionOf(proof *cardProof) *session {
-	return &session{AuthTime: max(proof.At, p.now().Add(-time.Minute).Unix()), ACR: ACRCard, AMR: []string{"sc", "pin", "hwk", "mfa"}, Source: proof.Source}
+func sessionOf(proof *cardProof) *session {
+	return &session{AuthTime: proof.At, ACR: ACRCard, AMR: []string{"sc", "pin", "hwk", "mfa"}, Source: proof.Source}
 }
 
 // deviceOf says in plain words what a browser is. The words are all of ours: nothing of the header is kept.

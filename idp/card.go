@@ -107,7 +107,7 @@ func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
 	if tx, err := p.transactions.get(ctx, bound); err == nil {
 		e.Client = tx.clientID()
 	}
-	if err := p.record(ctx, e); err != nil {
+	if err := p.recordStranger(ctx, e); err != nil {
 		return err
 	}
 	answer := map[string]string{"error": word, "error_description": "the card response was refused"}
@@ -162,7 +162,7 @@ func (p *Provider) getLoginReturn(c echo.Context) error {
 }
 
 func (p *Provider) refuseReturn(ctx context.Context, reason Reason, kind audit.Kind) error {
-	if err := p.record(ctx, audit.Event{Kind: kind, Reason: reason.String()}); err != nil {
+	if err := p.recordStranger(ctx, audit.Event{Kind: kind, Reason: reason.String()}); err != nil {
 		return err
 	}
 	return &Error{Reason: reason, Detail: "login return"}
@@ -185,7 +185,7 @@ func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) err
 	if err != nil {
 		return fmt.Errorf("account of card: %w", err)
 	}
-	s := p.sessionOf(proof)
+	s := sessionOf(proof)
 	s.Account = id
 	if err := p.signIn(c, tx, s); err != nil {
 		return err

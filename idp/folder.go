@@ -52,7 +52,7 @@ func (p *Provider) postFolderOpen(c echo.Context) error {
 			return err
 		}
 	}
-	s := p.sessionOf(tx.Proof)
+	s := sessionOf(tx.Proof)
 	s.Account = id
 	if err := p.signIn(c, tx, s); err != nil {
 		return err

@@ -178,6 +178,23 @@ func (p *Provider) record(ctx context.Context, e audit.Event) error {
 	return nil
 }
 
+// strangers bounds the audit rows a minute, of each kind, that requests can cause which prove nothing: the log must tell of an attack
+// without becoming its target. Beyond it they are counted in the program's log only.
+var strangers = ratelimit.Rule{Name: "audit", Limit: 300, Window: time.Minute}
+
+// recordStranger is record for what anybody can cause.
+func (p *Provider) recordStranger(ctx context.Context, e audit.Event) error {
+	ok, _, err := p.limiter.Allow(ctx, strangers, string(e.Kind))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		p.log.WarnContext(ctx, "audit rows of strangers over the limit", "kind", e.Kind, "reason", e.Reason)
+		return nil
+	}
+	return p.record(ctx, e)
+}
+
 // Ready says whether the stores answer.
 func (p *Provider) Ready(ctx context.Context) error {
 	if err := p.db.Ping(ctx); err != nil {

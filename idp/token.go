@@ -32,7 +32,7 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	if refused != nil {
 		reason = refused.Reason.String()
 	}
-	if err := p.record(ctx, audit.Event{Kind: eventClientRefused, Client: printable(cred.ClientID()), Reason: reason}); err != nil {
+	if err := p.recordStranger(ctx, audit.Event{Kind: eventClientRefused, Client: printable(cred.ClientID()), Reason: reason}); err != nil {
 		return nil, err
 	}
 	return nil, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}

@@ -128,7 +128,12 @@ func (b *Browser) Challenge(login Page) string {
 // begins.
 func (b *Browser) SignIn(login Page, card string) Page {
 	b.t.Helper()
-	p := b.Get(b.CardLogin(login, card))
+	return b.Finish(b.Get(b.CardLogin(login, card)))
+}
+
+// Finish opens the folder and agrees, where the page asks for it.
+func (b *Browser) Finish(p Page) Page {
+	b.t.Helper()
 	if strings.Contains(p.Body, `id="open-folder"`) {
 		p = b.Post("/folder/open", url.Values{"tx": {p.Tx()}})
 	}

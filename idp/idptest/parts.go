@@ -25,7 +25,7 @@ func sharedPKI(t testing.TB, ocspURL string, now func() time.Time) *cardtest.PKI
 
 func revocation(t testing.TB, responder string, now func() time.Time) *cardauth.Revocation {
 	t.Helper()
-	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: responder, CRL: responder + "/crl", Timeout: time.Second})
+	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: responder, CRL: responder + "/crl"})
 	must(t, err)
 	return r
 }
