@@ -8,13 +8,16 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
 // Browser is one person's browser: it keeps cookies, follows redirects, and sends what browsers send with forms.
 type Browser struct {
 	Client *http.Client
-	at     string
+
+	mu sync.Mutex
+	at string
 }
 
 // Page is what a browser ended at.
@@ -84,8 +87,11 @@ func (b *Browser) Post(address string, form url.Values) (Page, error) {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	if from, err := url.Parse(b.at); err == nil && from.Host == r.URL.Host {
-		r.Header.Set("Referer", b.at)
+	b.mu.Lock()
+	at := b.at
+	b.mu.Unlock()
+	if from, err := url.Parse(at); err == nil && from.Host == r.URL.Host {
+		r.Header.Set("Referer", at)
 	}
 	return b.do(r)
 }
@@ -100,6 +106,8 @@ func (b *Browser) do(r *http.Request) (Page, error) {
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return Page{}, err
 	}
+	b.mu.Lock()
 	b.at = resp.Request.URL.String()
+	b.mu.Unlock()
 	return Page{Status: resp.StatusCode, URL: resp.Request.URL, Body: string(body), Header: resp.Header}, nil
 }
