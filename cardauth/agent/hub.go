@@ -82,7 +82,7 @@ func (h *hub) verify(ctx context.Context, compact string) ([]byte, error) {
 		if err == nil {
 			return v.Payload, nil
 		}
-		if bad, ok := errors.AsType[*keys.Error](err); !ok || bad.Reason != keys.KeyUnknown || known != 0 {
+		if bad, ok := errors.AsType[*keys.Error](err); !ok || bad.Reason != keys.KeyUnknown {
 			return nil, &Error{Reason: ChallengeForged, Err: err}
 		}
 		known = fetch

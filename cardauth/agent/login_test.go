@@ -177,6 +177,9 @@ func TestChooseFromTheDrawer(t *testing.T) {
 	s = d.open(d.hub.issue())
 	d.do(http.MethodPost, "/login", url.Values{"page": {s.token()}, "card": {"stranger"}, "pin": {testPIN}}, nil).
 		want(http.StatusServiceUnavailable, "card_missing")
+	if n := len(d.agent.cards.locks); n != 2 { // names from forms take no memory
+		t.Errorf("%d locks for two cards", n)
+	}
 }
 
 func TestCardProblems(t *testing.T) {
