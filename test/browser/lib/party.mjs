@@ -3,7 +3,8 @@
 // sends one message per step and gets what the library made of it.
 import * as client from 'openid-client'
 
-let config, verifier, state, nonce, tokens
+let config, verifier, state, nonce
+let access, refresh, sub
 
 const steps = {
   async discover({ issuer, clientId, jwk, secret }) {
@@ -32,22 +33,25 @@ const steps = {
   },
 
   async callback({ url }) {
-    tokens = await client.authorizationCodeGrant(config, new URL(url), { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true })
-    return { claims: tokens.claims(), header: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')), refresh: Boolean(tokens.refresh_token), scope: tokens.scope, expiresIn: tokens.expires_in }
+    const tokens = await client.authorizationCodeGrant(config, new URL(url), { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true })
+    const claims = tokens.claims();
+    ({ access_token: access, refresh_token: refresh } = tokens)
+    sub = claims.sub
+    return { claims, header: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')), refresh: Boolean(refresh), expiresIn: tokens.expires_in }
   },
 
-  userinfo: () => client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub),
+  // the library compares the answer's sub with the one expected
+  userinfo: () => client.fetchUserInfo(config, access, sub),
 
   async refresh() {
-    const before = tokens
-    tokens = await client.refreshTokenGrant(config, before.refresh_token)
-    tokens.refresh_token ??= before.refresh_token
-    const claims = tokens.claims() ?? before.claims()
-    tokens.claims = () => claims
-    return { sub: claims.sub, newAccessToken: tokens.access_token !== before.access_token }
+    const tokens = await client.refreshTokenGrant(config, refresh)
+    const renewed = tokens.access_token !== access
+    access = tokens.access_token
+    refresh = tokens.refresh_token ?? refresh
+    return { sub: tokens.claims()?.sub ?? sub, renewed }
   },
 
-  revoke: () => client.tokenRevocation(config, tokens.refresh_token, { token_type_hint: 'refresh_token' }),
+  revoke: () => client.tokenRevocation(config, refresh, { token_type_hint: 'refresh_token' }),
 }
 
 process.on('message', async ({ step, input }) => {
