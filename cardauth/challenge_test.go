@@ -94,6 +94,31 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	wantAccepted(t, i, err, "ocsp")
 }
 
+// meddler lets somebody else be faster between reading and writing.
+type meddler struct {
+	challengeStore
+	first func()
+}
+
+func (m *meddler) Swap(ctx context.Context, key string, old ephemeral.Version, value []byte, ttl time.Duration) error {
+	m.first()
+	return m.challengeStore.Swap(ctx, key, old, value, ttl)
+}
+
+func TestWhoeverLosesTheSwapHearsSpent(t *testing.T) {
+	w := newWorld(t, nil)
+	id := w.challenge(t)
+	body := w.honest(t, id, issue(t, nil)).compact(t)
+	store := w.challenges.deps.Store
+	w.challenges.deps.Store = &meddler{store, func() {
+		w.challenges.deps.Store = store
+		i, err := w.submit(t.Context(), id, body)
+		wantAccepted(t, i, err, "ocsp")
+	}}
+	_, err := w.submit(t.Context(), id, body)
+	wantReason(t, err, ChallengeSpent)
+}
+
 func TestEveryReasonHasItsWord(t *testing.T) {
 	for r := Malformed; r <= RevocationUnavailable; r++ {
 		word := r.String()

@@ -17,7 +17,7 @@ import (
 var dishonest = map[string]cardtest.OCSPBehaviour{
 	"LateOCSP": cardtest.OCSPLate, "FutureOCSP": cardtest.OCSPFuture, "StaleOCSP": cardtest.OCSPStale,
 	"WrongNonce": cardtest.OCSPWrongNonce, "NoNonce": cardtest.OCSPNoNonce,
-	"WrongSigner": cardtest.OCSPWrongSigner, "UnappointedSigner": cardtest.OCSPUnappointed,
+	"WrongSigner": cardtest.OCSPWrongSigner, "UnappointedSigner": cardtest.OCSPUnappointed, "ImpostorSigner": cardtest.OCSPImpostor, "RetiredSigner": cardtest.OCSPRetired,
 	"AnotherCertificate": cardtest.OCSPWrongCertificate,
 	"TryLater":           cardtest.OCSPTryLater, "ServerError": cardtest.OCSPServerError, "Garbage": cardtest.OCSPGarbage,
 	"Huge": cardtest.OCSPHuge, "Silent": cardtest.OCSPSilent,
@@ -260,7 +260,23 @@ func TestNoListsConfigured(t *testing.T) {
 	}
 }
 
-// A hundred logins need the same list at once: one of them fetches it.
+// Who can serve an old list could hide what was revoked since.
+func TestOlderListDoesNotReplaceANewerOne(t *testing.T) {
+	w := newWorld(t, nil)
+	w.responder.BehaveOCSP(cardtest.OCSPServerError)
+	leaf := issue(t, nil)
+	first, err := w.login(t, leaf)
+	wantAccepted(t, first, err, "crl")
+	w.responder.BehaveCRL(cardtest.CRLOlder)
+	w.advance(time.Hour)
+	second, err := w.login(t, leaf)
+	wantAccepted(t, second, err, "crl")
+	if _, lists := w.responder.Asked(); lists != 2 || !second.Fresh().ProducedAt.Equal(first.Fresh().ProducedAt) {
+		t.Errorf("%d lists fetched, the last one in use is of %v", lists, second.Fresh().ProducedAt)
+	}
+}
+
+// Many logins need the same list at once: one of them fetches it.
 func TestManyLoginsFetchOneList(t *testing.T) {
 	w := newWorld(t, nil)
 	w.responder.BehaveOCSP(cardtest.OCSPServerError)

@@ -265,7 +265,7 @@ func makeRevocation(t *testing.T, pki *cardtest.PKI) {
 	put("other-serial", "refused", "about another certificate", revoked, honest)
 	for name, b := range map[string]cardtest.OCSPBehaviour{
 		"late": cardtest.OCSPLate, "future": cardtest.OCSPFuture, "stale": cardtest.OCSPStale, "wrong-nonce": cardtest.OCSPWrongNonce,
-		"no-nonce": cardtest.OCSPNoNonce, "wrong-signer": cardtest.OCSPWrongSigner, "unappointed": cardtest.OCSPUnappointed,
+		"no-nonce": cardtest.OCSPNoNonce, "wrong-signer": cardtest.OCSPWrongSigner, "unappointed": cardtest.OCSPUnappointed, "impostor": cardtest.OCSPImpostor, "retired": cardtest.OCSPRetired,
 		"wrong-certificate": cardtest.OCSPWrongCertificate, "try-later": cardtest.OCSPTryLater, "garbage": cardtest.OCSPGarbage,
 	} {
 		put(name, "refused", "responder is "+name, good, ask(good, b))

@@ -55,6 +55,8 @@ func (r *Responder) list(behaviour CRLBehaviour, point spot) ([]byte, error) {
 	switch behaviour {
 	case CRLStale:
 		thisUpdate, nextUpdate = now.Add(-48*time.Hour), now.Add(-22*time.Hour)
+	case CRLOlder:
+		thisUpdate = now.Add(-12 * time.Hour)
 	case CRLFuture:
 		thisUpdate, nextUpdate = now.Add(24*time.Hour), now.Add(48*time.Hour)
 	case CRLWrongSigner:
@@ -68,7 +70,9 @@ func (r *Responder) list(behaviour CRLBehaviour, point spot) ([]byte, error) {
 		if ca == other {
 			other = r.pki.auth
 		}
-		signer = &Leaf{Certificate: other.cert, Key: other.key}
+		named := *ca.cert
+		named.RawSubject = other.cert.RawSubject
+		signer = &Leaf{Certificate: &named, Key: ca.key}
 	case CRLDelta:
 		delta = []pkix.Extension{fixed(oidDeltaIndicator, true, "020101")}
 	case CRLGood, CRLGarbage, CRLMissing, CRLHuge, CRLSilent: // nothing to spoil here

@@ -100,7 +100,7 @@ func (r *Responder) serveOCSP(w http.ResponseWriter, req *http.Request) {
 	case OCSPTryLater:
 		_, _ = w.Write(unsigned(3))
 		return
-	case OCSPGood, OCSPDelegated, OCSPLate, OCSPFuture, OCSPStale, OCSPWrongNonce, OCSPNoNonce, OCSPWrongSigner, OCSPUnappointed,
+	case OCSPGood, OCSPDelegated, OCSPLate, OCSPFuture, OCSPStale, OCSPWrongNonce, OCSPNoNonce, OCSPWrongSigner, OCSPUnappointed, OCSPImpostor, OCSPRetired,
 		OCSPWrongCertificate, OCSPAltered, OCSPUnknown:
 		answer, err := r.answer(behaviour, raw)
 		if err != nil {
@@ -136,11 +136,9 @@ func (r *Responder) answer(behaviour OCSPBehaviour, raw []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	signer := &Leaf{Certificate: ca.cert, Key: ca.key}
-	var include []byte // the signer's certificate, if it is not the authority
 	switch behaviour {
 	case OCSPLate:
-		a.produced, a.thisUpdate = a.produced.Add(-48*time.Hour), a.thisUpdate.Add(-48*time.Hour)
+		a.produced, a.thisUpdate = a.produced.Add(-2*day), a.thisUpdate.Add(-2*day)
 	case OCSPFuture:
 		a.produced, a.thisUpdate, a.nextUpdate = a.produced.Add(day), a.thisUpdate.Add(day), a.nextUpdate.Add(day)
 	case OCSPStale:
@@ -153,22 +151,19 @@ func (r *Responder) answer(behaviour OCSPBehaviour, raw []byte) ([]byte, error) 
 		a.unknown, a.revoked = true, nil
 	case OCSPWrongCertificate:
 		a.serial, a.unknown, a.revoked = new(big.Int).Add(q.serial, big.NewInt(1)), false, nil
-	case OCSPWrongSigner:
-		signer, err = r.strangerKey()
-	case OCSPDelegated:
-		signer, err = r.appoint(ca)
-	case OCSPUnappointed:
-		signer, err = ca.IssueAuth(Profile{Person: drawerContents()[0].person, NotBefore: a.produced.Add(-day), NotAfter: a.produced.Add(day)})
-	case OCSPGood, OCSPAltered, OCSPTryLater, OCSPServerError, OCSPGarbage, OCSPHuge, OCSPSilent: // nothing to spoil here
+	case OCSPGood, OCSPDelegated, OCSPWrongSigner, OCSPUnappointed, OCSPImpostor, OCSPRetired, OCSPAltered,
+		OCSPTryLater, OCSPServerError, OCSPGarbage, OCSPHuge, OCSPSilent: // what is said is the truth
 	}
+	signer, err := r.signer(behaviour, ca)
 	if err != nil {
 		return nil, err
 	}
 	a.responder = keyHash(signer.Certificate)
-	if behaviour == OCSPWrongSigner {
+	var include []byte // the signer's certificate, if it is not the authority's
+	switch {
+	case behaviour == OCSPWrongSigner:
 		a.responder = keyHash(ca.cert)
-	}
-	if behaviour == OCSPDelegated || behaviour == OCSPUnappointed {
+	case signer.Certificate != ca.cert:
 		include = signer.Certificate.Raw
 	}
 	said := a
@@ -296,29 +291,4 @@ func (a *reply) sign(key *rsa.PrivateKey, said, include []byte) ([]byte, error) 
 			})
 		})
 	}), nil
-}
-
-// appoint makes, once, the certificate of a responder that the authority
-// trusts with its answers (RFC 6960 §4.2.2.2).
-func (r *Responder) appoint(ca *CA) (*Leaf, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if leaf := r.appointed[ca]; leaf != nil {
-		return leaf, nil
-	}
-	now := ca.now()
-	leaf, err := ca.issue(Profile{NotBefore: now.Add(-day), NotAfter: now.AddDate(1, 0, 0)},
-		name(attribute{oidCountry, "JP"}, attribute{oidOrganisation, organisation}, attribute{oidUnit, ca.unit}, attribute{oidCommonName, "OCSP Responder TEST"}),
-		[]pkix.Extension{
-			fixed(oidKeyUsage, true, "03020780"),
-			{Id: oidExtendedKeyUsage, Value: der(func(b *cryptobyte.Builder) {
-				seq(b, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidOCSPSigning) })
-			})},
-			fixed(oidOCSPNoCheck, false, "0500"),
-			ca.authorityKeyID(),
-		})
-	if err == nil {
-		r.appointed[ca] = leaf
-	}
-	return leaf, err
 }

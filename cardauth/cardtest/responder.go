@@ -15,13 +15,15 @@ type OCSPBehaviour int
 const (
 	OCSPGood             OCSPBehaviour = iota // the truth: good, revoked, or unknown if never issued
 	OCSPDelegated                             // the truth, signed by a responder the authority appointed
-	OCSPLate                                  // the truth of two days ago
+	OCSPLate                                  // the truth of two days ago, said to be good until now
 	OCSPFuture                                // dated tomorrow
 	OCSPStale                                 // fresh, but its nextUpdate has passed
 	OCSPWrongNonce                            // somebody else's answer
 	OCSPNoNonce                               // cannot be told from a recorded one
 	OCSPWrongSigner                           // signed by a stranger who names himself as the authority
 	OCSPUnappointed                           // signed with a certificate of the authority that is not for OCSP
+	OCSPImpostor                              // signed by a responder that a stranger appointed in the authority's name
+	OCSPRetired                               // signed by an appointed responder whose time is over
 	OCSPWrongCertificate                      // good, about another certificate
 	OCSPAltered                               // good, put over a revoked answer after signing
 	OCSPUnknown                               // signed: never heard of it
@@ -39,10 +41,11 @@ type CRLBehaviour int
 const (
 	CRLGood        CRLBehaviour = iota
 	CRLStale                    // nextUpdate has passed
+	CRLOlder                    // still current, but older than the one of CRLGood
 	CRLFuture                   // thisUpdate is tomorrow
 	CRLWrongSigner              // signed by a stranger who names himself as the authority
 	CRLWrongPoint               // another municipality's list
-	CRLWrongIssuer              // the other authority's list
+	CRLWrongIssuer              // the other authority's name over our signature
 	CRLDelta                    // only what changed
 	CRLGarbage
 	CRLMissing // 404

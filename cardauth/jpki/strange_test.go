@@ -113,6 +113,17 @@ func TestAnswersInPieces(t *testing.T) {
 	}
 }
 
+func TestMoreThanWasAskedForIsAFault(t *testing.T) {
+	for _, answers := range [][]string{
+		{"3082000401" + "9000"},
+		{"30820004" + "9000", "308200040102030405" + "9000"},
+	} {
+		s := &script{answers: append([]string{"9000", "9000"}, answers...)}
+		_, err := open(t, s).AuthCertificate(t.Context())
+		wantError(t, err, jpki.CardFault)
+	}
+}
+
 // dribble is a card that says 9000 to everything, with the same data.
 type dribble struct {
 	data []byte
