@@ -15,6 +15,7 @@
 //	               later visit tells it again until it does.
 //	ended here     the row goes, and in the same transaction a row of the outbox comes ("ending"), which Run delivers until
 //	               the hub has heard it.
-//	ended there    the hub is asked at every login. If it says that the tie ended since we reported it, the row goes, and
-//	               the person is asked again. judge in link.go is the whole rule.
+//	ended there    the hub is asked at every login, and while somebody stays at the home page once a minute. If it says that
+//	               the tie ended since we reported it, the row goes, and the person is asked again. judge in link.go is the
+//	               whole rule.
 package etax

@@ -44,11 +44,15 @@ func (s *Site) getHome(c echo.Context) error {
 		if err != nil {
 			return err
 		}
+		if b != nil && b.reported {
+			if b, err = s.recheck(r.Context(), session, b); err != nil {
+				return err
+			}
+		} else if b != nil {
+			s.report(r.Context(), session, b)
+		}
 		if b == nil {
 			return c.Redirect(http.StatusSeeOther, "/bind")
-		}
-		if !b.reported {
-			s.report(r.Context(), session, b)
 		}
 		view.Tail, view.Linked, view.Before = b.number.Tail(), true, b.before
 	}

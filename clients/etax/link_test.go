@@ -114,3 +114,38 @@ func TestHubForgot(t *testing.T) {
 		t.Errorf("the hub says %q", got)
 	}
 }
+
+// Somebody who stays signed in here notices within a minute that the tie was cut in the portal.
+func TestEndedAtThePortalMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	taro.launch()
+	w.hub.SetLink("taro-at-etax", "ended")
+	asked := w.hub.Count("GET /api/link")
+	for range 5 {
+		wantAt(t, taro.get("/home"), "/home", "")
+	}
+	if got := w.hub.Count("GET /api/link"); got != asked {
+		t.Errorf("the hub was asked %d times within a minute", got-asked)
+	}
+	w.advance(time.Minute + time.Second)
+	wantAt(t, taro.get("/home"), "/bind", "")
+}
+
+// The same for somebody whose tokens the hub has withdrawn: through the hub, without a question, and on.
+func TestTokensWithdrawnMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.advance(2 * time.Minute)
+	w.hub.RevokeAll()
+	logins := w.hub.Count("GET /authorize")
+	wantAt(t, taro.get("/home"), "/home", "")
+	if got := w.hub.Count("GET /authorize") - logins; got != 1 {
+		t.Errorf("%d logins", got)
+	}
+	w.advance(2 * time.Minute)
+	w.hub.Set(func(s *rptest.Settings) { s.Down = true })
+	wantAt(t, taro.get("/home"), "/home", "") // a hub that is down throws nobody out
+}
