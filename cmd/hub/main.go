@@ -56,6 +56,11 @@ func run() error {
 		fmt.Println("configuration is good")
 		return nil
 	}
+	return serve(ctx, c, log)
+}
+
+// serve runs the hub until ctx ends.
+func serve(ctx context.Context, c config, log *slog.Logger) error {
 	h, closeAll, err := build(ctx, c, log)
 	if err != nil {
 		return err

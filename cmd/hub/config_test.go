@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `{
+	"issuer": "http://localhost:8400", "listen": "127.0.0.1:0", "agent_url": "http://127.0.0.1:8404", "database": "sqlite:hub.db",
+	"seal_file": "seal.key", "cards": {"environment": "test", "anchors": ["auth-ca.pem"]}}`
+
+func TestLoad(t *testing.T) {
+	for name, tt := range map[string]struct{ old, new, says string }{
+		"good":                {"", "", ""},
+		"no issuer":           {`"issuer": "http://localhost:8400", `, "", "issuer: "},
+		"no listen":           {`"listen": "127.0.0.1:0", `, "", "listen: "},
+		"no card app":         {`"agent_url": "http://127.0.0.1:8404", `, "", "agent_url: "},
+		"no database":         {`"database": "sqlite:hub.db",`, "", "database: "},
+		"no seal file":        {`"seal_file": "seal.key", `, "", "seal_file: "},
+		"no anchors":          {`["auth-ca.pem"]`, `[]`, "cards.anchors: "},
+		"neither test nor so": {`"test"`, `"both"`, "cards.environment: "},
+		"unknown key":         {`"listen"`, `"listne": "x", "listen"`, "listne: unknown key"},
+		"unknown inner key":   {`"environment"`, `"ocps": "x", "environment"`, "cards.ocps: unknown key"},
+		"half of TLS":         {`"listen"`, `"tls": {"key": "x"}, "listen"`, "tls: certificate and key belong together"},
+		"https without TLS":   {`"http://localhost:8400", "listen": "127.0.0.1:0"`, `"https://id.example.go.jp", "listen": ":443"`, "tls.certificate: "},
+		"behind a proxy":      {`"http://localhost:8400"`, `"https://id.example.go.jp"`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := good
+			if tt.old != "" {
+				text = strings.Replace(good, tt.old, tt.new, 1)
+				if text == good {
+					t.Fatal("nothing was replaced")
+				}
+			}
+			path := filepath.Join(t.TempDir(), "hub.json")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := load(path)
+			if (tt.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want %q", err, tt.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+func testConfig(t *testing.T) config {
+	t.Helper()
+	dir := t.TempDir()
+	pki, err := cardtest.LoadOrCreatePKI(filepath.Join(dir, "pki"), time.Now, "http://127.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchor := filepath.Join(dir, "auth-ca.pem")
+	if err := os.WriteFile(anchor, pki.Auth().PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.CreateSealer(filepath.Join(dir, "seal.key")); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := config{
+		Issuer: "http://" + listen, Listen: listen, AgentURL: "http://127.0.0.1:8404", Database: "sqlite:" + filepath.Join(dir, "hub.db"),
+		SealFile: filepath.Join(dir, "seal.key"),
+	}
+	c.Cards.Environment, c.Cards.Anchors = "test", []string{anchor}
+	return c
+}
+
+// The program starts, answers, and ends when told to.
+func TestServe(t *testing.T) {
+	c := testConfig(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, c, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	status := 0
+	for deadline := time.Now().Add(20 * time.Second); status != http.StatusOK && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get(c.Issuer + "/readyz"); err == nil {
+			status = resp.StatusCode
+			_ = resp.Body.Close()
+		}
+	}
+	if status != http.StatusOK {
+		t.Errorf("/readyz answers %d", status)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// What would be unsafe does not start.
+func TestRefusesToStart(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	for name, tt := range map[string]struct {
+		change func(*config)
+		says   string
+	}{
+		"plain http on a public name":       {func(c *config) { c.Issuer = "http://id.example.go.jp" }, "must be https"},
+		"test anchors as production's":      {func(c *config) { c.Cards.Environment = "production" }, "cards.anchors"},
+		"a seal file that others can read":  {func(c *config) { _ = os.Chmod(c.SealFile, 0o644) }, "chmod 600"}, //nolint:gosec // that is the point
+		"a seal file that is not there":     {func(c *config) { c.SealFile += ".absent" }, "seal_file"},
+		"a client file that does not parse": {func(c *config) { c.Clients = c.SealFile }, "clients"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := testConfig(t)
+			tt.change(&c)
+			ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+			defer stop()
+			if err := serve(ctx, c, log); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want %q", err, tt.says)
+			}
+		})
+	}
+}
