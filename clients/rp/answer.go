@@ -21,7 +21,8 @@ func (p *Party) Answer(w http.ResponseWriter, r *http.Request, err error) bool {
 		return false
 	}
 	if e.Reason == SignedOut {
-		if err = p.Begin(w, r, p.here(r)); err == nil {
+		_, none := p.Session(r)
+		if err = p.begin(w, r, flow{Return: p.here(r).String(), Again: none == nil}); err == nil {
 			return true
 		}
 		if e, ok = asReason(err); !ok {

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// justNow is how young a session is whose tokens cannot have grown old yet.
+// justNow is how soon after a login that was to bring better tokens there is no use in another.
 const justNow = 15 * time.Second
 
 // Call asks the hub's API for something on behalf of the person: in is sent as JSON unless it is nil, the answer is decoded
 // into out unless that is nil. A token grown old is refreshed, and one that the hub refuses is refreshed once. When that does
-// not help the error is SignedOut and the person has to sign in again; but if they have only just done so it is HubRefused,
-// because sending them once more would go round in circles.
+// not help the error is SignedOut and the person has to sign in again; but if they have only just done so for that very
+// reason it is HubRefused, because sending them once more would go round in circles.
 func (p *Party) Call(ctx context.Context, s *Session, method, path string, in, out any) error {
 	access, err := p.access(ctx, s, "")
 	if err == nil {
@@ -26,7 +26,7 @@ func (p *Party) Call(ctx context.Context, s *Session, method, path string, in, o
 			}
 		}
 	}
-	if e, ok := asReason(err); ok && e.Reason == SignedOut && p.now().Sub(s.Since()) < justNow {
+	if e, ok := asReason(err); ok && e.Reason == SignedOut && s.rec.Again && p.now().Sub(s.Since()) < justNow {
 		return &Error{Reason: HubRefused, Code: e.Code, Detail: "refused right after a login", Err: err}
 	}
 	return err

@@ -57,7 +57,7 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 		return Arrival{}, err
 	}
 	s, err := p.start(w, r, record{
-		Subject: who.sub, ACR: who.acr, AuthTime: who.authTime, Tokens: p.tokensOf(answer),
+		Subject: who.sub, ACR: who.acr, AuthTime: who.authTime, Tokens: p.tokensOf(answer), Again: f.Again,
 	})
 	if err != nil {
 		return Arrival{}, err

@@ -33,6 +33,7 @@ type flow struct {
 	Verifier string `json:"v"` // PKCE
 	Return   string `json:"r"`
 	Quiet    bool   `json:"q,omitempty"` // nothing may be asked of the person
+	Again    bool   `json:"a,omitempty"` // the hub refused the tokens of the last session
 }
 
 func flowKey(state string) string { return "flow:1:" + digest("state", state) }
@@ -53,7 +54,7 @@ func (p *Party) Begin(w http.ResponseWriter, r *http.Request, to Local) error {
 // Renew is Begin for somebody who is still signed in at the hub. Nothing is asked of them: if they are not, the session here
 // ends, and Finish says so by an Arrival without one.
 func (p *Party) Renew(w http.ResponseWriter, r *http.Request, to Local) error {
-	return p.begin(w, r, flow{Return: to.String(), Quiet: true})
+	return p.begin(w, r, flow{Return: to.String(), Quiet: true, Again: true})
 }
 
 func (p *Party) begin(w http.ResponseWriter, r *http.Request, f flow) error {

@@ -27,6 +27,7 @@ type record struct {
 	Since    int64  `json:"t"`
 	Touched  int64  `json:"u"`
 	Tokens   tokens `json:"k"`
+	Again    bool   `json:"g,omitempty"` // follows one whose tokens the hub refused
 }
 
 // Session is a person signed in in one browser, as it was when it was read.

@@ -16,7 +16,7 @@ func (h *Hub) api(f func(w http.ResponseWriter, r *http.Request, g *grant)) http
 			return
 		}
 		g := h.bearer(r)
-		if g == nil {
+		if g == nil || h.APIRefuses {
 			refuse(w, http.StatusUnauthorized, "invalid_token")
 			return
 		}

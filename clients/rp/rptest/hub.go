@@ -47,6 +47,7 @@ type Settings struct {
 	NoPAR      bool                            // not offered
 	Down       bool                            // every answer is 503
 	APIDown    bool                            // the API's answers are
+	APIRefuses bool                            // the API takes no token for good
 	Services   []map[string]any                // the directory
 	Hold       func(endpoint string)           // called before a request is answered, without a lock
 	Userinfo   func(sub string) map[string]any // nil: the subject
