@@ -173,7 +173,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	now := p.now()
 	g := &grant{
 		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
-		Scopes: p.grantable(client, req.Scopes), AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
+		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
 		Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
 	code, err := p.engine.issueCode(ctx, p.unit(client), req, g)

@@ -18,39 +18,42 @@ type bearerError struct {
 	code   string // "" when no token came at all
 	status int
 	scope  string
+	dpop   bool // the token is bound to a key: the answer is of scheme DPoP (RFC 9449 §7.1)
 }
 
 func (e *bearerError) Error() string { return "bearer: " + e.code }
 
 // bearerToken reads the token from the Authorization header, or from the body of a form (RFC 6750 §2.1, §2.2); never from the URL.
-func bearerToken(r *http.Request) (string, error) {
+// bound says that it came with scheme DPoP.
+func bearerToken(r *http.Request) (token string, bound bool, err error) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	fromHeader := ok && strings.EqualFold(scheme, "Bearer")
+	bound = ok && strings.EqualFold(scheme, "DPoP")
+	fromHeader := bound || ok && strings.EqualFold(scheme, "Bearer")
 	if r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		form, err := readForm(r)
 		if err != nil {
-			return "", &bearerError{code: "invalid_request", status: http.StatusBadRequest}
+			return "", false, &bearerError{code: "invalid_request", status: http.StatusBadRequest}
 		}
 		if t := form.Get("access_token"); t != "" {
 			if fromHeader {
-				return "", &bearerError{code: "invalid_request", status: http.StatusBadRequest}
+				return "", false, &bearerError{code: "invalid_request", status: http.StatusBadRequest}
 			}
-			return t, nil
+			return t, false, nil
 		}
 	}
 	if !fromHeader {
-		return "", &bearerError{status: http.StatusUnauthorized}
+		return "", false, &bearerError{status: http.StatusUnauthorized}
 	}
-	return strings.TrimSpace(token), nil
+	return strings.TrimSpace(token), bound, nil
 }
 
 // bearer returns the live grant behind a request's access token, which must carry the scope.
 func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*grant, error) {
-	token, err := bearerToken(r)
+	token, bound, err := bearerToken(r)
 	if err != nil {
 		return nil, err
 	}
-	invalid := &bearerError{code: "invalid_token", status: http.StatusUnauthorized}
+	invalid := &bearerError{code: "invalid_token", status: http.StatusUnauthorized, dpop: bound}
 	id := grantOf(kindAccess, token)
 	if id == "" {
 		return nil, invalid
@@ -66,13 +69,22 @@ func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*
 	if a == nil || a.Exp <= p.now().Unix() {
 		return nil, invalid
 	}
+	// A bound token without its proof, and a proof for a token that is bound to nothing, are both refused (RFC 9449 §7.2).
+	if bound != (a.JKT != "") {
+		return nil, invalid
+	}
+	if bound {
+		if err := p.proveToken(ctx, r, token, a.JKT); err != nil {
+			return nil, err
+		}
+	}
 	if ok, err := p.live(ctx, g); err != nil {
 		return nil, err
 	} else if !ok {
 		return nil, invalid
 	}
 	if !slices.Contains(g.scopesOf(a), scope) {
-		return nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: scope}
+		return nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: scope, dpop: bound}
 	}
 	return g, nil
 }
@@ -84,6 +96,9 @@ func answerBearer(w http.ResponseWriter, r *http.Request, err error) error {
 		return err
 	}
 	challenge := `Bearer realm="tsunagu"`
+	if e.dpop {
+		challenge = `DPoP algs="ES256 PS256 EdDSA"`
+	}
 	if e.code != "" {
 		challenge += `, error="` + e.code + `"`
 	}

@@ -30,6 +30,7 @@ type metadata struct {
 	RevocationMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Challenges           []string `json:"code_challenge_methods_supported"`
+	DPoPAlgs             []string `json:"dpop_signing_alg_values_supported"`
 	ACR                  []string `json:"acr_values_supported"`
 	Prompts              []string `json:"prompt_values_supported"`
 	Claims               []string `json:"claims_supported"`
@@ -58,7 +59,7 @@ func newDiscovery(issuer string) (document, error) {
 		Scopes: knownScopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: []string{"authorization_code", "refresh_token"}, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
-		Challenges: []string{"S256"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
 		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
 		IssInResponse: true, Locales: []string{"ja", "en"},
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",

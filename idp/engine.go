@@ -156,8 +156,12 @@ func (e engine) redeem(ctx context.Context, u *unit, r *http.Request, form url.V
 		return tokenAnswer{}, err
 	}
 	text := func(k string) string { s, _ := resp.GetExtra(k).(string); return s }
+	typ := "Bearer"
+	if u.jkt != "" {
+		typ = "DPoP"
+	}
 	return tokenAnswer{
-		AccessToken: resp.GetAccessToken(), TokenType: "Bearer", ExpiresIn: int64(accessLife.Seconds()),
+		AccessToken: resp.GetAccessToken(), TokenType: typ, ExpiresIn: int64(accessLife.Seconds()),
 		RefreshToken: text("refresh_token"), IDToken: text("id_token"), Scope: scopeText(req.GetGrantedScopes()),
 	}, nil
 }

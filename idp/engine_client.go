@@ -12,6 +12,10 @@ type engineClient struct{ c *clients.Client }
 
 var _ fosite.ResponseModeClient = engineClient{}
 
+// rotates says whether a refresh token is replaced at every use. FAPI 2.0 Security Profile §5.3.2.1 forbids it: a lost answer would
+// lock the client out, and its tokens are bound to a key already.
+func (e engineClient) rotates() bool { return e.c.Profile() != clients.FAPI2 }
+
 // GetID returns the client id.
 func (e engineClient) GetID() string {
 	if e.c == nil {

@@ -13,6 +13,9 @@ import (
 // engineOAuthError turns an engine error into one of ours: an RFC code with a fixed description. The engine's own texts quote the
 // request and are for the log only.
 func engineOAuthError(err error) error {
+	if errors.Is(err, errWrongKey) {
+		return &oauthError{code: "invalid_dpop_proof", description: "the code or token is bound to another key", err: err}
+	}
 	var e *fosite.RFC6749Error
 	if !errors.As(err, &e) {
 		return err

@@ -79,8 +79,15 @@ func (engineTokens) AccessTokenSignature(_ context.Context, token string) string
 // ValidateAccessToken accepts: an expired one is not found.
 func (engineTokens) ValidateAccessToken(context.Context, fosite.Requester, string) error { return nil }
 
-// GenerateRefreshToken returns a new refresh token: the standard profile rotates (RFC 9700 §4.14.2).
-func (engineTokens) GenerateRefreshToken(_ context.Context, r fosite.Requester) (string, string, error) {
+// GenerateRefreshToken returns a new refresh token (RFC 9700 §4.14.2), or for a client whose tokens do not rotate the presented one.
+func (engineTokens) GenerateRefreshToken(ctx context.Context, r fosite.Requester) (string, string, error) {
+	u, err := unitOf(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	if token := r.GetRequestForm().Get("refresh_token"); token != "" && !u.client.rotates() {
+		return token, signatureOf(token), nil
+	}
 	token := newToken(kindRefresh, r.GetID())
 	return token, signatureOf(token), nil
 }

@@ -27,6 +27,7 @@ type grant struct {
 	Redirect  string               `json:"u"`
 	Nonce     string               `json:"n,omitempty"`
 	Challenge string               `json:"ch,omitempty"` // PKCE, S256
+	JKT       string               `json:"j,omitempty"`  // the DPoP key the code is bound to (RFC 9449 §10)
 	AuthTime  int64                `json:"at"`           // Unix seconds
 	ACR       string               `json:"ac"`
 	AMR       []string             `json:"am"`
@@ -48,12 +49,14 @@ type accessRecord struct {
 	Digest string   `json:"d"`
 	Exp    int64    `json:"e"`
 	Scopes []string `json:"sc,omitempty"` // nil: all of the grant's
+	JKT    string   `json:"j,omitempty"`  // thumbprint of the DPoP key it is bound to (RFC 9449 §6)
 }
 
 type refreshRecord struct {
 	Digest string `json:"d"`
 	Exp    int64  `json:"e"`
 	Used   int64  `json:"u,omitempty"` // Unix seconds of the rotation, 0 while it is the live one
+	JKT    string `json:"j,omitempty"` // as above; public clients only (RFC 9449 §5)
 }
 
 // Bounds of one grant record.

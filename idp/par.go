@@ -42,6 +42,16 @@ func (p *Provider) postPAR(c echo.Context) error {
 		return invalidRequest("client_id is not the authenticated client")
 	}
 	form.Set("client_id", string(client.ID()))
+	jkt, err := p.proofKey(ctx, c, "/par", nil)
+	if err != nil {
+		return err
+	}
+	if named := form.Get("dpop_jkt"); jkt != "" && named != "" && named != jkt {
+		return &oauthError{code: "invalid_dpop_proof", description: "dpop_jkt is not the key of the proof"}
+	}
+	if jkt != "" {
+		form.Set("dpop_jkt", jkt)
+	}
 	req, _, err := p.judge(ctx, form, nil, true)
 	if err != nil {
 		return parError(err)

@@ -27,6 +27,7 @@ type authzRequest struct {
 	Locales   string     `json:"ul,omitempty"`
 	HintSub   string     `json:"hs,omitempty"` // subject of a verified id_token_hint
 	Pushed    bool       `json:"pu,omitempty"` // came through the PAR endpoint
+	JKT       string     `json:"jk,omitempty"` // dpop_jkt (RFC 9449 §10), or the key of the proof that came with the push
 }
 
 func (r *authzRequest) maxAge() *time.Duration {

@@ -41,6 +41,7 @@ var checks = []check{
 	checkMaxAge,
 	checkACR,
 	checkHint,
+	checkDPoPKey,
 }
 
 // judge runs every check over an authorization request, pushed or not.
@@ -228,6 +229,15 @@ func checkHint(p *Provider, _ context.Context, d *draft) error {
 		return invalidRequest("id_token_hint was not issued by this provider to this client")
 	}
 	d.out.HintSub = claims.Subject
+	return nil
+}
+
+// checkDPoPKey: RFC 9449 §10: the code is bound to the key with this thumbprint.
+func checkDPoPKey(_ *Provider, _ context.Context, d *draft) error {
+	d.out.JKT = d.form.Get("dpop_jkt")
+	if d.out.JKT != "" && !isBase64URL(d.out.JKT, 43) {
+		return invalidRequest("dpop_jkt must be a SHA-256 thumbprint in base64url")
+	}
 	return nil
 }
 

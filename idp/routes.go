@@ -104,9 +104,12 @@ func preflight(c echo.Context) error {
 	h := c.Response().Header()
 	allowAnyOrigin(h)
 	h.Set("Access-Control-Allow-Methods", "GET, POST")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 	h.Set("Access-Control-Max-Age", "3600")
 	return c.NoContent(http.StatusNoContent)
 }
 
-func allowAnyOrigin(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }
+func allowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
+}

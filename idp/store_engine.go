@@ -72,6 +72,9 @@ func (s engineStore) GetAuthorizeCodeSession(ctx context.Context, signature stri
 	if !sameDigest(g.Code.Digest, signature) {
 		return nil, fosite.ErrNotFound
 	}
+	if g.JKT != "" && g.JKT != u.jkt {
+		return nil, errWrongKey
+	}
 	r := u.requester(g, session)
 	if g.Code.Spent && !u.dirty {
 		return r, fosite.ErrInvalidatedAuthorizeCode
@@ -96,7 +99,7 @@ func (s engineStore) CreateAccessTokenSession(ctx context.Context, signature str
 		return err
 	}
 	exp := min(s.now().Add(accessLife).Unix(), u.g.Hard)
-	u.g.Access = append(u.g.Access, accessRecord{Digest: signature, Exp: exp, Scopes: u.narrow})
+	u.g.Access = append(u.g.Access, accessRecord{Digest: signature, Exp: exp, Scopes: u.narrow, JKT: u.jkt})
 	u.dirty = true
 	return nil
 }
@@ -131,7 +134,11 @@ func (s engineStore) CreateRefreshTokenSession(ctx context.Context, signature, _
 		r.Exp, u.dirty = exp, true
 		return nil
 	}
-	u.g.Refresh = append(u.g.Refresh, refreshRecord{Digest: signature, Exp: exp})
+	next := refreshRecord{Digest: signature, Exp: exp}
+	if u.client.IsPublic() {
+		next.JKT = u.jkt // a confidential client's is bound to it by its authentication (RFC 9449 §5)
+	}
+	u.g.Refresh = append(u.g.Refresh, next)
 	u.dirty = true
 	return nil
 }
@@ -152,6 +159,8 @@ func (s engineStore) GetRefreshTokenSession(ctx context.Context, signature strin
 	switch {
 	case r == nil || r.Exp <= now.Unix():
 		return nil, fosite.ErrNotFound
+	case r.JKT != "" && r.JKT != u.jkt:
+		return nil, errWrongKey
 	case r.Used == 0 || u.dirty:
 		return u.requester(g, session), nil
 	case now.Sub(time.Unix(r.Used, 0)) <= refreshGrace:
@@ -173,6 +182,10 @@ func (s engineStore) RotateRefreshToken(ctx context.Context, _, signature string
 	r := u.g.refresh(signature)
 	if r == nil {
 		return fosite.ErrNotFound
+	}
+	if !u.client.rotates() {
+		u.dirty = true
+		return nil
 	}
 	r.Used, u.dirty = s.now().Unix(), true
 	return nil

@@ -72,6 +72,7 @@ type unit struct {
 	fresh   bool // g is new and must be created
 	dirty   bool
 	narrow  []string // scopes of the access token being made, nil for all
+	jkt     string   // thumbprint of the key that the request proved to hold (RFC 9449), or ""
 }
 
 type unitKey struct{}

@@ -66,13 +66,34 @@ func (p *Provider) postToken(c echo.Context) error {
 	default:
 		return &oauthError{code: "unsupported_grant_type", description: "only authorization_code and refresh_token are supported"}
 	}
-	u := p.unit(client)
-	answer, err := p.engine.redeem(ctx, u, r, form)
+	// Before the code is looked at: a proof that has to be made again must not cost it.
+	jkt, err := p.proofKey(ctx, c, "/token", client)
 	if err != nil {
-		return p.redeemFailed(ctx, u, client, replay, err)
+		return err
+	}
+	answer, err := p.redeem(ctx, r, client, form, jkt, replay)
+	if err != nil {
+		return err
 	}
 	writeJSON(c.Response(), r, http.StatusOK, answer)
 	return nil
+}
+
+// redeem runs the engine on a fresh unit of work. Where refresh tokens do not rotate, a lost swap is another refresh with the same
+// token, which is allowed: it is done again on what that one left.
+func (p *Provider) redeem(ctx context.Context, r *http.Request, c *clients.Client, form url.Values, jkt string, replay audit.Kind) (tokenAnswer, error) {
+	for {
+		u := p.unit(c)
+		u.jkt = jkt
+		answer, err := p.engine.redeem(ctx, u, r, form)
+		if err == nil {
+			return answer, nil
+		}
+		again := errors.Is(err, errReplay) && form.Get("grant_type") == "refresh_token" && !u.client.rotates()
+		if !again || ctx.Err() != nil {
+			return answer, p.redeemFailed(ctx, u, c, replay, err)
+		}
+	}
 }
 
 // redeemFailed finds out whether a failed redemption was a replay. A swap that was lost means that the same code or token was spent

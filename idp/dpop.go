@@ -1,0 +1,181 @@
+package idp
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// errWrongKey is a code or token that is bound to a key other than the one the request proved to hold.
+var errWrongKey = errors.New("bound to another key")
+
+// How far a proof's iat may lie from now, and for how long its jti is remembered.
+const (
+	proofPast   = 2 * time.Minute
+	proofFuture = 15 * time.Second
+	proofLife   = proofPast + proofFuture
+	maxProofJTI = 256
+	nonceSpan   = time.Minute // a nonce is good for one to nonceSpans of these
+	nonceSpans  = 5
+)
+
+// proofClaims is the payload of a DPoP proof (RFC 9449 §4.2).
+type proofClaims struct {
+	JTI    string `json:"jti"`
+	Method string `json:"htm"`
+	URI    string `json:"htu"`
+	At     *int64 `json:"iat"`
+	Hash   string `json:"ath"`
+	Nonce  string `json:"nonce"`
+}
+
+func badProof(description string) *oauthError {
+	return &oauthError{code: "invalid_dpop_proof", description: description}
+}
+
+// proofKey checks the DPoP proof of a request to one of our endpoints and returns the thumbprint of its key, "" if there is none. A
+// client of profile fapi2 has to send one, made with a nonce of ours; client is nil where neither is demanded.
+func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, client *clients.Client) (string, error) {
+	demanded := client != nil && client.Profile() == clients.FAPI2
+	r := c.Request()
+	if len(r.Header.Values("DPoP")) == 0 {
+		if demanded {
+			return "", badProof("this client must send a DPoP proof (RFC 9449)")
+		}
+		return "", nil
+	}
+	claims, jkt, err := p.checkProof(r, path)
+	if err != nil {
+		return "", err
+	}
+	if (demanded && claims.Nonce == "") || (claims.Nonce != "" && !p.nonceIsOurs(claims.Nonce)) {
+		c.Response().Header().Set("DPoP-Nonce", p.newNonce())
+		return "", &oauthError{code: "use_dpop_nonce", description: "the DPoP proof needs the nonce of this answer (RFC 9449 §8)"}
+	}
+	c.Response().Header().Set("DPoP-Nonce", p.newNonce())
+	return jkt, p.spendProof(ctx, claims, jkt)
+}
+
+// checkProof does everything of RFC 9449 §4.3 that needs no memory: form, type, algorithm, key, signature, method, address, time.
+func (p *Provider) checkProof(r *http.Request, path string) (proofClaims, string, error) {
+	var claims proofClaims
+	headers := r.Header.Values("DPoP")
+	if len(headers) != 1 {
+		return claims, "", badProof("exactly one DPoP header is expected")
+	}
+	proof, err := keys.VerifyEmbedded(headers[0], "dpop+jwt", keys.ES256, keys.PS256, keys.EdDSA)
+	if err != nil {
+		e := badProof("the DPoP proof is malformed, of another type or algorithm, or its signature is wrong")
+		e.err = err
+		return claims, "", e
+	}
+	if err := json.Unmarshal(proof.Payload, &claims); err != nil {
+		return claims, "", badProof("the DPoP proof's claims are malformed")
+	}
+	switch {
+	case claims.JTI == "" || len(claims.JTI) > maxProofJTI:
+		return claims, "", badProof("the DPoP proof's jti is missing or too long")
+	case claims.Method != r.Method:
+		return claims, "", badProof("htm is not the method of this request")
+	case !sameAddress(claims.URI, p.issuer+path):
+		return claims, "", badProof("htu is not the address of this request")
+	case claims.At == nil:
+		return claims, "", badProof("iat is missing")
+	}
+	if age := p.now().Sub(time.Unix(*claims.At, 0)); age > proofPast || age < -proofFuture {
+		return claims, "", badProof("iat is too far from now")
+	}
+	return claims, proof.Thumbprint, nil
+}
+
+// spendProof makes a proof good once.
+func (p *Provider) spendProof(ctx context.Context, claims proofClaims, jkt string) error {
+	err := p.store.Create(ctx, "dpop:1:"+digest(jkt+"\x00"+claims.JTI), []byte{1}, proofLife)
+	if errors.Is(err, ephemeral.ErrExists) {
+		return badProof("the DPoP proof was used before")
+	}
+	if err != nil {
+		return fmt.Errorf("spend DPoP proof: %w", err)
+	}
+	return nil
+}
+
+// sameAddress compares htu as RFC 9449 §4.3 asks: without query and fragment, after syntax- and scheme-based normalization.
+func sameAddress(htu, own string) bool {
+	if len(htu) > maxParameter {
+		return false
+	}
+	a, err := url.Parse(htu)
+	if err != nil || a.User != nil || a.Opaque != "" {
+		return false
+	}
+	b, err := url.Parse(own)
+	if err != nil {
+		return false
+	}
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(withoutDefaultPort(a), withoutDefaultPort(b)) && a.EscapedPath() == b.EscapedPath()
+}
+
+func withoutDefaultPort(u *url.URL) string {
+	scheme := strings.ToLower(u.Scheme)
+	if (scheme == "https" && u.Port() == "443") || (scheme == "http" && u.Port() == "80") {
+		return u.Hostname()
+	}
+	return u.Host
+}
+
+// newNonce returns a nonce (RFC 9449 §8): the minute, and a keyed digest of it. Nothing is stored, and every process of the hub
+// accepts those of the others.
+func (p *Provider) newNonce() string {
+	return p.nonceOf(p.now().Unix() / int64(nonceSpan.Seconds()))
+}
+
+func (p *Provider) nonceOf(span int64) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(span)) //nolint:gosec // a count of minutes
+	mac := p.digest("dpop nonce", b[:])
+	return base64.RawURLEncoding.EncodeToString(mac[:18])
+}
+
+func (p *Provider) nonceIsOurs(nonce string) bool {
+	now := p.now().Unix() / int64(nonceSpan.Seconds())
+	for span := now; span > now-nonceSpans; span-- {
+		if subtle.ConstantTimeCompare([]byte(nonce), []byte(p.nonceOf(span))) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// proveToken checks that whoever presents a bound access token holds its key (RFC 9449 §7.1).
+func (p *Provider) proveToken(ctx context.Context, r *http.Request, token, jkt string) error {
+	claims, key, err := p.checkProof(r, r.URL.Path)
+	if err != nil {
+		return &bearerError{code: "invalid_dpop_proof", status: http.StatusUnauthorized, dpop: true}
+	}
+	sum := sha256.Sum256([]byte(token))
+	if claims.Hash != base64.RawURLEncoding.EncodeToString(sum[:]) || key != jkt {
+		return &bearerError{code: "invalid_token", status: http.StatusUnauthorized, dpop: true}
+	}
+	err = p.spendProof(ctx, claims, key)
+	var refused *oauthError
+	if errors.As(err, &refused) {
+		return &bearerError{code: "invalid_dpop_proof", status: http.StatusUnauthorized, dpop: true}
+	}
+	return err
+}
