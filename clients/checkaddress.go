@@ -24,6 +24,12 @@ func checkAddresses(m *Metadata, faults *FieldErrors) {
 	if m.JWKSURI != "" {
 		checkFetched(m, faults, "jwks_uri", m.JWKSURI)
 	}
+	if m.BackchannelLogoutURI != "" {
+		checkFetched(m, faults, "backchannel_logout_uri", m.BackchannelLogoutURI)
+	}
+	if m.BackchannelLogoutSessionRequired && m.BackchannelLogoutURI == "" {
+		faults.add("backchannel_logout_session_required", "has no meaning without backchannel_logout_uri", "give the address, or leave it out")
+	}
 	if m.SectorIdentifierURI != "" {
 		checkFetched(m, faults, "sector_identifier_uri", m.SectorIdentifierURI)
 	}

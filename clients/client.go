@@ -87,6 +87,16 @@ func (c *Client) FirstParty() bool { return c.m.FirstParty }
 // §4); may be empty.
 func (c *Client) InitiateLoginURI() string { return c.m.InitiateLoginURI }
 
+// BackchannelLogoutURI returns the address that is told of sign-outs (OpenID
+// Connect Back-Channel Logout §2.2); may be empty.
+func (c *Client) BackchannelLogoutURI() string { return c.m.BackchannelLogoutURI }
+
+// BackchannelLogoutSessionRequired reports whether the client can only end the
+// session that a logout token names, not all of a citizen's.
+func (c *Client) BackchannelLogoutSessionRequired() bool {
+	return c.m.BackchannelLogoutSessionRequired
+}
+
 // RedirectURIs returns the registered addresses; there is at least one.
 func (c *Client) RedirectURIs() []RedirectURI { return slices.Clone(c.redirects) }
 

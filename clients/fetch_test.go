@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -307,5 +308,42 @@ func TestSectorIdentifier(t *testing.T) {
 	must(t, err)
 	if got.Sector() != p.host() { // loopback: the port belongs to it
 		t.Errorf("sector %s", got.Sector())
+	}
+}
+
+// A form goes where a document could come from, and nowhere else.
+func TestPost(t *testing.T) {
+	var got atomic.Pointer[http.Request]
+	p := newPublisher(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		got.Store(r)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	elsewhere := newPublisher(t, says(nil))
+	plain := httptest.NewServer(says(nil))
+	t.Cleanup(plain.Close)
+	f := fetcher(t, newClock(), p)
+	status, err := f.Post(t.Context(), p.URL+"/logout?x=1", url.Values{"logout_token": {"a.b.c"}})
+	if err != nil || status != http.StatusNoContent {
+		t.Fatalf("%d, %v", status, err)
+	}
+	if r := got.Load(); r.Method != http.MethodPost || r.PostForm.Get("logout_token") != "a.b.c" || r.URL.RequestURI() != "/logout?x=1" {
+		t.Errorf("%s %s %v", r.Method, r.URL, r.PostForm)
+	}
+	p.set(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	})
+	if status, err := f.Post(t.Context(), p.URL, nil); err != nil || status != http.StatusTemporaryRedirect || elsewhere.asked.Load() != 0 {
+		t.Errorf("%d, %v; redirects followed: %d", status, err, elsewhere.asked.Load())
+	}
+	for _, address := range []string{
+		elsewhere.URL, plain.URL, "https://169.254.169.254/latest", "https://10.0.0.1/", "http://www.example/", "ftp://www.example/", "",
+	} {
+		if status, err := f.Post(t.Context(), address, nil); err == nil {
+			t.Errorf("%q answered %d", address, status)
+		}
+	}
+	if elsewhere.asked.Load() != 0 {
+		t.Error("a private address was asked")
 	}
 }

@@ -63,6 +63,8 @@ func fields() []field {
 		member("redirect_uris", aList, func(m *Metadata) *[]string { return &m.RedirectURIs }),
 		member("post_logout_redirect_uris", aList, func(m *Metadata) *[]string { return &m.PostLogoutRedirectURIs }),
 		member("initiate_login_uri", aString, func(m *Metadata) *string { return &m.InitiateLoginURI }),
+		member("backchannel_logout_uri", aString, func(m *Metadata) *string { return &m.BackchannelLogoutURI }),
+		member("backchannel_logout_session_required", aBoolean, func(m *Metadata) *bool { return &m.BackchannelLogoutSessionRequired }),
 		member("grant_types", aList, func(m *Metadata) *[]string { return &m.GrantTypes }),
 		member("response_types", aList, func(m *Metadata) *[]string { return &m.ResponseTypes }),
 		{"scope", aString, readScope, writeScope},

@@ -66,9 +66,9 @@ func (t Text) In(lang string) string {
 }
 
 // Metadata is what is registered about a client. Its JSON uses the names of RFC
-// 7591 §2, OpenID Connect Registration §2 and RFC 9126 §6, and names of our own:
-// profile, operator, description, category, purposes, verified, listed,
-// first_party, development, require_pkce.
+// 7591 §2, OpenID Connect Registration §2, Back-Channel Logout §2.2 and RFC 9126
+// §6, and names of our own: profile, operator, description, category, purposes,
+// verified, listed, first_party, development, require_pkce.
 //
 // A text takes two members: "client_name" is the Japanese one and "client_name#en"
 // the English one (RFC 7591 §2.2).
@@ -93,6 +93,10 @@ type Metadata struct {
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	InitiateLoginURI       string // third-party-initiated login (OpenID Connect Core §4)
+
+	// OpenID Connect Back-Channel Logout §2.2.
+	BackchannelLogoutURI             string
+	BackchannelLogoutSessionRequired bool // a logout token without sid is of no use to the client
 
 	GrantTypes    []string
 	ResponseTypes []string

@@ -55,17 +55,19 @@ func TestClientAnswers(t *testing.T) {
 		"description": "窓口", "client_uri": "http://localhost:8401/", "initiate_login_uri": "http://localhost:8401/start", "category": "government",
 		"listed": true, "verified": true, "first_party": true, "default_max_age": 60, "default_acr_values": []string{"phrh"},
 		"policy_uri": "http://localhost:8401/privacy", "tos_uri": "http://localhost:8401/terms", "id_token_signed_response_alg": "PS256",
+		"backchannel_logout_uri": "http://localhost:8401/logout/backchannel", "backchannel_logout_session_required": true,
 	}), nil)
 	must(t, err)
 	age, ok := c.DefaultMaxAge()
 	got := fmt.Sprintln(c.ID(), c.Operator(), c.Domain(), c.Sector(), c.Profile(), c.AuthMethod(), c.Public(), c.RequirePAR(), c.RequirePKCE(),
 		c.GrantTypes(), c.Scopes(), c.IDTokenAlg(), c.Purpose("links", "en"), c.Purpose("links", "ja"), c.Purpose("openid", "ja"), c.Description("en"),
 		c.Home(), c.InitiateLoginURI(), c.Category(), c.Listed(), c.Verified(), c.FirstParty(), age, ok, c.ACRValues(), c.PolicyURI(), c.TOSURI(),
-		c.PostLogoutAllows("http://localhost:8401/"), c.PostLogoutAllows("http://localhost:8401"), c.PostLogoutAllows(""), c.RedirectURIs()[0].Host(), c.RedirectURIs()[0].Loopback())
+		c.PostLogoutAllows("http://localhost:8401/"), c.PostLogoutAllows("http://localhost:8401"), c.PostLogoutAllows(""), c.RedirectURIs()[0].Host(), c.RedirectURIs()[0].Loopback(),
+		c.BackchannelLogoutURI(), c.BackchannelLogoutSessionRequired())
 	want := fmt.Sprintln("portal", "国税庁", "localhost:8401", "localhost:8401", "fapi2", "private_key_jwt", false, true, true,
 		"[authorization_code refresh_token]", "[openid links]", "PS256", "To list", "一覧のため", "", "窓口",
 		"http://localhost:8401/", "http://localhost:8401/start", "government", true, true, true, time.Minute, true, "[phrh]", "http://localhost:8401/privacy", "http://localhost:8401/terms",
-		true, false, false, "localhost:8401", true)
+		true, false, false, "localhost:8401", true, "http://localhost:8401/logout/backchannel", true)
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
