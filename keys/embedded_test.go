@@ -72,9 +72,9 @@ func TestVerifyEmbedded(t *testing.T) {
 		want  Reason
 	}{
 		"no key":            {header(func(h map[string]any) { delete(h, "jwk") }), KeyUnknown},
-		"private key":       {header(func(h map[string]any) { h["jwk"] = json.RawMessage(private) }), KeyRefused},
+		"private key":       {header(func(h map[string]any) { h["jwk"] = json.RawMessage(private) }), Malformed},
 		"another's key":     {header(func(h map[string]any) { h["jwk"] = json.RawMessage(public) }), SignatureInvalid},
-		"symmetric key":     {header(func(h map[string]any) { h["jwk"] = map[string]string{"kty": "oct", "k": "AAAA"} }), KeyRefused},
+		"symmetric key":     {header(func(h map[string]any) { h["jwk"] = map[string]string{"kty": "oct", "k": "AAAA"} }), Malformed},
 		"another type":      {header(func(h map[string]any) { h["typ"] = "JWT" }), TypRefused},
 		"another algorithm": {header(func(h map[string]any) { h["alg"] = "RS256" }), AlgRefused},
 		"none":              {header(func(h map[string]any) { h["alg"] = "none" }), AlgRefused},
