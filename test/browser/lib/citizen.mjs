@@ -28,11 +28,11 @@ export function launch() {
 
 export class Citizen {
   // script: whether pages may run theirs. label: goes into the names of the pictures.
-  static async arrive(browser, { script = true, label, tls = false }) {
-    const context = await browser.newContext({ javaScriptEnabled: script, locale: 'ja-JP', viewport: desk, ignoreHTTPSErrors: tls })
+  static async arrive(browser, { script = true, label, tls = false, locale = 'ja-JP' }) {
+    const context = await browser.newContext({ javaScriptEnabled: script, locale, viewport: desk, ignoreHTTPSErrors: tls })
     context.setDefaultTimeout(15_000)
     const citizen = new Citizen()
-    Object.assign(citizen, { context, script, label, page: await context.newPage(), actions: 0, shown: [], requests: [], violations: [], titles: new Map() })
+    Object.assign(citizen, { context, script, label, locale, page: await context.newPage(), actions: 0, shown: [], requests: [], violations: [] })
     citizen.page.on('request', (r) => r.isNavigationRequest() && citizen.requests.push(r.url()))
     citizen.page.on('console', (m) => {
       if (m.type() === 'error' && !/the server responded with a status of 4/.test(m.text())) citizen.violations.push(`${citizen.page.url()}: ${m.text()}`)
@@ -85,6 +85,7 @@ export class Citizen {
     const password = await page.locator('input[type=password]').count() > 0
     this.shown.push({ name, path: url.origin + url.pathname, title, password })
     assert.notEqual(title, '', `${name}: no title`)
+    assert.equal(await page.locator('html').getAttribute('lang'), this.locale.slice(0, 2), `${name}: not in the citizen's language`)
     assert.equal(await page.locator('main#main').count(), 1, `${name}: main#main`)
     assert.equal(await page.locator('h1').count(), 1, `${name}: one h1`)
     await mkdir(screenshots, { recursive: true })

@@ -1,0 +1,53 @@
+// The pages beside the way of a sign-in, and the first sign-in in English.
+import { after, before, describe, test } from 'node:test'
+import { addresses, Demo, removeVar, tempVar } from './lib/demo.mjs'
+import { Citizen, launch } from './lib/citizen.mjs'
+import { firstSignIn } from './lib/steps.mjs'
+
+const at = addresses()
+const open = {
+  hub: ['/', '/help', '/terms', '/privacy', '/accessibility'],
+  portal: ['/help'],
+  etax: ['/', '/number', '/help'],
+  agent: ['/'],
+}
+const signedInOnly = { hub: ['/account', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
+
+describe('pages', { timeout: 300_000 }, () => {
+  let browser, demo, varDir
+
+  before(async () => {
+    varDir = await tempVar()
+    demo = await new Demo(varDir).start()
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await demo?.stop()
+    await removeVar(varDir)
+  })
+
+  async function lookAt(who, sites) {
+    for (const [site, paths] of Object.entries(sites)) {
+      for (const path of paths) {
+        await who.open(at[site] + path)
+        await who.look(`${site}${path.replaceAll('/', '-')}`)
+      }
+    }
+  }
+
+  for (const locale of ['ja-JP', 'en-GB']) {
+    test(`that anybody may open, in ${locale}`, async () => {
+      const who = await Citizen.arrive(browser, { label: `pages-${locale.slice(0, 2)}`, locale })
+      await lookAt(who, open)
+      await who.leave()
+    })
+  }
+
+  test('of somebody signed in, from the first sign-in on in English', async () => {
+    const who = await Citizen.arrive(browser, { label: 'english', locale: 'en-GB' })
+    await firstSignIn(who, 'hanako')
+    await lookAt(who, signedInOnly)
+    await who.leave()
+  })
+})
