@@ -62,9 +62,13 @@ func New(ctx context.Context, c Config) (*Portal, error) {
 	if p.web, err = newWeb(look); err != nil {
 		return nil, err
 	}
+	key, ok := c.Credential.(*rp.Key)
+	if !ok {
+		return nil, errors.New("portal: Credential must be a key: profile fapi2 binds tokens to it")
+	}
 	p.party, err = rp.New(rp.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: c.Credential,
-		Scopes: []string{"offline_access", "links"}, HTTP: c.HTTP, Site: p.web, Store: store, Now: c.Now, Log: c.Log,
+		Bound: key, Scopes: []string{"offline_access", "links"}, HTTP: c.HTTP, Site: p.web, Store: store, Now: c.Now, Log: c.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -90,6 +90,7 @@ func newWorld(t *testing.T) *world {
 	w.service = httptest.NewServer(nil)
 	t.Cleanup(w.service.Close)
 	w.hub.Set(func(s *rptest.Settings) {
+		s.DPoP = true
 		s.Person = "taro"
 		s.Services = []map[string]any{
 			entryOf("bank", "見本銀行", "private", w.service.URL+"/bank/login?iss=x"),

@@ -34,16 +34,31 @@ func (p *Party) Call(ctx context.Context, s *Session, method, path string, in, o
 
 // CallWith is Call with a token from Refresh.
 func (p *Party) CallWith(ctx context.Context, access Secret, method, path string, in, out any) error {
-	header := http.Header{"Authorization": {"Bearer " + access.Reveal()}, "Accept": {"application/json"}}
 	var send []byte
 	if in != nil {
 		var err error
 		if send, err = json.Marshal(in); err != nil {
 			return fmt.Errorf("encode %s: %w", path, err)
 		}
-		header.Set("Content-Type", "application/json")
 	}
-	return p.exchange(ctx, method, strings.TrimSuffix(p.issuer, "/")+path, header, send, out)
+	return p.callAt(ctx, access.Reveal(), method, strings.TrimSuffix(p.issuer, "/")+path, send, out)
 }
 
-func isBearer(h http.Header) bool { return strings.HasPrefix(h.Get("Authorization"), "Bearer ") }
+// callAt calls a resource with an access token, and with the proof that it is ours if it is bound.
+func (p *Party) callAt(ctx context.Context, access, method, address string, send []byte, out any) error {
+	return p.proving(func() error {
+		header := http.Header{"Authorization": {p.scheme() + " " + access}, "Accept": {"application/json"}}
+		if send != nil {
+			header.Set("Content-Type", "application/json")
+		}
+		if err := p.addProof(header, method, address, access); err != nil {
+			return err
+		}
+		return p.exchange(ctx, method, address, header, send, out)
+	})
+}
+
+func carriesToken(h http.Header) bool {
+	scheme, _, _ := strings.Cut(h.Get("Authorization"), " ")
+	return scheme == "Bearer" || scheme == "DPoP"
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // exchange makes one request to the hub. Whatever goes wrong is an *Error: HubUnreachable if asking again later may help
-// (no answer, 5xx, 429), SignedOut for 401 with a bearer token, HubRefused otherwise.
+// (no answer, 5xx, 429), SignedOut for 401 with an access token, HubRefused otherwise.
 func (p *Party) exchange(ctx context.Context, method, address string, header http.Header, send []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(send))
 	if err != nil {
@@ -22,6 +22,7 @@ func (p *Party) exchange(ctx context.Context, method, address string, header htt
 	if err != nil {
 		return &Error{Reason: HubUnreachable, Err: err}
 	}
+	p.learn(resp.Header)
 	answer, err := io.ReadAll(resp.Body)
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return &Error{Reason: HubUnreachable, Err: err}
@@ -52,7 +53,7 @@ func refusal(resp *http.Response, req *http.Request, answer []byte) *Error {
 	switch {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
 		e.Reason = HubUnreachable
-	case resp.StatusCode == http.StatusUnauthorized && isBearer(req.Header):
+	case resp.StatusCode == http.StatusUnauthorized && carriesToken(req.Header):
 		e.Reason = SignedOut
 	}
 	return e

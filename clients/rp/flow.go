@@ -98,6 +98,9 @@ func (p *Party) authorization(ctx context.Context, hub *provider, f flow, state,
 		oauth2.S256ChallengeOption(f.Verifier),
 		oauth2.SetAuthURLParam("nonce", f.Nonce), oauth2.SetAuthURLParam("ui_locales", lang),
 	}
+	if p.bound != nil {
+		options = append(options, oauth2.SetAuthURLParam("dpop_jkt", p.bound.thumb))
+	}
 	if f.Quiet {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "none"))
 	}

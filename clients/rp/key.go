@@ -31,6 +31,8 @@ const (
 // Key is a relying party's own signing key, with which it proves to the hub who it is (private_key_jwt).
 type Key struct {
 	signer jose.Signer
+	proofs jose.Signer // for DPoP: type dpop+jwt, the public key in the header
+	thumb  string      // RFC 7638, what tokens are bound to
 	jwks   []byte
 }
 
@@ -67,7 +69,12 @@ func newKey(private *ecdsa.PrivateKey) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{signer: signer, jwks: jwks}, nil
+	proofs, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: private},
+		(&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt"))
+	if err != nil {
+		return nil, err
+	}
+	return &Key{signer: signer, proofs: proofs, thumb: public.KeyID, jwks: jwks}, nil
 }
 
 // JWKS is the public half, for the hub.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -34,6 +35,7 @@ type Config struct {
 	Credential Credential
 	Scopes     []string     // besides openid
 	SigningAlg string       // of ID tokens; empty means ES256
+	Bound      *Key         // tokens are bound to this key (DPoP, RFC 9449); nil: bearer tokens
 	HTTP       *http.Client // to reach the hub with; nil means the default. Timeout and redirects are set here
 	Site       *web.Site
 	Store      ephemeral.Store // sessions and logins in progress
@@ -47,6 +49,8 @@ type Config struct {
 type Party struct {
 	issuer, base, clientID, alg string
 	credential                  Credential
+	bound                       *Key
+	nonce                       atomic.Value // string: the newest DPoP nonce of the hub
 	scopes                      []string
 	http                        *http.Client
 	site                        *web.Site
@@ -82,7 +86,7 @@ func New(c Config) (*Party, error) {
 		c.Life = 12 * time.Hour
 	}
 	return &Party{
-		issuer: c.Issuer, base: c.BaseURL, clientID: c.ClientID, alg: c.SigningAlg, credential: c.Credential,
+		issuer: c.Issuer, base: c.BaseURL, clientID: c.ClientID, alg: c.SigningAlg, credential: c.Credential, bound: c.Bound,
 		scopes: append([]string{"openid"}, c.Scopes...), http: hubClient(c.HTTP), site: c.Site, store: c.Store,
 		now: c.Now, log: c.Log, idle: c.Idle, life: c.Life,
 	}, nil
@@ -93,10 +97,15 @@ func (p *Party) Issuer() string { return p.issuer }
 
 // post sends an authenticated form to an endpoint of the hub and decodes the JSON answer into out, unless out is nil.
 func (p *Party) post(ctx context.Context, endpoint string, form url.Values, out any) error {
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	err := p.credential.prove(form, header, proof{client: p.clientID, issuer: p.issuer, at: p.now()})
-	if err != nil {
-		return fmt.Errorf("client authentication: %w", err)
-	}
-	return p.exchange(ctx, http.MethodPost, endpoint, header, []byte(form.Encode()), out)
+	return p.proving(func() error {
+		header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+		err := p.credential.prove(form, header, proof{client: p.clientID, issuer: p.issuer, at: p.now()})
+		if err != nil {
+			return fmt.Errorf("client authentication: %w", err)
+		}
+		if err := p.addProof(header, http.MethodPost, endpoint, ""); err != nil {
+			return err
+		}
+		return p.exchange(ctx, http.MethodPost, endpoint, header, []byte(form.Encode()), out)
+	})
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
@@ -50,8 +48,8 @@ func (p *Party) redeem(ctx context.Context, hub *provider, form url.Values) (tok
 	if err := p.post(ctx, hub.Token, form, &a); err != nil {
 		return a, err
 	}
-	if a.Access == "" || !strings.EqualFold(a.Type, "Bearer") {
-		return a, &Error{Reason: HubRefused, Detail: "no bearer token in the answer"}
+	if a.Access == "" || !strings.EqualFold(a.Type, p.scheme()) { // a bound token must not come back as one that anybody can use
+		return a, &Error{Reason: HubRefused, Detail: "no " + p.scheme() + " token in the answer"}
 	}
 	return a, nil
 }
@@ -167,8 +165,4 @@ func (s *Session) tokens() tokens {
 		return tokens{}
 	}
 	return s.rec.Tokens
-}
-
-func staticToken(access string) oauth2.TokenSource {
-	return oauth2.StaticTokenSource(&oauth2.Token{AccessToken: access})
 }

@@ -45,6 +45,7 @@ type Settings struct {
 	Response   func(v url.Values)              // alters the authorization response
 	AccessLife time.Duration                   // zero: five minutes
 	NoPAR      bool                            // not offered
+	DPoP       bool                            // tokens are bound, and proofs need the nonce
 	Down       bool                            // every answer is 503
 	APIDown    bool                            // the API's answers are
 	APIRefuses bool                            // the API takes no token for good

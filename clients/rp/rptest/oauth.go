@@ -119,6 +119,9 @@ func (h *Hub) token(w http.ResponseWriter, r *http.Request) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.DPoP && !h.proved(w, r, "") {
+		return
+	}
 	var g grant
 	switch f := r.PostForm; f.Get("grant_type") {
 	case "authorization_code":
@@ -175,8 +178,12 @@ func (h *Hub) issue(g grant) map[string]any {
 	if h.Token != nil {
 		compact = h.Token(compact)
 	}
+	typ := "bearer"
+	if h.DPoP {
+		typ = "DPoP"
+	}
 	return map[string]any{
-		"access_token": access, "token_type": "bearer", "expires_in": int(life / time.Second),
+		"access_token": access, "token_type": typ, "expires_in": int(life / time.Second),
 		"refresh_token": refresh, "id_token": compact,
 	}
 }
@@ -197,7 +204,14 @@ func (h *Hub) revoke(w http.ResponseWriter, r *http.Request) {
 
 // bearer returns the live grant behind a request's token. The caller holds the lock.
 func (h *Hub) bearer(r *http.Request) *grant {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme := "Bearer "
+	if h.DPoP {
+		scheme = "DPoP "
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), scheme)
+	if h.DPoP && !h.proved(nil, r, token) {
+		return nil
+	}
 	g := h.access[token]
 	if !ok || g == nil || *g.dead || !h.now().Before(g.expires) {
 		return nil
