@@ -1,7 +1,7 @@
 // Package federation knows who is whom where: under which name each service
 // knows a person, and which services a person has connected.
 //
-// Two things live here, both promises and therefore SQL:
+// Three things live here, all promises and therefore SQL:
 //
 //   - Subjects: a person is an AccountID inside the hub and a different,
 //     random, stored name in every sector (OpenID Connect Core §8.1). Nothing
@@ -10,6 +10,9 @@
 //   - Links: the connection between a person and a service, visible on both
 //     sides. Every change is a row of history and an entry of the audit log,
 //     written in the transaction that makes the change.
+//   - Deliveries: what each service is told when a person signs out (OpenID
+//     Connect Back-Channel Logout 1.0), tried again until it answers, and kept
+//     as a receipt that the person can read.
 //
 // The life of a link:
 //

@@ -1,0 +1,151 @@
+package federation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// DeliveriesDeps is what NewDeliveries needs. Every field is required.
+type DeliveriesDeps struct {
+	Issuer   string
+	DB       *sqldb.DB
+	Clients  *clients.Registry
+	Subjects *Subjects
+	Audit    *audit.Log
+	// Sign makes a compact JWS with the hub's key of an algorithm.
+	Sign func(alg keys.Alg, typ string, claims any) (string, error)
+	// Post sends a form to an address that a client chose. It must refuse what is not public, follow no redirect, and give up
+	// within leaseLife.
+	Post func(ctx context.Context, address string, form url.Values) (status int, err error)
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Deliveries is the outbox of sign-outs and the register of their receipts.
+type Deliveries struct {
+	d    DeliveriesDeps
+	wake chan struct{}
+
+	mu    sync.Mutex
+	lanes map[clients.ID]*lane
+}
+
+// NewDeliveries returns the outbox, or an error naming the missing part. Open must have migrated the tables. It delivers
+// nothing: see Run.
+func NewDeliveries(d DeliveriesDeps) (*Deliveries, error) {
+	for name, missing := range map[string]bool{
+		"Issuer": d.Issuer == "", "DB": d.DB == nil, "Clients": d.Clients == nil, "Subjects": d.Subjects == nil, "Audit": d.Audit == nil,
+		"Sign": d.Sign == nil, "Post": d.Post == nil, "Now": d.Now == nil, "Log": d.Log == nil,
+	} {
+		if missing {
+			return nil, fmt.Errorf("federation: DeliveriesDeps needs %s", name)
+		}
+	}
+	return &Deliveries{d: d, wake: make(chan struct{}, 1), lanes: make(map[clients.ID]*lane)}, nil
+}
+
+// Enqueue promises to tell the services of the notices, and returns the name of the batch; without notices there is no batch and
+// the name is empty. It joins the transaction in ctx: what ends the session and the promise to tell of it stand or fall together.
+// A service that registered no address gets a receipt that says so.
+func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices []Notice) (batch string, err error) {
+	if len(notices) == 0 {
+		return "", nil
+	}
+	batch = rand.Text()
+	now := o.d.Now()
+	err = o.d.DB.Tx(ctx, func(ctx context.Context) error {
+		for _, n := range notices {
+			r := Delivery{
+				ID: rand.Text(), Account: n.Account, Client: n.Client, Session: n.Session, Reason: reason, State: Pending,
+				Created: now, sid: n.SID, next: now,
+			}
+			if err := o.address(ctx, &r); err != nil {
+				return err
+			}
+			if err := insertDelivery(ctx, o.d.DB, batch, r); err != nil {
+				return fmt.Errorf("store logout delivery: %w", err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	o.nudge()
+	return batch, nil
+}
+
+// address fills in whom the client knows the person as, or that it cannot be told.
+func (o *Deliveries) address(ctx context.Context, r *Delivery) error {
+	c, err := o.client(ctx, r.Client)
+	if err != nil {
+		return err
+	}
+	if c == nil || c.BackchannelLogoutURI() == "" || r.sid == "" && c.BackchannelLogoutSessionRequired() {
+		r.State, r.Done = Unsupported, r.Created
+		return nil
+	}
+	r.sub, err = o.d.Subjects.For(ctx, r.Account, c.Sector())
+	return err
+}
+
+// client returns nil for one that is not registered. One that is suspended may ask for nothing, but is still told.
+func (o *Deliveries) client(ctx context.Context, id clients.ID) (*clients.Client, error) {
+	c, err := o.d.Clients.Get(ctx, id)
+	switch {
+	case errors.Is(err, clients.ErrUnknown):
+		return nil, nil
+	case errors.Is(err, clients.ErrSuspended), err == nil:
+		return c, nil
+	}
+	return nil, fmt.Errorf("read client: %w", err)
+}
+
+// maxReceipts bounds one answer.
+const maxReceipts = 100
+
+// List returns a person's latest receipts, newest first.
+func (o *Deliveries) List(ctx context.Context, account AccountID) ([]Delivery, error) {
+	return listDeliveries(ctx, o.d.DB, `account = $1 ORDER BY created_at DESC, id LIMIT $2`, string(account), maxReceipts)
+}
+
+// maxBatch is far above what a person can enter in all their sessions, and keeps the statement bounded.
+const maxBatch = 5000
+
+// Batch returns the receipts of one sign-out in the order of clients. Services that answer at once have a moment to do so: while
+// one is pending, Batch waits up to patience.
+func (o *Deliveries) Batch(ctx context.Context, batch string, patience time.Duration) ([]Delivery, error) {
+	const step = 100 * time.Millisecond
+	for {
+		all, err := listDeliveries(ctx, o.d.DB, `batch = $1 ORDER BY client, id LIMIT $2`, batch, maxBatch)
+		if err != nil || patience <= 0 || !anyPending(all) {
+			return all, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(step, patience)):
+			patience -= step
+		}
+	}
+}
+
+func anyPending(all []Delivery) bool {
+	for _, r := range all {
+		if r.State == Pending {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,54 @@
+package federation
+
+import (
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+)
+
+// Notice is one service to be told that a person signed out.
+type Notice struct {
+	Account AccountID
+	Client  clients.ID
+	Session string // the hub's session that ended; empty: all of the person's
+	SID     string // the name the client knows that session by; empty: all of the person's at that client
+}
+
+// LogoutReason is why services are told, from a closed set.
+type LogoutReason string
+
+// The reasons.
+const (
+	LogoutSession     LogoutReason = "session"      // the person signed out in one browser
+	LogoutEverywhere  LogoutReason = "everywhere"   // and here on all devices
+	LogoutService     LogoutReason = "service"      // of this one service only
+	LogoutOtherPerson LogoutReason = "other_person" // somebody else signed in in the same browser
+	LogoutLinkEnded   LogoutReason = "link_ended"   // the person cut the link
+)
+
+// DeliveryState is what became of a notice.
+type DeliveryState string
+
+// The states. A delivery begins as Pending or Unsupported, and Pending becomes any of the others.
+const (
+	Pending     DeliveryState = "pending"     // the service has not answered yet
+	Confirmed   DeliveryState = "confirmed"   // the service said that it ended its sessions
+	Failed      DeliveryState = "failed"      // the service did not say so for a whole day
+	Unsupported DeliveryState = "unsupported" // the service cannot be told
+)
+
+// Delivery is the receipt of one notice.
+type Delivery struct {
+	ID      string
+	Account AccountID
+	Client  clients.ID
+	Session string
+	Reason  LogoutReason
+	State   DeliveryState
+	Tries   int
+	Created time.Time
+	Done    time.Time // zero while Pending
+
+	sub, sid string
+	next     time.Time
+}
