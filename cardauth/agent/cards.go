@@ -88,7 +88,7 @@ func (cs *cards) use(ctx context.Context, name string, f func(context.Context, *
 		return err
 	}
 	if err := l.acquire(ctx); err != nil {
-		return &Error{Reason: CardMissing, Detail: "the card is in use", Err: err}
+		return &Error{Reason: ReaderBusy, Detail: "another login has the card", Err: err}
 	}
 	defer l.release()
 	reader, release, err := cs.reader.Connect(ctx, name)

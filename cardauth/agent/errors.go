@@ -25,6 +25,8 @@ const (
 	ReturnRefused           // the hub's answer leads somewhere else than to the hub
 	PageSpent               // the page was used before, or is too old
 	ReaderMissing           // no card reader is connected
+	ServiceMissing          // the system's service for card readers does not run
+	ReaderBusy              // another program has the card and does not let go
 	CardMissing             // the card that was chosen is not there, or there is none at all
 	ForeignHost             // asked for under a name that is not ours
 	Embedded                // asked for as a part of another page, or ahead of time
@@ -58,6 +60,10 @@ func (r Reason) String() string {
 		return "page_spent"
 	case ReaderMissing:
 		return "reader_missing"
+	case ServiceMissing:
+		return "reader_service"
+	case ReaderBusy:
+		return "reader_busy"
 	case CardMissing:
 		return "card_missing"
 	case ForeignHost:

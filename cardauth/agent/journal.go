@@ -82,7 +82,7 @@ func (j *journal) failure(ctx context.Context, req *request, err error) error {
 			return j.writeStranger(ctx, e)
 		case ReturnRefused:
 			e.Kind = kindReturnRefused
-		case ReaderMissing, CardMissing:
+		case ReaderMissing, ServiceMissing, ReaderBusy, CardMissing:
 			e.Kind = kindCardFailed
 		case RequestMalformed, ChallengeExpired, ClockWrong, HubUnreachable, HubRefused, PageSpent, ForeignHost, Embedded,
 			Cancelled, NotFound, Internal:

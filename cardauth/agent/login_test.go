@@ -191,6 +191,8 @@ func TestCardProblems(t *testing.T) {
 		status int
 	}{
 		{"no reader", func(b *box) { b.err = &Error{Reason: ReaderMissing} }, "reader_missing", http.StatusServiceUnavailable},
+		{"no service", func(b *box) { b.err = &Error{Reason: ServiceMissing} }, "reader_service", http.StatusServiceUnavailable},
+		{"in use", func(b *box) { b.err = &Error{Reason: ReaderBusy} }, "reader_busy", http.StatusServiceUnavailable},
 		{"no card", func(b *box) { b.choices = nil }, "card_missing", http.StatusServiceUnavailable},
 		{"pulled out", func(b *box) { b.cards["own"].Pull() }, "card_removed", http.StatusUnprocessableEntity},
 	} {

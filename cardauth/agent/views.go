@@ -16,7 +16,7 @@ import (
 // startView is the data of start.html.
 type startView struct {
 	Cards  []string // labels
-	Reader bool     // a reader is there
+	Reader string   // message about the reader
 	Hubs   []string
 }
 
@@ -63,10 +63,13 @@ type ask struct {
 }
 
 func (a *Agent) getStart(c echo.Context) error {
-	v := startView{Reader: true}
+	v := startView{Reader: "start.reader.ok"}
 	choices, err := a.cards.reader.Cards(c.Request().Context())
 	if err != nil {
-		v.Reader = false
+		v.Reader = "start.reader.missing"
+		if Word(err) == ServiceMissing.String() {
+			v.Reader = "start.reader.service"
+		}
 	}
 	for _, choice := range choices {
 		v.Cards = append(v.Cards, a.label(c.Request(), choice))

@@ -112,7 +112,7 @@ func exitCode(err error) int {
 		switch own.Reason {
 		case agent.IssuerUntrusted, agent.AddressMalformed, agent.ChallengeForged, agent.ChallengeExpired, agent.ClockWrong:
 			return exitNotAsked
-		case agent.ReaderMissing, agent.CardMissing:
+		case agent.ReaderMissing, agent.ServiceMissing, agent.ReaderBusy, agent.CardMissing:
 			return exitCard
 		case agent.HubRefused, agent.ReturnRefused:
 			return exitHub

@@ -1,0 +1,7 @@
+package pcsc
+
+// Slot is a reader as it was when it was looked at.
+type Slot struct {
+	Reader string // the name PC/SC gives it
+	Card   bool   // something is in it
+}
