@@ -39,8 +39,9 @@ type APIDeps struct {
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 	// OnEnd withdraws the consent the person gave the client, and with it every
 	// grant. It runs in the transaction that ends the link, so that neither is
-	// ever seen without the other, and must therefore keep to the database.
-	OnEnd func(ctx context.Context, account AccountID, client clients.ID) error
+	// ever seen without the other, and must therefore keep to the database. The
+	// other side than by has to be told.
+	OnEnd func(ctx context.Context, account AccountID, client clients.ID, by Actor) error
 }
 
 // API serves the portal's and the services' side of links.
@@ -84,7 +85,7 @@ func (a *API) as(scope string, h func(echo.Context, Caller) error) echo.HandlerF
 // caller that hangs up does not cut it in half.
 func (a *API) end(ctx context.Context, account AccountID, client clients.ID, by Actor, why Why) error {
 	return a.d.Links.db.Tx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		if err := a.d.OnEnd(ctx, account, client); err != nil {
+		if err := a.d.OnEnd(ctx, account, client, by); err != nil {
 			return fmt.Errorf("withdraw access of %s: %w", client, err)
 		}
 		_, err := a.d.Links.End(ctx, account, client, by, why)

@@ -69,7 +69,7 @@ func newWorld(t *testing.T, db *sqldb.DB) *world {
 			}
 			rw.WriteHeader(http.StatusInternalServerError)
 		},
-		OnEnd: func(_ context.Context, account AccountID, client clients.ID) error {
+		OnEnd: func(_ context.Context, account AccountID, client clients.ID, _ Actor) error {
 			w.ended = append(w.ended, string(account)+" "+string(client))
 			return w.fail
 		},

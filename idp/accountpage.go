@@ -1,12 +1,14 @@
 package idp
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
@@ -102,29 +104,46 @@ func (p *Provider) postSignOutEverywhere(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	batch := ""
 	if s != nil {
-		if err := p.endEverything(c, s); err != nil {
+		if batch, err = p.endEverything(c, s); err != nil {
 			return err
 		}
 	}
-	return c.Redirect(http.StatusSeeOther, "/signed-out?everywhere=1")
-}
-
-// endEverything: the one row decides. The deletions after it only save the stores the wait for expiry.
-func (p *Provider) endEverything(c echo.Context, s *session) error {
-	ctx := c.Request().Context()
-	if err := p.accounts.endAll(ctx, s.Account); err != nil {
-		return fmt.Errorf("end everything: %w", err)
-	}
-	p.site.ClearCookie(c.Response(), cookieSession, "/")
-	all, err := p.sessions.of(ctx, s.Account)
+	to, err := p.signedOutPage(c, batch, true)
 	if err != nil {
 		return err
 	}
-	for _, n := range all {
-		if err := p.sessions.end(ctx, n); err != nil {
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// endEverything: the one row decides, and the promise to tell the services is made with it. The deletions after it only save the
+// stores the wait for expiry.
+func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err error) {
+	ctx := context.WithoutCancel(c.Request().Context())
+	all, err := p.sessions.of(ctx, s.Account)
+	if err != nil {
+		return "", err
+	}
+	notices, err := p.noticesEverywhere(ctx, all)
+	if err != nil {
+		return "", err
+	}
+	err = p.db.Tx(ctx, func(ctx context.Context) error {
+		if err := p.accounts.endAll(ctx, s.Account); err != nil {
 			return err
 		}
+		batch, err = p.deliveries.Enqueue(ctx, federation.LogoutEverywhere, notices)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("end everything: %w", err)
 	}
-	return p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
+	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	for _, n := range all {
+		if _, err := p.sessions.end(ctx, n); err != nil {
+			return "", err
+		}
+	}
+	return batch, p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
 }

@@ -1,11 +1,13 @@
 package idp
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
@@ -82,21 +84,15 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 		return err
 	}
 	s.Device = deviceOf(c.Request().UserAgent())
+	if old != nil && old.Account == s.Account { // the same person again: services entered before stay in the session
+		s.Clients = old.inherited()
+	}
 	cookie, err := p.sessions.open(ctx, s)
 	if err != nil {
 		return err
 	}
-	if old != nil {
-		if old.Account == s.Account { // the same person again: services entered before stay in the session
-			for _, cl := range old.Clients {
-				if err := p.sessions.touch(ctx, s, cl.ID); err != nil {
-					return err
-				}
-			}
-		}
-		if err := p.sessions.end(ctx, old); err != nil {
-			return err
-		}
+	if err := p.replace(ctx, old, s); err != nil {
+		return err
 	}
 	tx.SID = s.ID
 	if err := tx.move(Authenticated); err != nil {
@@ -109,6 +105,19 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
 	return p.record(ctx, audit.Event{Kind: eventLogin, Account: string(s.Account), Client: tx.clientID(), Session: s.ID,
 		Facts: map[string]string{"acr": s.ACR, "revocation": s.Source}})
+}
+
+// replace ends the session that another took the place of. If that is another person's, the services of the one before are told.
+func (p *Provider) replace(ctx context.Context, old, by *session) error {
+	if old == nil {
+		return nil
+	}
+	if old.Account != by.Account {
+		_, err := p.farewell(ctx, old, federation.LogoutOtherPerson)
+		return err
+	}
+	_, err := p.sessions.end(ctx, old)
+	return err
 }
 
 // sessionOf makes the session that a proof deserves.

@@ -38,6 +38,8 @@ type metadata struct {
 	RequestParameter     bool     `json:"request_parameter_supported"`
 	RequestURIParameter  bool     `json:"request_uri_parameter_supported"`
 	IssInResponse        bool     `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogout    bool     `json:"backchannel_logout_supported"`         // Back-Channel Logout §2.1
+	BackchannelSession   bool     `json:"backchannel_logout_session_supported"` // logout tokens carry sid
 	Locales              []string `json:"ui_locales_supported"`
 	ServiceDocumentation string   `json:"service_documentation"`
 	OPPolicy             string   `json:"op_policy_uri"`
@@ -61,7 +63,7 @@ func newDiscovery(issuer string) (document, error) {
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
 		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
-		IssInResponse: true, Locales: []string{"ja", "en"},
+		IssInResponse: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
 	d := sha256.Sum256(b)

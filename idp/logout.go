@@ -1,16 +1,19 @@
 package idp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -119,13 +122,14 @@ func (p *Provider) getEndSessionConfirm(c echo.Context) error {
 		return err
 	}
 	if s == nil {
-		return p.signedOut(c, req)
+		return p.signedOut(c, req, "")
 	}
 	if req.SID != "" && sameDigest(req.SID, p.clientSID(s.ID, string(req.Client))) {
-		if err := p.endSession(c, s); err != nil {
+		batch, err := p.endSession(c, s)
+		if err != nil {
 			return err
 		}
-		return p.signedOut(c, req)
+		return p.signedOut(c, req, batch)
 	}
 	var client *clients.Client
 	if req.Client != "" {
@@ -151,15 +155,21 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	batch := ""
 	switch c.FormValue("scope") {
 	case "all":
 		if s != nil {
-			if err := p.endSession(c, s); err != nil {
+			if batch, err = p.endSession(c, s); err != nil {
 				return err
 			}
 		}
 	case "service":
 		if s != nil && req.Client != "" {
+			one := *s
+			one.Clients = slices.DeleteFunc(slices.Clone(s.Clients), func(cl sessionClient) bool { return cl.ID != req.Client })
+			if batch, err = p.deliveries.Enqueue(ctx, federation.LogoutService, p.notices(&one)); err != nil {
+				return err
+			}
 			if err := p.sessions.leave(ctx, s.ID, req.Client); err != nil {
 				return err
 			}
@@ -170,30 +180,42 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 	default:
 		return &Error{Reason: BadRequest, Detail: "scope is neither all nor service"}
 	}
-	return p.signedOut(c, req)
+	return p.signedOut(c, req, batch)
 }
 
-// endSession signs this browser out. Tokens that hang on the session die with it; other devices stay signed in.
-func (p *Provider) endSession(c echo.Context, s *session) error {
-	ctx := c.Request().Context()
+// endSession signs this browser out and names the batch in which its services are told. Tokens that hang on the session die with it;
+// other devices stay signed in. A browser that hangs up does not cut it in half.
+func (p *Provider) endSession(c echo.Context, s *session) (batch string, err error) {
+	ctx := context.WithoutCancel(c.Request().Context())
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
-	if err := p.sessions.end(ctx, s); err != nil {
-		return err
+	if batch, err = p.farewell(ctx, s, federation.LogoutSession); err != nil {
+		return "", err
 	}
-	return p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Session: s.ID})
+	return batch, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Session: s.ID})
 }
 
 // signedOut returns to the service if it registered where, and otherwise says that it is done.
-func (p *Provider) signedOut(c echo.Context, req logoutRequest) error {
+func (p *Provider) signedOut(c echo.Context, req logoutRequest, batch string) error {
 	if req.Return != "" {
 		return c.Redirect(http.StatusSeeOther, req.Return)
 	}
-	return c.Redirect(http.StatusSeeOther, "/signed-out")
+	to, err := p.signedOutPage(c, batch, false)
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, to)
 }
 
+// getSignedOut also says which services confirmed. Reading the page again shows what has come in since.
 func (p *Provider) getSignedOut(c echo.Context) error {
-	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Everywhere: c.QueryParam("everywhere") == "1"},
-	})
+	all, err := p.receipts(c, c.QueryParam("request"))
+	if err != nil {
+		return err
+	}
+	v := SignedOutView{Everywhere: c.QueryParam("everywhere") == "1", Receipts: all}
+	if slices.ContainsFunc(all, func(r ReceiptView) bool { return r.State == string(federation.Pending) }) {
+		v.Again = c.Request().URL.RequestURI()
+	}
+	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "signed-out", Title: "signed_out.title", Data: v})
 	return nil
 }

@@ -45,6 +45,10 @@ func pageSamples() map[string]pageSample {
 		"end session of no service": {web.Page{Name: "end-session", Title: "end_session.title", Data: EndSessionView{Token: "t2"}}, []string{`id="logout-confirm"`, `id="logout-cancel"`}},
 		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Return: "http://localhost:8402/", Service: service}}, []string{`href="http://localhost:8402/"`}},
 		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Everywhere: true}}, []string{`href="/"`}},
+		"signed out with receipts": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{
+			Again: "/signed-out?request=r1", Receipts: []ReceiptView{
+				{"etax", "見本e-Tax", "confirmed"}, {"bank", evil.Name, "pending"}, {"shop", "店", "failed"}, {"old", "古い店", "unsupported"}},
+		}}, []string{`href="/signed-out?request=r1"`, `data-service="etax" data-state="confirmed"`, "伝えています（まだ返事がありません）", "応答がありませんでした"}},
 		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: ConsentView{
 			Tx: "t1", Service: service, More: true, Offline: true, Items: []ConsentItem{
 				{Scope: "openid", Label: "scope.openid"}, {Scope: "links", Label: "scope.links", Purpose: evil.Name}, {Scope: "link", Label: "scope.link", Added: true}},

@@ -32,6 +32,7 @@ type Deps struct {
 	Cards      *cardauth.Verifier
 	Subjects   *federation.Subjects
 	Links      *federation.Links
+	Deliveries *federation.Deliveries
 	DB         *sqldb.DB
 	Transient  ephemeral.Store
 	Audit      *audit.Log
@@ -56,6 +57,7 @@ type Provider struct {
 	cards      *cardauth.Verifier
 	subjects   *federation.Subjects
 	links      *federation.Links
+	deliveries *federation.Deliveries
 	db         *sqldb.DB
 	store      ephemeral.Store
 	audit      *audit.Log
@@ -82,7 +84,8 @@ func New(d Deps) (*Provider, error) {
 	for name, missing := range map[string]bool{
 		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Clients": d.Clients == nil,
 		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
-		"DB": d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
+		"Deliveries": d.Deliveries == nil,
+		"DB":         d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("idp: %s is missing", name)
@@ -93,7 +96,7 @@ func New(d Deps) (*Provider, error) {
 	}
 	p := &Provider{
 		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, keys: d.Keys, digest: d.Digest,
-		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, db: d.DB,
+		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate,
 		accounts:     accounts{db: d.DB, now: d.Now},

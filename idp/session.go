@@ -47,10 +47,29 @@ type session struct {
 type sessionClient struct {
 	ID    clients.ID `json:"i"`
 	Since int64      `json:"t"`
+	// Was is the session in which it was entered, if that was an earlier one of the same person and browser: the service knows
+	// that one's name.
+	Was string `json:"w,omitempty"`
+}
+
+// inherited returns the services of a session for the one that takes its place.
+func (s *session) inherited() []sessionClient {
+	out := slices.Clone(s.Clients)
+	for i := range out {
+		if out[i].Was == "" {
+			out[i].Was = s.ID
+		}
+	}
+	return out
 }
 
 func (s *session) has(id clients.ID) bool {
 	return slices.ContainsFunc(s.Clients, func(c sessionClient) bool { return c.ID == id })
+}
+
+// entered says whether a service was entered in this very session.
+func (s *session) entered(id clients.ID) bool {
+	return slices.ContainsFunc(s.Clients, func(c sessionClient) bool { return c.ID == id && c.Was == "" })
 }
 
 // sessions keeps sessions, and for each person the list of them, in the ephemeral store.
@@ -120,12 +139,13 @@ func (s sessions) byCookie(ctx context.Context, cookie string) (*session, error)
 // and is tried again: a service's tokens live as long as the session names it.
 func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) error {
 	for range 8 {
-		isNew := entered != "" && !n.has(entered)
+		isNew := entered != "" && !n.entered(entered)
 		now := s.now()
 		if !isNew && now.Sub(time.Unix(n.Last, 0)) < sessionTouch {
 			return nil
 		}
 		if isNew {
+			n.Clients = slices.DeleteFunc(n.Clients, func(c sessionClient) bool { return c.ID == entered })
 			if len(n.Clients) >= maxSessionClients {
 				n.Clients = n.Clients[1:]
 			}
@@ -182,12 +202,19 @@ func (s sessions) leave(ctx context.Context, id string, client clients.ID) error
 	return fmt.Errorf("session %s: %w", id, ephemeral.ErrConflict)
 }
 
-// end removes a session.
-func (s sessions) end(ctx context.Context, n *session) error {
-	if err := s.store.Delete(ctx, sessionKey(n.ID)); err != nil {
-		return fmt.Errorf("delete session: %w", err)
+// end removes a session and returns it as it was at its end, or nil if it was gone already.
+func (s sessions) end(ctx context.Context, n *session) (last *session, err error) {
+	b, err := s.store.Take(ctx, sessionKey(n.ID))
+	switch {
+	case err == nil:
+		last = &session{ID: n.ID}
+		if err := json.Unmarshal(b, last); err != nil {
+			return nil, fmt.Errorf("decode session: %w", err)
+		}
+	case !errors.Is(err, ephemeral.ErrNotFound):
+		return nil, fmt.Errorf("end session: %w", err)
 	}
-	return s.list(ctx, n.Account, func(ids []string) []string {
+	return last, s.list(ctx, n.Account, func(ids []string) []string {
 		return slices.DeleteFunc(ids, func(id string) bool { return id == n.ID })
 	})
 }

@@ -104,6 +104,14 @@ type SignedOutView struct {
 	Everywhere bool
 	Return     string
 	Service    ServiceView
+	Receipts   []ReceiptView
+	Again      string // reads the page once more; empty: nothing more will come in
+}
+
+// ReceiptView is what became of telling one service that the citizen signed out.
+type ReceiptView struct {
+	Client, Name string
+	State        string // "pending", "confirmed", "failed" or "unsupported"
 }
 
 // hostOf returns the host of an address that has been parsed before.

@@ -31,7 +31,7 @@ type Config struct {
 	Anchors   *cardauth.Anchors
 	// Revocation says whether a certificate is still good.
 	Revocation *cardauth.Revocation
-	Fetch      *clients.Fetcher // for clients that publish their keys at an address
+	Fetch      *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
 	Now        func() time.Time
 	Log        *slog.Logger
 	Sample     bool
@@ -45,6 +45,7 @@ type Hub struct {
 	Audit    *audit.Log
 	provider *idp.Provider
 	sweeper  *ephemeral.SQL
+	outbox   *federation.Deliveries
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -77,6 +78,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		return nil, fmt.Errorf("federation: %w", err)
 	}
 	h.Links = links
+	if h.outbox, err = newOutbox(c, h, subjects); err != nil {
+		return nil, err
+	}
 	site, err := idp.NewSite(strings.HasPrefix(c.Issuer, "https:"), c.Sample, c.Log)
 	if err != nil {
 		return nil, err
@@ -90,19 +94,35 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	})
 	h.provider, err = idp.New(idp.Deps{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Clients: h.Clients, Challenges: challenges,
-		Cards: verifier, Subjects: subjects, Links: links, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
+		Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample,
 	})
 	return h, err
 }
 
+func newOutbox(c Config, h *Hub, subjects *federation.Subjects) (*federation.Deliveries, error) {
+	fetch := c.Fetch
+	if fetch == nil {
+		var err error
+		if fetch, err = clients.NewFetcher(clients.FetcherConfig{Now: c.Now}); err != nil {
+			return nil, err
+		}
+	}
+	return federation.NewDeliveries(federation.DeliveriesDeps{
+		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Audit: h.Audit, Sign: h.Keys.Sign, Post: fetch.Post,
+		Now: c.Now, Log: c.Log,
+	})
+}
+
 // Handler serves the citizens' address.
 func (h *Hub) Handler() http.Handler { return h.provider.Handler() }
 
-// Run does what has to happen on its own, rotating keys and sweeping what has expired, until ctx ends.
+// Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, and sweeps up what has
+// expired.
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
+	g.Go(func() error { return h.outbox.Run(ctx) })
 	if h.sweeper != nil {
 		g.Go(func() error { return h.sweeper.Run(ctx) })
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/agent/drawer"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -32,6 +33,9 @@ type Options struct {
 	Now       func() time.Time
 	Clients   []map[string]any // further clients, in registration metadata
 	Log       io.Writer        // nil: discarded
+	// Reachable are services on this machine, host:port, that the hub may call. With any, the hub also does what has to happen on
+	// its own, such as telling them of sign-outs.
+	Reachable []string
 }
 
 // Hub is a running hub with everything around it.
@@ -90,9 +94,11 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	anchors, err := cardauth.ParseAnchors(cardauth.Test, pki.Auth().PEM())
 	must(t, err)
+	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: o.Now, Allow: o.Reachable})
+	must(t, err)
 	h.Hub, err = hub.New(ctx, hub.Config{
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
-		Revocation: revocation(t, authority.URL, o.Now), Now: o.Now, Log: log, Sample: true,
+		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Now: o.Now, Log: log, Sample: true,
 	})
 	must(t, err)
 	seed, err := json.Marshal(append(standardClients(), o.Clients...))
@@ -112,7 +118,23 @@ func Start(t testing.TB, o Options) *Hub {
 	app.Config.Handler = h.Agent.Handler()
 	app.Start()
 	t.Cleanup(app.Close)
+	if len(o.Reachable) > 0 {
+		run(t, h.Run)
+	}
 	return h
+}
+
+// run keeps f running until the test ends.
+func run(t testing.TB, f func(context.Context) error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("hub: %v", err)
+		}
+	})
 }
 
 func must(t testing.TB, err error) {

@@ -1,0 +1,151 @@
+package idp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+)
+
+const (
+	receiptLife = 24 * time.Hour // as long as a service is being told
+	// receiptPatience is how long the page waits for services that answer at once: long enough that most people see the end.
+	receiptPatience = time.Second
+)
+
+// notices asks for every service of a session to be told that it ended.
+func (p *Provider) notices(s *session) []federation.Notice {
+	out := make([]federation.Notice, 0, len(s.Clients))
+	for _, cl := range s.Clients {
+		sid := s.ID
+		if cl.Was != "" {
+			sid = cl.Was
+		}
+		out = append(out, federation.Notice{Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(sid, string(cl.ID))})
+	}
+	return out
+}
+
+// noticesEverywhere asks for every service of the sessions to be told once that all of the person's ended; a service that can only
+// end the session it is told of is told of each.
+func (p *Provider) noticesEverywhere(ctx context.Context, all []*session) ([]federation.Notice, error) {
+	var out []federation.Notice
+	for _, s := range all {
+		for _, n := range p.notices(s) {
+			c, err := p.clients.Get(ctx, n.Client)
+			if err != nil && !errors.Is(err, clients.ErrSuspended) && !errors.Is(err, clients.ErrUnknown) {
+				return nil, fmt.Errorf("read client: %w", err)
+			}
+			if c == nil || !c.BackchannelLogoutSessionRequired() {
+				n.Session, n.SID = "", ""
+			}
+			if !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out, nil
+}
+
+// farewell ends a session and promises to tell its services. The promise comes first: a crash in between repeats it, and loses
+// nothing. A service that was entered between our reading of the session and its end is told as well, in a batch of its own that no
+// page shows.
+func (p *Provider) farewell(ctx context.Context, s *session, reason federation.LogoutReason) (batch string, err error) {
+	if batch, err = p.deliveries.Enqueue(ctx, reason, p.notices(s)); err != nil {
+		return "", err
+	}
+	last, err := p.sessions.end(ctx, s)
+	if err != nil || last == nil {
+		return batch, err
+	}
+	last.Clients = slices.DeleteFunc(last.Clients, func(cl sessionClient) bool { return slices.Contains(s.Clients, cl) })
+	_, err = p.deliveries.Enqueue(ctx, reason, p.notices(last))
+	return batch, err
+}
+
+// receipt lets the browser that signed out see which services confirmed it, though it has no session any more.
+type receipt struct {
+	Browser string `json:"b"` // digest of its cookie
+}
+
+func receiptKey(batch string) string { return "receipt:1:" + batch }
+
+// signedOutPage is where a browser sees what became of a batch.
+func (p *Provider) signedOutPage(c echo.Context, batch string, everywhere bool) (string, error) {
+	q := url.Values{}
+	if everywhere {
+		q.Set("everywhere", "1")
+	}
+	if batch != "" {
+		b, err := json.Marshal(receipt{Browser: digest(p.browserProof(c))})
+		if err != nil {
+			return "", fmt.Errorf("encode receipt: %w", err)
+		}
+		if err := p.store.Create(c.Request().Context(), receiptKey(batch), b, receiptLife); err != nil {
+			return "", fmt.Errorf("store receipt: %w", err)
+		}
+		q.Set("request", batch)
+	}
+	if len(q) == 0 {
+		return "/signed-out", nil
+	}
+	return "/signed-out?" + q.Encode(), nil
+}
+
+// receipts returns what became of the batch, if this browser may know: nothing otherwise, because the page is of use without.
+func (p *Provider) receipts(c echo.Context, batch string) ([]ReceiptView, error) {
+	ctx := c.Request().Context()
+	if batch == "" || len(batch) > 64 {
+		return nil, nil
+	}
+	rec, err := p.store.Get(ctx, receiptKey(batch))
+	if errors.Is(err, ephemeral.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read receipt: %w", err)
+	}
+	var r receipt
+	if err := json.Unmarshal(rec.Value, &r); err != nil {
+		return nil, fmt.Errorf("decode receipt: %w", err)
+	}
+	proof, ok := p.site.Cookie(c.Request(), cookieBrowser)
+	if !ok || !sameDigest(r.Browser, digest(proof)) {
+		return nil, nil
+	}
+	all, err := p.deliveries.Batch(ctx, batch, receiptPatience)
+	if err != nil {
+		return nil, fmt.Errorf("read receipts: %w", err)
+	}
+	return p.receiptViews(c, all), nil
+}
+
+// receiptViews is one line for each service, about the delivery that went worst.
+func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) []ReceiptView {
+	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
+	order := []federation.DeliveryState{federation.Confirmed, federation.Pending, federation.Unsupported, federation.Failed}
+	var out []ReceiptView
+	at := map[clients.ID]int{}
+	for _, d := range all {
+		i, seen := at[d.Client]
+		if !seen {
+			name, _ := p.displayName(ctx, d.Client, lang)
+			at[d.Client] = len(out)
+			out = append(out, ReceiptView{Client: string(d.Client), Name: name, State: string(d.State)})
+			continue
+		}
+		if slices.Index(order, d.State) > slices.Index(order, federation.DeliveryState(out[i].State)) {
+			out[i].State = string(d.State)
+		}
+	}
+	return out
+}
