@@ -107,7 +107,7 @@ func isMachine(path string) bool {
 
 // writeOAuthError is RFC 6749 §5.2.
 func (p *Provider) writeOAuthError(w http.ResponseWriter, r *http.Request, e *oauthError) {
-	if e.basic || e.code == "invalid_client" {
+	if e.code == "invalid_client" { // RFC 6749 §5.2
 		w.Header().Set("WWW-Authenticate", `Basic realm="tsunagu", charset="UTF-8"`)
 	}
 	writeJSON(w, r, e.httpStatus(), map[string]string{"error": e.code, "error_description": e.description})

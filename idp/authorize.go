@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,17 @@ func (p *Provider) getAuthorize(c echo.Context) error {
 			return &redirected{req, o}
 		}
 		return err
+	}
+	// A form that another site posts comes without our cookies (SameSite=Lax): nothing can be said yet of who is signed in. The request
+	// is kept as a pushed one is, and the browser comes back for it by GET, with cookies.
+	if c.Request().Method == http.MethodPost {
+		uri := form.Get("request_uri")
+		if uri == "" {
+			if uri, err = p.keepRequest(ctx, req); err != nil {
+				return err
+			}
+		}
+		return c.Redirect(http.StatusSeeOther, "/authorize?"+url.Values{"client_id": {string(req.Client)}, "request_uri": {uri}}.Encode())
 	}
 	tx := &transaction{State: Received, Request: req, StartedAt: p.now().Unix()}
 	return p.advance(c, tx)
@@ -65,7 +77,7 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 	case StepRefuse:
 		return p.refuse(c, tx, codeOf(why))
 	case StepLogin, StepOpenFolder, StepConsent:
-		if err := p.park(c, tx, step); err != nil {
+		if err := p.park(c, tx, s, step); err != nil {
 			return err
 		}
 		return c.Redirect(http.StatusSeeOther, stepPath(step)+"?"+pageQuery(tx))
@@ -94,14 +106,17 @@ func stepPath(s Step) string {
 }
 
 // park stores the transaction before the browser leaves for a page.
-func (p *Provider) park(c echo.Context, tx *transaction, step Step) error {
+func (p *Provider) park(c echo.Context, tx *transaction, s *session, step Step) error {
 	if tx.ID == "" {
 		tx.Browser = digest(p.browserProof(c))
 	}
-	if step == StepConsent && tx.State != Authenticated {
-		if err := tx.move(Authenticated); err != nil {
-			return err
+	if step == StepConsent {
+		if tx.State != Authenticated {
+			if err := tx.move(Authenticated); err != nil {
+				return err
+			}
 		}
+		tx.Shown = s.ID
 	}
 	if tx.ID == "" {
 		return p.transactions.create(c.Request().Context(), tx)
@@ -113,8 +128,13 @@ func (p *Provider) park(c echo.Context, tx *transaction, step Step) error {
 func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (situation, consent, error) {
 	sit := situation{State: tx.State, Own: tx.Request == nil, HintAgree: true, Decided: tx.Decided}
 	var con consent
+	// Somebody else may have signed in in another tab. Who proved themselves here, or was shown the consent page, is who it is about.
+	if bound := cmp.Or(tx.SID, tx.Shown); s != nil && bound != "" && s.ID != bound {
+		s = nil
+	}
 	if s != nil {
-		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), ACR: s.ACR, Here: tx.SID == s.ID}
+		here := tx.SID == s.ID && tx.Login <= s.AuthTime
+		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), ACR: s.ACR, Here: here}
 	}
 	req := tx.Request
 	if req == nil {
@@ -167,14 +187,16 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		return err
 	}
 	// The session names the service before any token exists: tokens of a service that the session does not name are dead.
-	if err := p.sessions.touch(ctx, s, req.Client); err != nil {
+	if err := p.sessions.touch(ctx, s, req.Client); errors.Is(err, errSessionEnded) {
+		return p.advance(c, tx) // signed out in another window just now
+	} else if err != nil {
 		return err
 	}
 	now := p.now()
 	g := &grant{
 		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
 		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
-		Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
+		Session: s.Created, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
 	code, err := p.engine.issueCode(ctx, p.unit(client), req, g)
 	if errors.Is(err, ephemeral.ErrExists) {
@@ -187,10 +209,10 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		}
 		return err
 	}
-	if err := p.close(ctx, tx); err != nil {
+	if err := p.record(ctx, audit.Event{Kind: eventEntered, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
 		return err
 	}
-	if err := p.record(ctx, audit.Event{Kind: eventEntered, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
+	if err := p.close(ctx, tx); err != nil {
 		return err
 	}
 	p.sendBack(c.Response(), c.Request(), req, url.Values{"code": {code}})
@@ -235,10 +257,12 @@ func (p *Provider) repeated(ctx context.Context, tx *transaction) (string, error
 		return "", err
 	}
 	if err == nil && tx.ID != "" && g.Tx == tx.ID && !g.Code.Spent && g.Code.Exp > p.now().Unix() {
-		return p.codeFor(g.ID), nil
+		return p.codeFor(g.ID, g.Issued), nil
 	}
-	if err := p.recordStranger(ctx, audit.Event{Kind: eventPushedReplayed, Client: string(tx.Request.Client)}); err != nil {
-		return "", err
+	if tx.Request.Pushed && (tx.ID == "" || err != nil || g.Tx != tx.ID) {
+		if err := p.recordStranger(ctx, audit.Event{Kind: eventPushedReplayed, Client: string(tx.Request.Client)}); err != nil {
+			return "", err
+		}
 	}
 	return "", &Error{Reason: RequestExpired, Detail: "request completed before", Client: string(tx.Request.Client)}
 }

@@ -78,6 +78,13 @@ func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*
 			return nil, err
 		}
 	}
+	if _, err := p.client(ctx, g.Client); err != nil { // suspended since
+		var gone *Error
+		if errors.As(err, &gone) {
+			return nil, invalid
+		}
+		return nil, err
+	}
 	if ok, err := p.live(ctx, g); err != nil {
 		return nil, err
 	} else if !ok {

@@ -168,9 +168,13 @@ func (p *Provider) refuseReturn(ctx context.Context, reason Reason, kind audit.K
 	return &Error{Reason: reason, Detail: "login return"}
 }
 
-// proven goes on with a login whose card is good: into the owner's folder, or to opening one.
+// proven goes on with a login whose card is good: into the owner's folder, or to opening one. A second answer, to a challenge that the
+// citizen had issued twice, changes nothing.
 func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) error {
 	ctx := c.Request().Context()
+	if tx.State != Authenticating {
+		return p.advance(c, tx)
+	}
 	id, err := p.accounts.byCard(ctx, proof)
 	if errors.Is(err, errNoAccount) {
 		if err := tx.move(Proven); err != nil {

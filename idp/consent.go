@@ -81,18 +81,22 @@ func (p *Provider) postConsent(c echo.Context) error {
 	id := tx.Request.Client
 	switch c.FormValue("decision") {
 	case "allow":
-		if err := p.accounts.agree(ctx, s.Account, id, tx.Request.Scopes); err != nil {
-			return fmt.Errorf("store consent: %w", err)
-		}
-		if err := p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
-			Facts: map[string]string{"scopes": scopeText(tx.Request.Scopes)}}); err != nil {
-			return err
-		}
+		// The transaction first: of "share" and "do not share" pressed together one wins. A crash before the consent is stored asks
+		// again.
 		if err := tx.move(Consented); err != nil {
 			return err
 		}
 		tx.Decided = true
 		if err := p.transactions.save(ctx, tx); err != nil {
+			return err
+		}
+		if err := p.db.Tx(ctx, func(ctx context.Context) error {
+			if err := p.accounts.agree(ctx, s.Account, id, tx.Request.Scopes); err != nil {
+				return fmt.Errorf("store consent: %w", err)
+			}
+			return p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
+				Facts: map[string]string{"scopes": scopeText(tx.Request.Scopes)}})
+		}); err != nil {
 			return err
 		}
 		return p.advance(c, tx)

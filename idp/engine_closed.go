@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/token/jwt"
@@ -68,6 +69,8 @@ func (narrowing) HandleTokenEndpointRequest(ctx context.Context, r fosite.Access
 		return err
 	}
 	wanted := fosite.RemoveEmpty(splitScope(r.GetRequestForm().Get("scope")))
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
 	if len(wanted) == 0 {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 // compare. What the engine calls a signature is "kind, grant id, digest".
 type engineTokens struct {
 	now  func() time.Time
-	code func(grantID string) string
+	code func(grantID string, issued int64) string
 }
 
 var _ oauth2.CoreStrategy = engineTokens{}
@@ -47,7 +47,11 @@ func sameDigest(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a),
 
 // GenerateAuthorizeCode returns the code of the request's grant.
 func (t engineTokens) GenerateAuthorizeCode(_ context.Context, r fosite.Requester) (string, string, error) {
-	code := t.code(r.GetID())
+	s, ok := r.GetSession().(*engineSession)
+	if !ok || s.g == nil {
+		return "", "", errClosed
+	}
+	code := t.code(r.GetID(), s.g.Issued)
 	return code, signatureOf(code), nil
 }
 

@@ -107,7 +107,6 @@ type oauthError struct {
 	code        string // RFC 6749 §4.1.2.1 and §5.2, OIDC Core §3.1.2.6
 	description string // short English ASCII, for developers
 	status      int    // 0: 400
-	basic       bool   // answer with WWW-Authenticate: Basic (RFC 6749 §5.2)
 	err         error  // for the log
 }
 

@@ -31,8 +31,10 @@ type grant struct {
 	AuthTime  int64                `json:"at"`           // Unix seconds
 	ACR       string               `json:"ac"`
 	AMR       []string             `json:"am"`
-	Issued    int64                `json:"is"` // Unix milliseconds, compared with "signed out everywhere"
+	Session   int64                `json:"se"` // Unix milliseconds of the session's login, compared with "signed out everywhere"
+	Issued    int64                `json:"is"` // Unix milliseconds
 	Hard      int64                `json:"h"`  // Unix seconds after which nothing of the grant lives
+	Ended     bool                 `json:"x,omitempty"`
 
 	Code    codeRecord      `json:"co"`
 	Access  []accessRecord  `json:"ta,omitempty"`

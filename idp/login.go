@@ -136,10 +136,10 @@ func (p *Provider) postLoginCancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if tx.State == Completed {
+	if tx.State == Completed || tx.State == Refused {
 		return p.advance(c, tx)
 	}
-	if err := p.record(c.Request().Context(), audit.Event{Kind: eventCancelled, Client: tx.clientID()}); err != nil {
+	if err := p.recordStranger(c.Request().Context(), audit.Event{Kind: eventCancelled, Client: tx.clientID()}); err != nil {
 		return err
 	}
 	return p.refuse(c, tx, &oauthError{code: "access_denied", description: "the citizen stopped the sign-in"})

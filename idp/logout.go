@@ -88,6 +88,9 @@ func (p *Provider) logoutReturn(c echo.Context, id clients.ID, form url.Values) 
 		return "", &Error{Reason: LogoutInvalid, Detail: "post_logout_redirect_uri not registered", Client: string(id)}
 	}
 	if state := form.Get("state"); state != "" {
+		if len(state) > maxState || !visible(state) {
+			return "", &Error{Reason: LogoutInvalid, Detail: "state too long or not visible ASCII", Client: string(id)}
+		}
 		to = appendQuery(to, url.Values{"state": {state}})
 	}
 	return to, nil
@@ -164,7 +167,10 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 			}
 		}
 	case "service":
-		if s != nil && req.Client != "" {
+		if req.Client == "" {
+			return &Error{Reason: BadRequest, Detail: "scope service without a service"}
+		}
+		if s != nil {
 			one := *s
 			one.Clients = slices.DeleteFunc(slices.Clone(s.Clients), func(cl sessionClient) bool { return cl.ID != req.Client })
 			if batch, err = p.deliveries.Enqueue(ctx, federation.LogoutService, p.notices(&one)); err != nil {

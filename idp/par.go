@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
@@ -56,16 +57,25 @@ func (p *Provider) postPAR(c echo.Context) error {
 	if err != nil {
 		return parError(err)
 	}
-	b, err := json.Marshal(req)
+	uri, err := p.keepRequest(ctx, req)
 	if err != nil {
-		return fmt.Errorf("encode pushed request: %w", err)
-	}
-	uri := parPrefix + newSecret()
-	if err := p.store.Create(ctx, parKey(uri), b, parLife); err != nil {
-		return fmt.Errorf("store pushed request: %w", err)
+		return err
 	}
 	writeJSON(c.Response(), c.Request(), http.StatusCreated, map[string]any{"request_uri": uri, "expires_in": int(parLife.Seconds())})
 	return nil
+}
+
+// keepRequest stores a judged request and returns the request_uri it is known by.
+func (p *Provider) keepRequest(ctx context.Context, req *authzRequest) (string, error) {
+	b, err := json.Marshal(req)
+	if err != nil {
+		return "", fmt.Errorf("encode pushed request: %w", err)
+	}
+	uri := parPrefix + newSecret()
+	if err := p.store.Create(ctx, parKey(uri), b, parLife); err != nil {
+		return "", fmt.Errorf("store pushed request: %w", err)
+	}
+	return uri, nil
 }
 
 // parError: at this endpoint nothing is shown or redirected (RFC 9126 §2.3).
@@ -105,7 +115,12 @@ func (p *Provider) pushedRequest(ctx context.Context, uri string, form url.Value
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, _, err := p.grants.get(ctx, req.Grant); err == nil {
+	if _, _, err := p.grants.find(ctx, req.Grant); err == nil {
+		if req.Pushed {
+			if err := p.recordStranger(ctx, audit.Event{Kind: eventPushedReplayed, Client: string(req.Client)}); err != nil {
+				return nil, nil, err
+			}
+		}
 		return nil, nil, expired("request_uri used already")
 	} else if !errors.Is(err, ephemeral.ErrNotFound) {
 		return nil, nil, fmt.Errorf("read grant of pushed request: %w", err)

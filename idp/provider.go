@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,7 +42,7 @@ type Deps struct {
 	Log        *slog.Logger
 	Sample     bool // made-up cards and services: the login page says so
 
-	// LoginRate bounds card challenges per browser address; zero means 60 a minute.
+	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
 	LoginRate ratelimit.Rule
 }
 
@@ -140,10 +141,10 @@ func (p *Provider) client(ctx context.Context, id clients.ID) (*clients.Client, 
 	return c, nil
 }
 
-// codeFor returns the authorization code of a grant. It is derived, so that a citizen who presses a button twice is sent on with the
-// same code twice instead of losing the first; 256 bits under a key that never leaves this process.
-func (p *Provider) codeFor(grantID string) string {
-	d := p.digest("authorization code", []byte(grantID))
+// codeFor returns the authorization code of a grant issued at a time in Unix milliseconds. It is derived, so that a citizen who presses
+// a button twice is sent on with the same code twice instead of losing the first; 256 bits under a key that never leaves this process.
+func (p *Provider) codeFor(grantID string, issued int64) string {
+	d := p.digest("authorization code", binary.BigEndian.AppendUint64([]byte(grantID), uint64(issued))) //nolint:gosec // a time after 1970
 	return string(kindCode) + grantID + base64.RawURLEncoding.EncodeToString(d[:])
 }
 
@@ -153,7 +154,8 @@ func (p *Provider) clientSID(sid, client string) string {
 	return base64.RawURLEncoding.EncodeToString(d[:16])
 }
 
-// live says whether a grant's ground still stands. A grant with offline access outlives the session, any other does not.
+// live says whether a grant's ground still stands. A grant with offline access outlives the session; any other dies with it, or when
+// its service is left, and does not come back when the service is entered again.
 func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	ok, err := p.accounts.ground(ctx, g)
 	if err != nil || !ok {
@@ -165,7 +167,11 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 		}
 	}
 	s, err := p.sessions.get(ctx, g.SID)
-	return s != nil && s.has(g.Client), err
+	if err != nil || s == nil {
+		return false, err
+	}
+	since := s.since(g.Client)
+	return since != 0 && g.Issued >= since, nil
 }
 
 func (p *Provider) unit(c *clients.Client) *unit {

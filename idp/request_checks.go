@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -84,15 +85,25 @@ func checkRedirectURI(_ *Provider, _ context.Context, d *draft) error {
 }
 
 func checkForm(_ *Provider, _ context.Context, d *draft) error {
-	if len(d.out.State) > maxState || len(d.form["state"]) > 1 {
+	if len(d.out.State) > maxState || len(d.form["state"]) > 1 || !visible(d.out.State) {
 		d.out.State = ""
-		return invalidRequest("state is repeated or too long")
+		return invalidRequest("state is repeated, too long, or not visible ASCII (RFC 6749 appendix A.5)")
 	}
 	var bad *errForm
 	if errors.As(d.broken, &bad) {
 		return invalidRequest(bad.Error())
 	}
 	return nil
+}
+
+// visible says whether s is VSCHAR only (RFC 6749 appendix A).
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
 }
 
 // checkNoRequestObject: none of these is offered in the discovery document (OIDC Core §3.1.2.6, RFC 9101 §7).
@@ -167,8 +178,8 @@ func checkPKCE(_ *Provider, _ context.Context, d *draft) error {
 
 func checkLengths(_ *Provider, _ context.Context, d *draft) error {
 	d.out.Nonce = d.form.Get("nonce")
-	if len(d.out.Nonce) > maxNonce {
-		return invalidRequest("nonce is too long")
+	if len(d.out.Nonce) > maxNonce || !utf8.ValidString(d.out.Nonce) {
+		return invalidRequest("nonce is too long or not UTF-8")
 	}
 	d.out.Locales = d.form.Get("ui_locales")
 	if len(d.out.Locales) > 200 || len(d.form.Get("login_hint")) > 500 {
@@ -208,12 +219,17 @@ func checkMaxAge(_ *Provider, _ context.Context, d *draft) error {
 }
 
 func checkACR(_ *Provider, _ context.Context, d *draft) error {
-	d.out.ACR = strings.Fields(d.form.Get("acr_values"))
-	if len(d.out.ACR) > maxACRValues {
+	wanted := strings.Fields(d.form.Get("acr_values"))
+	if len(wanted) > maxACRValues {
 		return invalidRequest("too many acr_values")
 	}
-	if len(d.out.ACR) == 0 {
-		d.out.ACR = d.client.ACRValues()
+	if len(wanted) == 0 {
+		wanted = d.client.ACRValues()
+	}
+	for _, w := range wanted { // a level nobody has heard of cannot be met, and acr_values is a wish (OIDC Core §3.1.2.1)
+		if acrRank[w] > 0 {
+			d.out.ACR = append(d.out.ACR, w)
+		}
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ type session struct {
 // sessionClient is a service that was entered in a session.
 type sessionClient struct {
 	ID    clients.ID `json:"i"`
-	Since int64      `json:"t"`
+	Since int64      `json:"t"` // Unix milliseconds
 	// Was is the session in which it was entered, if that was an earlier one of the same person and browser: the service knows
 	// that one's name.
 	Was string `json:"w,omitempty"`
@@ -63,8 +63,16 @@ func (s *session) inherited() []sessionClient {
 	return out
 }
 
-func (s *session) has(id clients.ID) bool {
-	return slices.ContainsFunc(s.Clients, func(c sessionClient) bool { return c.ID == id })
+func (s *session) has(id clients.ID) bool { return s.since(id) != 0 }
+
+// since is when a service was entered in the session, in Unix milliseconds; 0 if it was not, or was left.
+func (s *session) since(id clients.ID) int64 {
+	for _, c := range s.Clients {
+		if c.ID == id {
+			return c.Since
+		}
+	}
+	return 0
 }
 
 // entered says whether a service was entered in this very session.
@@ -149,7 +157,7 @@ func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) err
 			if len(n.Clients) >= maxSessionClients {
 				n.Clients = n.Clients[1:]
 			}
-			n.Clients = append(n.Clients, sessionClient{ID: entered, Since: now.Unix()})
+			n.Clients = append(n.Clients, sessionClient{ID: entered, Since: now.UnixMilli()})
 		}
 		n.Last = now.Unix()
 		b, err := json.Marshal(n)

@@ -122,7 +122,8 @@ func (a accounts) cards(ctx context.Context, id federation.AccountID) ([]card, e
 
 // endAll declares every session and grant made up to now over.
 func (a accounts) endAll(ctx context.Context, id federation.AccountID) error {
-	_, err := a.db.Exec(ctx, `UPDATE account SET ended_before = $1 WHERE id = $2`, a.now().UnixMilli(), string(id))
+	// Never backwards: two processes whose clocks differ must not revive what the other ended.
+	_, err := a.db.Exec(ctx, `UPDATE account SET ended_before = $1 WHERE id = $2 AND ended_before < $1`, a.now().UnixMilli(), string(id))
 	return err
 }
 
@@ -155,6 +156,9 @@ func (a accounts) consentFor(ctx context.Context, id federation.AccountID, clien
 // agree widens the live consent by the scopes, or makes one.
 func (a accounts) agree(ctx context.Context, id federation.AccountID, client clients.ID, scopes []string) error {
 	return a.db.Tx(ctx, func(ctx context.Context) error {
+		if err := a.lock(ctx, id); err != nil {
+			return err
+		}
 		c, err := a.consentFor(ctx, id, client)
 		if err != nil {
 			return err
@@ -164,8 +168,6 @@ func (a accounts) agree(ctx context.Context, id federation.AccountID, client cli
 		slices.Sort(all)
 		all = slices.Compact(all)
 		now := a.now().Unix()
-		// Two agreements at once: the later one wins with its own union; nothing that was agreed to gets lost for longer than one
-		// more question.
 		_, err = a.db.Exec(ctx, `INSERT INTO consent (id, account, client, scopes, granted_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (account, client) WHERE ended_at IS NULL DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at`,
 			randomInt(), string(id), string(client), scopeText(all), now)
@@ -175,8 +177,19 @@ func (a accounts) agree(ctx context.Context, id federation.AccountID, client cli
 
 // endConsent ends what a service may do; its grants rest on the consent and die with it.
 func (a accounts) endConsent(ctx context.Context, id federation.AccountID, client clients.ID) error {
-	_, err := a.db.Exec(ctx, `UPDATE consent SET ended_at = $1 WHERE account = $2 AND client = $3 AND ended_at IS NULL`,
-		a.now().Unix(), string(id), string(client))
+	return a.db.Tx(ctx, func(ctx context.Context) error {
+		if err := a.lock(ctx, id); err != nil {
+			return err
+		}
+		_, err := a.db.Exec(ctx, `UPDATE consent SET ended_at = $1 WHERE account = $2 AND client = $3 AND ended_at IS NULL`,
+			a.now().Unix(), string(id), string(client))
+		return err
+	})
+}
+
+// lock makes changes of one person's consents take turns: what agree read must still be so when it writes.
+func (a accounts) lock(ctx context.Context, id federation.AccountID) error {
+	_, err := a.db.Exec(ctx, `UPDATE account SET id = id WHERE id = $1`, string(id))
 	return err
 }
 
@@ -210,5 +223,5 @@ func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil && g.Issued > ended, err
+	return err == nil && g.Session > ended, err
 }

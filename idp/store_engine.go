@@ -69,7 +69,8 @@ func (s engineStore) GetAuthorizeCodeSession(ctx context.Context, signature stri
 	if err != nil {
 		return nil, engineError(err)
 	}
-	if !sameDigest(g.Code.Digest, signature) {
+	// Before the replay is judged: a stranger with an old code must not be able to end what it became.
+	if !sameDigest(g.Code.Digest, signature) || string(g.Client) != u.client.GetID() {
 		return nil, fosite.ErrNotFound
 	}
 	if g.JKT != "" && g.JKT != u.jkt {
@@ -77,6 +78,7 @@ func (s engineStore) GetAuthorizeCodeSession(ctx context.Context, signature stri
 	}
 	r := u.requester(g, session)
 	if g.Code.Spent && !u.dirty {
+		u.replayed = true
 		return r, fosite.ErrInvalidatedAuthorizeCode
 	}
 	return r, nil
@@ -159,6 +161,10 @@ func (s engineStore) GetRefreshTokenSession(ctx context.Context, signature strin
 	switch {
 	case r == nil || r.Exp <= now.Unix():
 		return nil, fosite.ErrNotFound
+	case u.revoking:
+		return u.requester(g, session), nil
+	case string(g.Client) != u.client.GetID():
+		return nil, fosite.ErrNotFound
 	case r.JKT != "" && r.JKT != u.jkt:
 		return nil, errWrongKey
 	case r.Used == 0 || u.dirty:
@@ -166,6 +172,7 @@ func (s engineStore) GetRefreshTokenSession(ctx context.Context, signature strin
 	case now.Sub(time.Unix(r.Used, 0)) <= refreshGrace:
 		return nil, fosite.ErrNotFound
 	default:
+		u.replayed = true
 		return u.requester(g, session), fosite.ErrInactiveToken
 	}
 }
@@ -197,6 +204,7 @@ func (engineStore) RevokeRefreshToken(ctx context.Context, requestID string) err
 	if err != nil {
 		return err
 	}
+	u.ended = true
 	return u.grants.revoke(ctx, requestID)
 }
 

@@ -20,8 +20,17 @@ type grants struct {
 
 func grantKey(id string) string { return "grant:1:" + id }
 
-// get returns the grant and its version, or ephemeral.ErrNotFound.
+// get returns the grant and its version, or ephemeral.ErrNotFound if there is none or it was ended.
 func (s grants) get(ctx context.Context, id string) (*grant, ephemeral.Version, error) {
+	g, version, err := s.find(ctx, id)
+	if err == nil && g.Ended {
+		return nil, 0, ephemeral.ErrNotFound
+	}
+	return g, version, err
+}
+
+// find is get that sees ended grants too: their ids are taken.
+func (s grants) find(ctx context.Context, id string) (*grant, ephemeral.Version, error) {
 	rec, err := s.store.Get(ctx, grantKey(id))
 	if err != nil {
 		return nil, 0, err
@@ -55,9 +64,24 @@ func (s grants) swap(ctx context.Context, g *grant, old ephemeral.Version) error
 	return err
 }
 
-// revoke ends the grant and every token of it. A spent code of a deleted grant is unknown, and so refused all the same.
+// revoke ends the grant and every token of it. What stays is the mark that its id was used: were the record gone, the same pushed
+// request could be completed again.
 func (s grants) revoke(ctx context.Context, id string) error {
-	return s.store.Delete(context.WithoutCancel(ctx), grantKey(id))
+	ctx = context.WithoutCancel(ctx)
+	for range 20 {
+		g, version, err := s.get(ctx, id)
+		if errors.Is(err, ephemeral.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g.Ended, g.Access, g.Refresh = true, nil, nil
+		if err := s.swap(ctx, g, version); !errors.Is(err, errReplay) {
+			return err
+		}
+	}
+	return fmt.Errorf("end grant: %w", ephemeral.ErrConflict)
 }
 
 // unit is the work of one request on one grant. The engine calls the store many times while it handles a request; all of these
@@ -73,6 +97,10 @@ type unit struct {
 	dirty   bool
 	narrow  []string // scopes of the access token being made, nil for all
 	jkt     string   // thumbprint of the key that the request proved to hold (RFC 9449), or ""
+
+	revoking bool // the request gives a token back: no proof is needed, and a token that was used up will do
+	replayed bool // a spent code or a rotated refresh token was presented
+	ended    bool // the engine ended the grant
 }
 
 type unitKey struct{}

@@ -79,10 +79,13 @@ func (p *Provider) postToken(c echo.Context) error {
 	return nil
 }
 
+// maxRefreshTries is far more than the requests one client can have under way with one refresh token.
+const maxRefreshTries = 1000
+
 // redeem runs the engine on a fresh unit of work. Where refresh tokens do not rotate, a lost swap is another refresh with the same
 // token, which is allowed: it is done again on what that one left.
 func (p *Provider) redeem(ctx context.Context, r *http.Request, c *clients.Client, form url.Values, jkt string, replay audit.Kind) (tokenAnswer, error) {
-	for {
+	for try := 0; ; try++ {
 		u := p.unit(c)
 		u.jkt = jkt
 		answer, err := p.engine.redeem(ctx, u, r, form)
@@ -90,22 +93,27 @@ func (p *Provider) redeem(ctx context.Context, r *http.Request, c *clients.Clien
 			return answer, nil
 		}
 		again := errors.Is(err, errReplay) && form.Get("grant_type") == "refresh_token" && !u.client.rotates()
-		if !again || ctx.Err() != nil {
+		if !again || try == maxRefreshTries || ctx.Err() != nil {
 			return answer, p.redeemFailed(ctx, u, c, replay, err)
 		}
 	}
 }
 
-// redeemFailed finds out whether a failed redemption was a replay. A swap that was lost means that the same code or token was spent
-// by another request while this one was at work: read again, it is one that was spent, and the answer is the same as for any replay.
+// redeemFailed records replays. A code whose swap was lost was spent by another request while this one was at work: that is a replay
+// like any other, and ends the grant. A refresh token in the same case is a doubled request inside the grace time.
 func (p *Provider) redeemFailed(ctx context.Context, u *unit, c *clients.Client, kind audit.Kind, err error) error {
 	out := storeOutcome(err)
 	var o *oauthError
 	if !errors.As(out, &o) || o.code != "invalid_grant" {
 		return out
 	}
-	replayed := errors.Is(err, errReplay) || (u.g != nil && u.g.Code.Spent && kind == eventCodeReplayed && !u.dirty)
-	if replayed {
+	if errors.Is(err, errReplay) && kind == eventCodeReplayed {
+		u.replayed = true
+		if err := p.grants.revoke(ctx, u.g.ID); err != nil {
+			return err
+		}
+	}
+	if u.replayed {
 		e := audit.Event{Kind: kind, Client: string(c.ID())}
 		if u.g != nil {
 			e.Account, e.Session = string(u.g.Account), u.g.SID
@@ -133,10 +141,11 @@ func (p *Provider) postRevoke(c echo.Context) error {
 		return invalidRequest("token is required")
 	}
 	u := p.unit(client)
+	u.revoking = true
 	if err := p.engine.revoke(ctx, u, r, form); err != nil {
 		return err
 	}
-	if u.g != nil {
+	if u.ended {
 		if err := p.record(ctx, audit.Event{Kind: eventTokenRevoked, Account: string(u.g.Account), Client: string(client.ID()), Session: u.g.SID}); err != nil {
 			return err
 		}

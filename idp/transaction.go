@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,6 +57,8 @@ type transaction struct {
 	Challenge string     `json:"c,omitempty"` // the newest card challenge
 	Proof     *cardProof `json:"k,omitempty"` // a good card whose owner has no folder yet
 	SID       string     `json:"i,omitempty"` // the session this login made
+	Login     int64      `json:"l,omitempty"` // when it made it, Unix seconds
+	Shown     string     `json:"w,omitempty"` // the session whose person was shown the consent page
 	Decided   bool       `json:"d,omitempty"` // the citizen agreed on the consent page in this login
 }
 
@@ -141,6 +144,9 @@ func (t transactions) save(ctx context.Context, tx *transaction) error {
 	rec, err := t.store.Get(ctx, txKey(tx.ID))
 	if err != nil {
 		return fmt.Errorf("read transaction back: %w", err)
+	}
+	if !bytes.Equal(rec.Value, b) { // the version belongs to somebody else's step
+		return fmt.Errorf("transaction was moved meanwhile: %w", errMove)
 	}
 	tx.version = rec.Version
 	return nil
