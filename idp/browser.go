@@ -76,7 +76,8 @@ func (p *Provider) currentSession(c echo.Context) (*session, error) {
 	return s, nil
 }
 
-// signIn makes a new session for the owner of a proven card and gives it to the browser. Whatever session the browser had is over.
+// signIn signs the owner of a proven card in and gives the browser a new cookie. The transaction decides: if another request moved it
+// on meanwhile, nothing has happened. A session of somebody else that the browser had is over, and its services are told.
 func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	ctx := c.Request().Context()
 	old, err := p.currentSession(c)
@@ -84,22 +85,20 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 		return err
 	}
 	s.Device = deviceOf(c.Request().UserAgent())
-	if old != nil && old.Account == s.Account { // the same person again: services entered before stay in the session
-		s.Clients = old.inherited()
+	again := old != nil && old.Account == s.Account
+	if s.ID = newID(); again {
+		s.ID = old.ID
 	}
-	cookie, err := p.sessions.open(ctx, s)
-	if err != nil {
-		return err
-	}
-	if err := p.replace(ctx, old, s); err != nil {
-		return err
-	}
-	tx.SID = s.ID
 	if err := tx.move(Authenticated); err != nil {
 		return err
 	}
-	tx.Proof = nil
+	// A crash after this line leaves a login that names a session which does not exist yet: the citizen is asked for the card again.
+	tx.SID, tx.Login, tx.Proof, tx.Decided = s.ID, s.AuthTime, nil, false
 	if err := p.transactions.save(ctx, tx); err != nil {
+		return err
+	}
+	cookie, err := p.startSession(ctx, old, s, again)
+	if err != nil {
 		return err
 	}
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
@@ -107,17 +106,16 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 		Facts: map[string]string{"acr": s.ACR, "revocation": s.Source}})
 }
 
-// replace ends the session that another took the place of. If that is another person's, the services of the one before are told.
-func (p *Provider) replace(ctx context.Context, old, by *session) error {
-	if old == nil {
-		return nil
+// startSession stores the session, in place of the one the browser had.
+func (p *Provider) startSession(ctx context.Context, old, s *session, again bool) (cookie string, err error) {
+	if again {
+		return p.sessions.renew(ctx, old, s)
 	}
-	if old.Account != by.Account {
-		_, err := p.farewell(ctx, old, federation.LogoutOtherPerson)
-		return err
+	if cookie, err = p.sessions.open(ctx, s); err != nil || old == nil {
+		return cookie, err
 	}
-	_, err := p.sessions.end(ctx, old)
-	return err
+	_, err = p.farewell(ctx, old, federation.LogoutOtherPerson)
+	return cookie, err
 }
 
 // sessionOf makes the session that a proof deserves.

@@ -26,11 +26,7 @@ const (
 func (p *Provider) notices(s *session) []federation.Notice {
 	out := make([]federation.Notice, 0, len(s.Clients))
 	for _, cl := range s.Clients {
-		sid := s.ID
-		if cl.Was != "" {
-			sid = cl.Was
-		}
-		out = append(out, federation.Notice{Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(sid, string(cl.ID))})
+		out = append(out, federation.Notice{Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(s.ID, string(cl.ID))})
 	}
 	return out
 }

@@ -286,11 +286,16 @@ func TestReturnCodeUsedTwice(t *testing.T) {
 func TestSessionChangesAtEveryLogin(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{})
 	b := h.Browser(t)
-	h.Code(t, b, idptest.NewRequest(), "taro")
+	online := idptest.NewRequest("scope", "openid")
+	token := h.Redeem(t, h.Code(t, b, online, "taro"), online).Text("access_token")
 	before := b.Request(http.MethodGet, h.Issuer+"/account", nil)
 	r := idptest.NewRequest("prompt", "login")
 	h.Code(t, b, r, "taro")
 	after := b.Request(http.MethodGet, h.Issuer+"/account", nil)
+	// The same person: services entered before keep their tokens, and the session its name for them.
+	if a := h.Bearer(t, http.MethodGet, "/userinfo", token); a.Status != http.StatusOK {
+		t.Errorf("token of before: %d", a.Status)
+	}
 	if before.Header.Get("Cookie") == after.Header.Get("Cookie") {
 		t.Fatal("same cookies before and after")
 	}

@@ -26,7 +26,9 @@ const (
 	maxSessions       = 30
 )
 
-// session is one signed-in browser. The cookie holds "<id>.<secret>"; the store knows the secret's digest only.
+// session is one signed-in browser. The cookie holds "<id>.<secret>"; the store knows the secret's digest only. Every login makes a
+// new secret. The id stays while the same person logs in again, because grants and the services' own session ids hang on it; by
+// itself it opens nothing.
 type session struct {
 	ID      string `json:"-"`
 	version ephemeral.Version
@@ -47,23 +49,7 @@ type session struct {
 type sessionClient struct {
 	ID    clients.ID `json:"i"`
 	Since int64      `json:"t"` // Unix milliseconds
-	// Was is the session in which it was entered, if that was an earlier one of the same person and browser: the service knows
-	// that one's name.
-	Was string `json:"w,omitempty"`
 }
-
-// inherited returns the services of a session for the one that takes its place.
-func (s *session) inherited() []sessionClient {
-	out := slices.Clone(s.Clients)
-	for i := range out {
-		if out[i].Was == "" {
-			out[i].Was = s.ID
-		}
-	}
-	return out
-}
-
-func (s *session) has(id clients.ID) bool { return s.since(id) != 0 }
 
 // since is when a service was entered in the session, in Unix milliseconds; 0 if it was not, or was left.
 func (s *session) since(id clients.ID) int64 {
@@ -75,11 +61,6 @@ func (s *session) since(id clients.ID) int64 {
 	return 0
 }
 
-// entered says whether a service was entered in this very session.
-func (s *session) entered(id clients.ID) bool {
-	return slices.ContainsFunc(s.Clients, func(c sessionClient) bool { return c.ID == id && c.Was == "" })
-}
-
 // sessions keeps sessions, and for each person the list of them, in the ephemeral store.
 type sessions struct {
 	store ephemeral.Store
@@ -89,11 +70,11 @@ type sessions struct {
 func sessionKey(id string) string                  { return "session:1:" + id }
 func sessionListKey(a federation.AccountID) string { return "sessions:1:" + string(a) }
 
-// open stores a new session and returns the cookie's value. A session's id is new at every login, so that a value planted in a
-// browser beforehand is worth nothing.
+// open stores a new session under the id it has been given and returns the cookie's value. The secret is new at every login, so that a
+// value planted in a browser beforehand is worth nothing.
 func (s sessions) open(ctx context.Context, n *session) (cookie string, err error) {
 	secret := newSecret()
-	n.ID, n.Secret = newID(), digest(secret)
+	n.Secret = digest(secret)
 	n.Created, n.Last = s.now().UnixMilli(), s.now().Unix()
 	b, err := json.Marshal(n)
 	if err != nil {
@@ -107,6 +88,33 @@ func (s sessions) open(ctx context.Context, n *session) (cookie string, err erro
 		return "", fmt.Errorf("store session: %w", err)
 	}
 	return n.ID + "." + secret, nil
+}
+
+// renew makes n the login of the session old, of the same person: a new secret, the same id and services.
+func (s sessions) renew(ctx context.Context, old, n *session) (cookie string, err error) {
+	secret := newSecret()
+	for range 8 {
+		n.ID, n.Secret, n.Clients = old.ID, digest(secret), old.Clients
+		n.Created, n.Last = s.now().UnixMilli(), s.now().Unix()
+		b, err := json.Marshal(n)
+		if err != nil {
+			return "", fmt.Errorf("encode session: %w", err)
+		}
+		err = s.store.Swap(ctx, sessionKey(n.ID), old.version, b, sessionIdle)
+		if err == nil {
+			return n.ID + "." + secret, nil
+		}
+		if !errors.Is(err, ephemeral.ErrConflict) {
+			return "", fmt.Errorf("store session: %w", err)
+		}
+		if old, err = s.get(ctx, n.ID); err != nil {
+			return "", err
+		}
+		if old == nil { // signed out in another window just now
+			return s.open(ctx, n)
+		}
+	}
+	return "", fmt.Errorf("session %s: %w", n.ID, ephemeral.ErrConflict)
 }
 
 // get returns the session with the id, or nil if there is none or its time is over.
@@ -147,13 +155,12 @@ func (s sessions) byCookie(ctx context.Context, cookie string) (*session, error)
 // and is tried again: a service's tokens live as long as the session names it.
 func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) error {
 	for range 8 {
-		isNew := entered != "" && !n.entered(entered)
+		isNew := entered != "" && n.since(entered) == 0
 		now := s.now()
 		if !isNew && now.Sub(time.Unix(n.Last, 0)) < sessionTouch {
 			return nil
 		}
 		if isNew {
-			n.Clients = slices.DeleteFunc(n.Clients, func(c sessionClient) bool { return c.ID == entered })
 			if len(n.Clients) >= maxSessionClients {
 				n.Clients = n.Clients[1:]
 			}
