@@ -77,7 +77,7 @@ func TestRefusesToStart(t *testing.T) {
 	}{
 		"plain http on a public name":       {func(c *config) { c.Issuer = "http://id.example.go.jp" }, "must be https"},
 		"test anchors as production's":      {func(c *config) { c.Cards.Environment = "production" }, "cards.anchors"},
-		"a seal file that others can read":  {func(c *config) { _ = os.Chmod(c.SealFile, 0o644) }, "chmod 600"}, //nolint:gosec // that is the point
+		"a seal file that others can read":  {func(c *config) { _ = os.Chmod(c.SealFile, 0o644) }, "chmod 600"},
 		"a seal file that is not there":     {func(c *config) { c.SealFile += ".absent" }, "seal_file"},
 		"a client file that does not parse": {func(c *config) { c.Clients = c.SealFile }, "clients"},
 	} {
