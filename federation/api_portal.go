@@ -97,13 +97,26 @@ func (a *API) connectable(cl *clients.Client, who Caller) (string, error) {
 	return LaunchURI(cl, a.d.Issuer, "")
 }
 
+// parseClient reads a client id from outside: what cannot be one is no service.
+func parseClient(s string) (clients.ID, error) {
+	id, err := clients.ParseID(s)
+	if err != nil {
+		return "", &Error{Reason: ServiceUnknown, Detail: "no such service"}
+	}
+	return id, nil
+}
+
 func (a *API) postLink(c echo.Context, who Caller) error {
 	id, err := decode(c.Request(), "client_id")
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	cl, err := a.d.Clients.Get(ctx, clients.ID(id))
+	client, err := parseClient(id)
+	if err != nil {
+		return err
+	}
+	cl, err := a.d.Clients.Get(ctx, client)
 	if errors.Is(err, clients.ErrUnknown) || errors.Is(err, clients.ErrSuspended) {
 		return &Error{Reason: ServiceUnknown, Detail: "no such service"}
 	}
@@ -124,7 +137,11 @@ func (a *API) postLink(c echo.Context, who Caller) error {
 // getLink answers one link with its history, newest first. A service that has
 // left the directory still has its history.
 func (a *API) getLink(c echo.Context, who Caller) error {
-	ctx, id := c.Request().Context(), clients.ID(c.Param("client"))
+	ctx := c.Request().Context()
+	id, err := parseClient(c.Param("client"))
+	if err != nil {
+		return err
+	}
 	l, err := a.d.Links.Find(ctx, who.Account, id)
 	if err != nil {
 		return err
@@ -144,7 +161,10 @@ func (a *API) getLink(c echo.Context, who Caller) error {
 // that never was is ended already. The portal cannot cut itself off here: that
 // is signing out.
 func (a *API) deleteLink(c echo.Context, who Caller) error {
-	id := clients.ID(c.Param("client"))
+	id, err := parseClient(c.Param("client"))
+	if err != nil {
+		return err
+	}
 	if id == who.Client {
 		return &Error{Reason: ServiceUnknown, Detail: string(id) + " cannot be disconnected from itself"}
 	}

@@ -44,13 +44,13 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("read account: %w", err)
 	}
-	v := AccountView{Opened: acc.OpenedAt}
+	v := accountView{Opened: acc.OpenedAt}
 	cards, err := p.accounts.cards(ctx, s.Account)
 	if err != nil {
 		return fmt.Errorf("read cards: %w", err)
 	}
 	if len(cards) > 0 {
-		v.Card = CardView{Kind: cards[0].Kind, NotAfter: cards[0].NotAfter, ExpiringSoon: cards[0].NotAfter.Sub(p.now()) < expiringSoon}
+		v.Card = cardView{Kind: cards[0].Kind, NotAfter: cards[0].NotAfter, ExpiringSoon: cards[0].NotAfter.Sub(p.now()) < expiringSoon}
 	}
 	if v.Sessions, err = p.sessionViews(c, s, acc); err != nil {
 		return err
@@ -61,27 +61,33 @@ func (p *Provider) getAccount(c echo.Context) error {
 		return fmt.Errorf("read consents: %w", err)
 	}
 	for _, con := range list {
-		name, operator := p.displayName(ctx, con.Client, lang)
-		v.Services = append(v.Services, ConnectedView{Name: name, Operator: operator, Since: con.Since, Scopes: con.Scopes})
+		name, operator, err := p.displayName(ctx, con.Client, lang)
+		if err != nil {
+			return err
+		}
+		v.Services = append(v.Services, connectedView{Name: name, Operator: operator, Since: con.Since, Scopes: con.Scopes})
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: v})
 	return nil
 }
 
-func (p *Provider) sessionViews(c echo.Context, current *session, acc account) ([]SessionView, error) {
+func (p *Provider) sessionViews(c echo.Context, current *session, acc account) ([]sessionView, error) {
 	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
 	all, err := p.sessions.of(ctx, current.Account)
 	if err != nil {
 		return nil, err
 	}
-	var out []SessionView
+	var out []sessionView
 	for _, s := range all {
 		if s.Created <= acc.EndedBefore {
 			continue
 		}
-		v := SessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Current: s.ID == current.ID}
+		v := sessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Current: s.ID == current.ID}
 		for _, cl := range s.Clients {
-			name, _ := p.displayName(ctx, cl.ID, lang)
+			name, _, err := p.displayName(ctx, cl.ID, lang)
+			if err != nil {
+				return nil, err
+			}
 			v.Services = append(v.Services, name)
 		}
 		out = append(out, v)
@@ -133,8 +139,10 @@ func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err 
 		if err := p.accounts.endAll(ctx, s.Account); err != nil {
 			return err
 		}
-		batch, err = p.deliveries.Enqueue(ctx, federation.LogoutEverywhere, notices)
-		return err
+		if batch, err = p.deliveries.Enqueue(ctx, federation.LogoutEverywhere, notices); err != nil {
+			return err
+		}
+		return p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
 	})
 	if err != nil {
 		return "", fmt.Errorf("end everything: %w", err)
@@ -142,8 +150,8 @@ func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err 
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
 	for _, n := range all {
 		if _, err := p.sessions.end(ctx, n); err != nil {
-			return "", err
+			p.log.WarnContext(ctx, "session of a person who signed out everywhere is left to expire", "err", err, "trace", web.Trace(ctx))
 		}
 	}
-	return batch, p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
+	return batch, nil
 }

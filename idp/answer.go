@@ -81,7 +81,7 @@ func (p *Provider) show(c echo.Context, e *Error) {
 	switch e.Reason {
 	case OtherBrowser, ReturnUsed, ReturnUnknown:
 		p.site.Render(w, r, e.Reason.status(), web.Page{
-			Name: "card-refused", Title: "refused." + e.Reason.String() + ".title", Error: e.Reason.String(), Data: RefusedView{Reason: e.Reason.String()},
+			Name: "card-refused", Title: "refused." + e.Reason.String() + ".title", Error: e.Reason.String(), Data: refusedView{Reason: e.Reason.String()},
 		})
 		return
 	case MethodNotAllowed:
@@ -97,7 +97,7 @@ func (p *Provider) show(c echo.Context, e *Error) {
 }
 
 func isMachine(path string) bool {
-	for _, m := range MachinePaths() {
+	for _, m := range machinePaths() {
 		if path == m || strings.HasSuffix(m, "/") && strings.HasPrefix(path, m) {
 			return true
 		}

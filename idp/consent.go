@@ -33,13 +33,13 @@ func (p *Provider) getConsent(c echo.Context) error {
 		return err
 	}
 	lang := p.site.Lang(c.Request())
-	v := ConsentView{Tx: tx.ID, Service: serviceView(client, lang), More: con.ID != 0}
+	v := consentView{Tx: tx.ID, Service: viewOfService(client, lang), More: con.ID != 0}
 	for _, scope := range p.grantable(client, tx.Request.Scopes) {
 		if scope == "offline_access" {
 			v.Offline = true
 			continue
 		}
-		v.Items = append(v.Items, ConsentItem{
+		v.Items = append(v.Items, consentItem{
 			Scope: scope, Label: "scope." + scope, Purpose: client.Purpose(scope, lang),
 			Added: con.ID != 0 && !slices.Contains(con.Scopes, scope),
 		})

@@ -98,7 +98,7 @@ func (p *Provider) signedOutPage(c echo.Context, batch string, everywhere bool) 
 }
 
 // receipts returns what became of the batch, if this browser may know: nothing otherwise, because the page is of use without.
-func (p *Provider) receipts(c echo.Context, batch string) ([]ReceiptView, error) {
+func (p *Provider) receipts(c echo.Context, batch string) ([]receiptView, error) {
 	ctx := c.Request().Context()
 	if batch == "" || len(batch) > 64 {
 		return nil, nil
@@ -122,26 +122,29 @@ func (p *Provider) receipts(c echo.Context, batch string) ([]ReceiptView, error)
 	if err != nil {
 		return nil, fmt.Errorf("read receipts: %w", err)
 	}
-	return p.receiptViews(c, all), nil
+	return p.receiptViews(c, all)
 }
 
 // receiptViews is one line for each service, about the delivery that went worst.
-func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) []ReceiptView {
+func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) ([]receiptView, error) {
 	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
 	order := []federation.DeliveryState{federation.Confirmed, federation.Pending, federation.Unsupported, federation.Failed}
-	var out []ReceiptView
+	var out []receiptView
 	at := map[clients.ID]int{}
 	for _, d := range all {
 		i, seen := at[d.Client]
 		if !seen {
-			name, _ := p.displayName(ctx, d.Client, lang)
+			name, _, err := p.displayName(ctx, d.Client, lang)
+			if err != nil {
+				return nil, err
+			}
 			at[d.Client] = len(out)
-			out = append(out, ReceiptView{Client: string(d.Client), Name: name, State: string(d.State)})
+			out = append(out, receiptView{Client: string(d.Client), Name: name, State: string(d.State)})
 			continue
 		}
 		if slices.Index(order, d.State) > slices.Index(order, federation.DeliveryState(out[i].State)) {
 			out[i].State = string(d.State)
 		}
 	}
-	return out
+	return out, nil
 }

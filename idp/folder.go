@@ -1,11 +1,13 @@
 package idp
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
@@ -27,7 +29,7 @@ func (p *Provider) getFolderOpen(c echo.Context) error {
 		return err
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "folder-open", Title: "folder.title", OpenForm: true, Data: FolderView{Tx: tx.ID, Service: service},
+		Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: tx.ID, Service: service},
 	})
 	return nil
 }
@@ -43,14 +45,11 @@ func (p *Provider) postFolderOpen(c echo.Context) error {
 	if tx.State != Proven || tx.Proof == nil {
 		return p.advance(c, tx)
 	}
-	id, opened, err := p.accounts.open(ctx, tx.Proof, termsVersion)
+	id, err := p.accounts.open(ctx, tx.Proof, termsVersion, func(ctx context.Context, id federation.AccountID) error {
+		return p.record(ctx, audit.Event{Kind: eventFolderOpened, Account: string(id), Facts: map[string]string{"terms": termsVersion}})
+	})
 	if err != nil {
 		return fmt.Errorf("open folder: %w", err)
-	}
-	if opened {
-		if err := p.record(ctx, audit.Event{Kind: eventFolderOpened, Account: string(id), Facts: map[string]string{"terms": termsVersion}}); err != nil {
-			return err
-		}
 	}
 	s := sessionOf(tx.Proof)
 	s.Account = id

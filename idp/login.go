@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -47,7 +48,7 @@ func (p *Provider) getLogin(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: LoginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample},
+		Data: loginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample},
 	})
 	return nil
 }
@@ -64,12 +65,12 @@ func whyWord(w Why) string {
 	return ""
 }
 
-func (p *Provider) serviceOf(c echo.Context, tx *transaction) (ServiceView, error) {
+func (p *Provider) serviceOf(c echo.Context, tx *transaction) (serviceView, error) {
 	if tx.Request == nil {
-		return ServiceView{}, nil
+		return serviceView{}, nil
 	}
 	client, err := p.client(c.Request().Context(), tx.Request.Client)
-	return serviceView(client, p.site.Lang(c.Request())), err
+	return viewOfService(client, p.site.Lang(c.Request())), err
 }
 
 func fetchedKey(challenge string) string { return "fetched:1:" + challenge }
@@ -161,10 +162,13 @@ func (p *Provider) ownPage(c echo.Context, path string) (*session, error) {
 }
 
 // displayName is the client's name for the citizen.
-func (p *Provider) displayName(ctx context.Context, id clients.ID, lang string) (name, operator string) {
+func (p *Provider) displayName(ctx context.Context, id clients.ID, lang string) (name, operator string, err error) {
 	cl, err := p.clients.Get(ctx, id)
-	if err != nil { // retired since: its id is all that is left
-		return string(id), ""
+	if errors.Is(err, clients.ErrUnknown) { // retired since: its id is all that is left
+		return string(id), "", nil
 	}
-	return cl.Name(lang), cl.Operator()
+	if err != nil && !errors.Is(err, clients.ErrSuspended) {
+		return "", "", fmt.Errorf("read client: %w", err)
+	}
+	return cl.Name(lang), cl.Operator(), nil
 }

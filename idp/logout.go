@@ -142,7 +142,7 @@ func (p *Provider) getEndSessionConfirm(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "end-session", Title: "end_session.title", SignedIn: true, OpenForm: true,
-		Data: EndSessionView{Service: serviceView(client, p.site.Lang(c.Request())), Token: id},
+		Data: endSessionView{Service: viewOfService(client, p.site.Lang(c.Request())), Token: id},
 	})
 	return nil
 }
@@ -218,8 +218,8 @@ func (p *Provider) getSignedOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := SignedOutView{Everywhere: c.QueryParam("everywhere") == "1", Receipts: all}
-	if slices.ContainsFunc(all, func(r ReceiptView) bool { return r.State == string(federation.Pending) }) {
+	v := signedOutView{Everywhere: c.QueryParam("everywhere") == "1", Receipts: all}
+	if slices.ContainsFunc(all, func(r receiptView) bool { return r.State == string(federation.Pending) }) {
 		v.Again = c.Request().URL.RequestURI()
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "signed-out", Title: "signed_out.title", Data: v})

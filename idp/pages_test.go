@@ -21,36 +21,36 @@ type pageSample struct {
 
 func pageSamples() map[string]pageSample {
 	at := time.Date(2026, 11, 23, 5, 5, 0, 0, time.UTC)
-	service := ServiceView{Name: "見本e-Tax", Operator: "見本国税局", Domain: "localhost:8402", Verified: true, Home: "http://localhost:8402/"}
-	evil := ServiceView{Name: `<script>alert(1)</script>`, Operator: `"><b>`, Domain: `x" onclick="y`, Home: "javascript:alert(1)"}
-	login := func(v LoginView) web.Page {
+	service := serviceView{Name: "見本e-Tax", Operator: "見本国税局", Domain: "localhost:8402", Verified: true, Home: "http://localhost:8402/"}
+	evil := serviceView{Name: `<script>alert(1)</script>`, Operator: `"><b>`, Domain: `x" onclick="y`, Home: "javascript:alert(1)"}
+	login := func(v loginView) web.Page {
 		return web.Page{Name: "login", Title: "login.title", OpenForm: true, Data: v}
 	}
 	card := `action="/login/card"`
 	return map[string]pageSample{
-		"login":         {login(LoginView{Tx: "t1", Service: service, Demo: true}), []string{`id="card-login"`, card, `id="login-cancel"`, `action="/login/cancel"`, `name="tx" value="t1"`}},
-		"login again":   {login(LoginView{Tx: "t1", Service: evil, Why: "again", AgentMissing: true}), []string{`id="card-login"`, `id="agent-missing"`}},
-		"login own":     {login(LoginView{Tx: "t1", Why: "stepup"}), []string{`id="card-login"`, `id="login-cancel"`}},
-		"folder":        {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: FolderView{Tx: "t1", Service: service}}, []string{`id="open-folder"`, `action="/folder/open"`}},
-		"folder own":    {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: FolderView{Tx: "t1"}}, []string{`id="open-folder"`}},
-		"account empty": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: AccountView{Opened: at}}, []string{"data-signed-in"}},
-		"account": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: AccountView{
-			Opened: at, Card: CardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
-			Sessions: []SessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
-			Services: []ConnectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
+		"login":         {login(loginView{Tx: "t1", Service: service, Demo: true}), []string{`id="card-login"`, card, `id="login-cancel"`, `action="/login/cancel"`, `name="tx" value="t1"`}},
+		"login again":   {login(loginView{Tx: "t1", Service: evil, Why: "again", AgentMissing: true}), []string{`id="card-login"`, `id="agent-missing"`}},
+		"login own":     {login(loginView{Tx: "t1", Why: "stepup"}), []string{`id="card-login"`, `id="login-cancel"`}},
+		"folder":        {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: "t1", Service: service}}, []string{`id="open-folder"`, `action="/folder/open"`}},
+		"folder own":    {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: "t1"}}, []string{`id="open-folder"`}},
+		"account empty": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: accountView{Opened: at}}, []string{"data-signed-in"}},
+		"account": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: accountView{
+			Opened: at, Card: cardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
+			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
+			Services: []connectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
 		}}, []string{`href="/account/sign-out-everywhere"`, "2026年11月23日（月）14:05"}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
-		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: EndSessionView{Service: service, Token: "t2"}},
+		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
 			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},
-		"end session of no service": {web.Page{Name: "end-session", Title: "end_session.title", Data: EndSessionView{Token: "t2"}}, []string{`id="logout-confirm"`, `id="logout-cancel"`}},
-		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Return: "http://localhost:8402/", Service: service}}, []string{`href="http://localhost:8402/"`}},
-		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{Everywhere: true}}, []string{`href="/"`}},
-		"signed out with receipts": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: SignedOutView{
-			Again: "/signed-out?request=r1", Receipts: []ReceiptView{
+		"end session of no service": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Token: "t2"}}, []string{`id="logout-confirm"`, `id="logout-cancel"`}},
+		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Return: "http://localhost:8402/", Service: service}}, []string{`href="http://localhost:8402/"`}},
+		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Everywhere: true}}, []string{`href="/"`}},
+		"signed out with receipts": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{
+			Again: "/signed-out?request=r1", Receipts: []receiptView{
 				{"etax", "見本e-Tax", "confirmed"}, {"bank", evil.Name, "pending"}, {"shop", "店", "failed"}, {"old", "古い店", "unsupported"}},
 		}}, []string{`href="/signed-out?request=r1"`, `data-service="etax" data-state="confirmed"`, "伝えています（まだ返事がありません）", "応答がありませんでした"}},
-		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: ConsentView{
-			Tx: "t1", Service: service, More: true, Offline: true, Items: []ConsentItem{
+		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{
+			Tx: "t1", Service: service, More: true, Offline: true, Items: []consentItem{
 				{Scope: "openid", Label: "scope.openid"}, {Scope: "links", Label: "scope.links", Purpose: evil.Name}, {Scope: "link", Label: "scope.link", Added: true}},
 		}}, []string{`id="consent-allow"`, `id="consent-deny"`, `name="decision"`, `value="allow"`, `value="deny"`, `action="/consent"`}},
 		"home":  {web.Page{Name: "home", Title: "home.title"}, []string{`href="/account"`}},
@@ -132,14 +132,14 @@ func TestEveryRefusalHasItsPage(t *testing.T) {
 	for _, word := range words {
 		for _, lang := range web.Languages() {
 			p := web.Page{Name: "card-refused", Title: "refused." + word + ".title", Error: word, OpenForm: true}
-			p.Data = RefusedView{Tx: "t1", Reason: word, Service: ServiceView{Name: "見本e-Tax"}}
+			p.Data = refusedView{Tx: "t1", Reason: word, Service: serviceView{Name: "見本e-Tax"}}
 			body := renderPage(t, site, lang.Code, p)
 			for _, want := range []string{`data-error="` + word + `"`, `action="/login/card"`, `id="login-cancel"`} {
 				if !strings.Contains(body, want) {
 					t.Errorf("%s in %s: no %s", word, lang.Code, want)
 				}
 			}
-			p.Data = RefusedView{Reason: word, Final: true}
+			p.Data = refusedView{Reason: word, Final: true}
 			if body := renderPage(t, site, lang.Code, p); strings.Contains(body, "<form") {
 				t.Errorf("%s without a login offers a form", word)
 			}

@@ -79,7 +79,7 @@ type Provider struct {
 
 // New returns a provider ready to serve, or an error naming the missing part.
 func New(d Deps) (*Provider, error) {
-	if err := checkIssuer(d.Issuer); err != nil {
+	if err := CheckIssuer(d.Issuer); err != nil {
 		return nil, err
 	}
 	for name, missing := range map[string]bool{
@@ -114,8 +114,8 @@ func New(d Deps) (*Provider, error) {
 	return p, err
 }
 
-// checkIssuer: https, or http on loopback for development (OIDC Discovery §3 has no exception; ours is for loopback only).
-func checkIssuer(issuer string) error {
+// CheckIssuer accepts https, or http on loopback for development (OIDC Discovery §3 has no exception; ours is for loopback only).
+func CheckIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return fmt.Errorf("idp: issuer %q must be scheme and host only", issuer)

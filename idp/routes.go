@@ -60,17 +60,17 @@ func (p *Provider) pageRoutes() []route {
 	}
 }
 
-// MachinePaths are the paths that the site's middleware leaves to their own authentication.
-func MachinePaths() []string {
+// machinePaths are the paths that the site's middleware leaves to their own authentication.
+func machinePaths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/par", "/token", "/revoke",
 		"/userinfo", "/card/challenges/", "/api/", "/healthz", "/readyz",
 	}
 }
 
-// CrossOriginPaths are the pages that a service may post a form to (OIDC Core §3.1.2.1, RP-Initiated Logout §2). They do nothing but
+// crossOriginPaths are the pages that a service may post a form to (OIDC Core §3.1.2.1, RP-Initiated Logout §2). They do nothing but
 // start something that the citizen then decides.
-func CrossOriginPaths() []string { return []string{"/authorize", "/end-session"} }
+func crossOriginPaths() []string { return []string{"/authorize", "/end-session"} }
 
 // Handler returns the provider as a handler, with the federation's API beside it.
 func (p *Provider) Handler() http.Handler {

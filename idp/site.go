@@ -20,7 +20,7 @@ func NewSite(secure, sample bool, log *slog.Logger) (*web.Site, error) {
 	}
 	site, err := web.NewSite(web.SiteConfig{
 		Slug: "hub", Kind: web.Hub, Secure: secure, Sample: sample, Messages: messages, Pages: pages,
-		APIPaths: MachinePaths(), CrossOriginPaths: CrossOriginPaths(), Log: log,
+		APIPaths: machinePaths(), CrossOriginPaths: crossOriginPaths(), Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("hub pages: %w", err)

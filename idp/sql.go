@@ -64,9 +64,9 @@ func (a accounts) byCard(ctx context.Context, p *cardProof) (federation.AccountI
 	return federation.AccountID(id), err
 }
 
-// open makes a folder for the card's owner. If two browsers do so at once, or it was opened before, the same folder is returned and
-// opened is false.
-func (a accounts) open(ctx context.Context, p *cardProof, terms string) (id federation.AccountID, opened bool, err error) {
+// open makes a folder for the card's owner. If two browsers do so at once, or it was opened before, the folder there is is returned.
+// then runs in the transaction that makes one.
+func (a accounts) open(ctx context.Context, p *cardProof, terms string, then func(context.Context, federation.AccountID) error) (id federation.AccountID, err error) {
 	id = federation.AccountID(newID())
 	now := a.now().Unix()
 	err = a.db.Tx(ctx, func(ctx context.Context) error {
@@ -83,13 +83,12 @@ func (a accounts) open(ctx context.Context, p *cardProof, terms string) (id fede
 		if n == 0 {
 			return errBound
 		}
-		return nil
+		return then(ctx, id)
 	})
 	if errors.Is(err, errBound) {
-		id, err = a.byCard(ctx, p)
-		return id, false, err
+		return a.byCard(ctx, p)
 	}
-	return id, err == nil, err
+	return id, err
 }
 
 var errBound = errors.New("card is bound already")

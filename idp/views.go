@@ -7,77 +7,77 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients"
 )
 
-// ServiceView is what pages say of the service that asks. The zero value means that no service does.
-type ServiceView struct {
+// serviceView is what pages say of the service that asks. The zero value means that no service does.
+type serviceView struct {
 	Name, Operator, Domain string
 	Verified               bool
 	Home                   string
 }
 
-func serviceView(c *clients.Client, lang string) ServiceView {
+func viewOfService(c *clients.Client, lang string) serviceView {
 	if c == nil {
-		return ServiceView{}
+		return serviceView{}
 	}
-	return ServiceView{Name: c.Name(lang), Operator: c.Operator(), Domain: c.Domain(), Verified: c.Verified(), Home: c.Home()}
+	return serviceView{Name: c.Name(lang), Operator: c.Operator(), Domain: c.Domain(), Verified: c.Verified(), Home: c.Home()}
 }
 
-// LoginView is the data of login.html.
-type LoginView struct {
+// loginView is the data of login.html.
+type loginView struct {
 	Tx           string
-	Service      ServiceView
+	Service      serviceView
 	Why          string // "", "again" or "stepup"
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
 }
 
-// RefusedView is the data of card-refused.html.
-type RefusedView struct {
+// refusedView is the data of card-refused.html.
+type refusedView struct {
 	Tx      string // empty: there is no login to go on with
 	Reason  string
-	Service ServiceView
+	Service serviceView
 	Final   bool // trying again with the same card cannot help
 }
 
-// FolderView is the data of folder-open.html.
-type FolderView struct {
+// folderView is the data of folder-open.html.
+type folderView struct {
 	Tx      string
-	Service ServiceView
+	Service serviceView
 }
 
-// ConsentView is the data of consent.html.
-type ConsentView struct {
+// consentView is the data of consent.html.
+type consentView struct {
 	Tx      string
-	Service ServiceView
-	Items   []ConsentItem
+	Service serviceView
+	Items   []consentItem
 	More    bool // it asks for more than before
 	Offline bool
 }
 
-// ConsentItem is one thing a service is given.
-type ConsentItem struct {
+// consentItem is one thing a service is given.
+type consentItem struct {
 	Scope   string
 	Label   string // message key
 	Purpose string
 	Added   bool
 }
 
-// AccountView is the data of account.html.
-type AccountView struct {
+// accountView is the data of account.html.
+type accountView struct {
 	Opened   time.Time
-	Card     CardView
-	Sessions []SessionView
-	Services []ConnectedView
+	Card     cardView
+	Sessions []sessionView
+	Services []connectedView
 }
 
-// CardView is the card as its owner sees it.
-type CardView struct {
+// cardView is the card as its owner sees it.
+type cardView struct {
 	Kind         string
 	NotAfter     time.Time
 	ExpiringSoon bool
 }
 
-// SessionView is one signed-in browser.
-type SessionView struct {
+// sessionView is one signed-in browser.
+type sessionView struct {
 	Device   string
 	Since    time.Time
 	Last     time.Time
@@ -86,30 +86,30 @@ type SessionView struct {
 	Services []string
 }
 
-// ConnectedView is a service the citizen agreed to.
-type ConnectedView struct {
+// connectedView is a service the citizen agreed to.
+type connectedView struct {
 	Name, Operator string
 	Since          time.Time
 	Scopes         []string
 }
 
-// EndSessionView is the data of end-session.html.
-type EndSessionView struct {
-	Service ServiceView
+// endSessionView is the data of end-session.html.
+type endSessionView struct {
+	Service serviceView
 	Token   string
 }
 
-// SignedOutView is the data of signed-out.html.
-type SignedOutView struct {
+// signedOutView is the data of signed-out.html.
+type signedOutView struct {
 	Everywhere bool
 	Return     string
-	Service    ServiceView
-	Receipts   []ReceiptView
+	Service    serviceView
+	Receipts   []receiptView
 	Again      string // reads the page once more; empty: nothing more will come in
 }
 
-// ReceiptView is what became of telling one service that the citizen signed out.
-type ReceiptView struct {
+// receiptView is what became of telling one service that the citizen signed out.
+type receiptView struct {
 	Client, Name string
 	State        string // "pending", "confirmed", "failed" or "unsupported"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/conf"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -70,6 +73,42 @@ func (c config) check() error {
 	}
 	if _, err := c.environment(); err != nil {
 		return err
+	}
+	return nil
+}
+
+// verify does everything that starting would do short of opening the database and the address.
+func (c config) verify() error {
+	if err := idp.CheckIssuer(c.Issuer); err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	if u, err := url.Parse(c.AgentURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("agent_url: not a web address")
+	}
+	if _, err := c.anchors(); err != nil {
+		return err
+	}
+	if _, err := c.sealer(); err != nil {
+		return err
+	}
+	if _, err := c.revocation(time.Now); err != nil {
+		return err
+	}
+	if _, err := c.dsn(); err != nil {
+		return err
+	}
+	if _, err := clients.NewFetcher(clients.FetcherConfig{Now: time.Now, Allow: c.FetchAllow}); err != nil {
+		return fmt.Errorf("fetch_allow: %w", err)
+	}
+	if c.TLS.Certificate != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key); err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+	}
+	if c.Clients != "" {
+		if _, err := os.Stat(c.Clients); err != nil {
+			return fmt.Errorf("clients: %w", err)
+		}
 	}
 	return nil
 }

@@ -47,11 +47,8 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *check {
-		if _, err := c.anchors(); err != nil {
-			return err
-		}
-		if _, err := c.sealer(); err != nil {
-			return err
+		if err := c.verify(); err != nil {
+			return fmt.Errorf("%s: %w", *file, err)
 		}
 		fmt.Println("configuration is good")
 		return nil

@@ -83,7 +83,13 @@ func TestRefusesToStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := testConfig(t)
+			if err := c.verify(); err != nil {
+				t.Fatal(err)
+			}
 			tt.change(&c)
+			if err := c.verify(); name != "a client file that does not parse" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("-check says %v, want %q", err, tt.says)
+			}
 			ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 			defer stop()
 			if err := serve(ctx, c, log); err == nil || !strings.Contains(err.Error(), tt.says) {

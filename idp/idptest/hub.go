@@ -47,7 +47,6 @@ type Hub struct {
 	PKI       *cardtest.PKI
 	Responder *cardtest.Responder
 	Agent     *agent.Agent
-	Journal   *Journal
 	Now       func() time.Time
 }
 
@@ -77,7 +76,7 @@ func Start(t testing.TB, o Options) *Hub {
 		o.Log = io.Discard
 	}
 	log := slog.New(slog.NewTextHandler(o.Log, nil))
-	h := &Hub{DB: o.DB, Now: o.Now, Journal: &Journal{}}
+	h := &Hub{DB: o.DB, Now: o.Now}
 
 	authority := httptest.NewUnstartedServer(nil)
 	pki := sharedPKI(t, "http://"+authority.Listener.Addr().String(), o.Now)
@@ -112,7 +111,7 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
 		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Now: o.Now,
-		Journal: h.Journal.append, Log: log,
+		Journal: func(context.Context, audit.Event) error { return nil }, Log: log,
 	})
 	must(t, err)
 	app.Config.Handler = h.Agent.Handler()
@@ -171,12 +170,4 @@ func standardClients() []map[string]any {
 // Client returns an HTTP client without cookies that follows no redirects.
 func Client() *http.Client {
 	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 30 * time.Second}
-}
-
-// Journal collects what the card app records.
-type Journal struct{ events []audit.Event }
-
-func (j *Journal) append(_ context.Context, e audit.Event) error {
-	j.events = append(j.events, e)
-	return nil
 }
