@@ -33,6 +33,10 @@ func (s *Site) routes(credential rp.Credential) http.Handler {
 	e.POST(rp.PathInitiate, s.initiate)
 	e.GET(rp.PathCallback, s.getCallback)
 	e.POST(rp.PathLogout, s.postLogout)
+	e.POST(rp.PathBackchannel, func(c echo.Context) error {
+		s.party.Backchannel(c.Response(), c.Request())
+		return nil
+	})
 	e.GET(rp.PathSignedOut, s.getSignedOut)
 	if key, ok := credential.(*rp.Key); ok {
 		e.GET(rp.PathJWKS, echo.WrapHandler(key))

@@ -103,7 +103,7 @@ func newWeb(c Config) (*web.Site, error) {
 		Slug: "etax", Kind: web.Service, Secure: strings.HasPrefix(c.BaseURL, "https://"), Sample: c.Sample,
 		Messages: messages, Pages: pages, SignOut: rp.PathLogout, Log: c.Log,
 		Footer:           []web.Link{{Key: "frame.help", Href: "/help"}},
-		APIPaths:         []string{"/healthz", "/readyz", rp.PathJWKS},
+		APIPaths:         []string{"/healthz", "/readyz", rp.PathJWKS, rp.PathBackchannel},
 		CrossOriginPaths: []string{rp.PathInitiate},
 	})
 }

@@ -87,7 +87,7 @@ func frame(c Config) web.SiteConfig {
 		Slug: "portal", Kind: web.Portal, Secure: strings.HasPrefix(c.BaseURL, "https://"), Sample: c.Sample,
 		SignOut: rp.PathLogout, Log: c.Log,
 		Footer:           []web.Link{{Key: "frame.help", Href: "/help"}},
-		APIPaths:         []string{"/healthz", "/readyz", rp.PathJWKS},
+		APIPaths:         []string{"/healthz", "/readyz", rp.PathJWKS, rp.PathBackchannel},
 		CrossOriginPaths: []string{rp.PathInitiate},
 	}
 }

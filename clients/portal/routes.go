@@ -27,6 +27,10 @@ func (p *Portal) routes(credential rp.Credential) http.Handler {
 	e.POST(rp.PathInitiate, p.initiate)
 	e.GET(rp.PathCallback, p.getCallback)
 	e.POST(rp.PathLogout, p.postLogout)
+	e.POST(rp.PathBackchannel, func(c echo.Context) error {
+		p.party.Backchannel(c.Response(), c.Request())
+		return nil
+	})
 	e.GET(rp.PathSignedOut, p.getSignedOut)
 	if key, ok := credential.(*rp.Key); ok {
 		e.GET(rp.PathJWKS, echo.WrapHandler(key))

@@ -56,7 +56,7 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 		return Arrival{}, err
 	}
 	s, err := p.start(w, r, record{
-		Subject: who.sub, ACR: who.acr, AuthTime: who.authTime, Tokens: p.tokensOf(answer), Again: f.Again,
+		Subject: who.sub, SID: who.sid, ACR: who.acr, AuthTime: who.authTime, Issued: who.issued, Tokens: p.tokensOf(answer), Again: f.Again,
 	})
 	if err != nil {
 		return Arrival{}, err
@@ -122,7 +122,9 @@ func (p *Party) leave(w http.ResponseWriter, r *http.Request) error {
 // identity is what an ID token proved.
 type identity struct {
 	sub, acr string
+	sid      string // the session at the hub; may be empty
 	authTime int64
+	issued   int64
 }
 
 // clockSkew is how far the hub's clock may be ahead of ours.
@@ -142,6 +144,7 @@ func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, n
 		AuthorizedParty string `json:"azp"`
 		AuthTime        int64  `json:"auth_time"`
 		ACR             string `json:"acr"`
+		SID             string `json:"sid"`
 	}
 	if err := token.Claims(&claims); err != nil {
 		return refuse("claims", err)
@@ -152,8 +155,8 @@ func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, n
 	case len(token.Audience) != 1 && claims.AuthorizedParty != p.clientID,
 		claims.AuthorizedParty != "" && claims.AuthorizedParty != p.clientID:
 		return refuse("azp", nil)
-	case token.Subject == "" || len(token.Subject) > 255:
-		return refuse("sub", nil)
+	case token.Subject == "" || len(token.Subject) > 255 || len(claims.SID) > 255:
+		return refuse("sub or sid", nil)
 	case token.IssuedAt.After(p.now().Add(clockSkew)):
 		return refuse("iat lies in the future", nil)
 	}
@@ -162,7 +165,9 @@ func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, n
 			return refuse("at_hash", err)
 		}
 	}
-	return identity{sub: token.Subject, acr: clip(claims.ACR, 100), authTime: claims.AuthTime}, nil
+	return identity{
+		sub: token.Subject, acr: clip(claims.ACR, 100), sid: claims.SID, authTime: claims.AuthTime, issued: token.IssuedAt.Unix(),
+	}, nil
 }
 
 // UserInfo returns what the hub's userinfo endpoint says about the person, decoded into out (OpenID Connect Core §5.3). An

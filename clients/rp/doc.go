@@ -12,6 +12,9 @@
 // before anything that can fail, so that a callback works once. A session is a record under the digest of its cookie, sealed
 // under a key made from that cookie: a copy of the database lets nobody in and shows no token. Its id is new at every login.
 //
+// The hub ends sessions from outside (OpenID Connect Back-Channel Logout). For that a roster, named by the digest of a person's or
+// a hub session's name, lists the keys of sessions; it opens none of them.
+//
 // # What is not here
 //
 // What a service does with a person it knows, and every page but the words for what can go wrong (Messages, Answer).

@@ -19,12 +19,13 @@ import (
 
 // Paths that every relying party of ours has.
 const (
-	PathLogin     = "/login"          // starts a login; ?return= a page of our own
-	PathInitiate  = "/login/initiate" // starts a login for the hub or another site (OpenID Connect Core §4)
-	PathCallback  = "/callback"       // the redirect URI
-	PathLogout    = "/logout"         // POST: signs out here and at the hub
-	PathSignedOut = "/signed-out"     // where the hub sends people back to after that
-	PathJWKS      = "/jwks.json"      // the client's public key
+	PathLogin       = "/login"              // starts a login; ?return= a page of our own
+	PathInitiate    = "/login/initiate"     // starts a login for the hub or another site (OpenID Connect Core §4)
+	PathCallback    = "/callback"           // the redirect URI
+	PathLogout      = "/logout"             // POST: signs out here and at the hub
+	PathBackchannel = "/logout/backchannel" // POST, by the hub: a person signed out (OpenID Connect Back-Channel Logout)
+	PathSignedOut   = "/signed-out"         // where the hub sends people back to after that
+	PathJWKS        = "/jwks.json"          // the client's public key
 )
 
 // Config is what New needs. Required unless it says otherwise.

@@ -47,6 +47,7 @@ type world struct {
 	party *rp.Party
 	site  *httptest.Server
 	sign  jose.Signer // the hub's
+	priv  *ecdsa.PrivateKey
 }
 
 func hubKeys(t *testing.T, clientJWKS []byte) (rptest.Keys, *ecdsa.PrivateKey) {
@@ -115,7 +116,7 @@ func newWorld(t *testing.T, change func(*rp.Config)) *world {
 		t.Fatal(err)
 	}
 	keys, private := hubKeys(t, w.key.JWKS())
-	w.sign = signerOf(t, jose.ES256, private, "hub")
+	w.priv, w.sign = private, signerOf(t, jose.ES256, private, "hub")
 	w.hub = rptest.NewHub(keys, w.clock.now)
 	t.Cleanup(w.hub.Close)
 	w.hub.Set(func(s *rptest.Settings) { s.Person = "taro" })
@@ -130,7 +131,7 @@ func newWorld(t *testing.T, change func(*rp.Config)) *world {
 		t.Fatal(err)
 	}
 	site, err := web.NewSite(web.SiteConfig{
-		Slug: "test", Kind: web.Service, Messages: messages, CrossOriginPaths: []string{rp.PathInitiate},
+		Slug: "test", Kind: web.Service, Messages: messages, CrossOriginPaths: []string{rp.PathInitiate}, APIPaths: []string{rp.PathBackchannel},
 		Pages: fstest.MapFS{"page.html": {Data: []byte(`{{define "main"}}<h1>{{t "page.title"}}</h1><p>[{{.Data}}]</p>{{end}}`)}},
 	})
 	if err != nil {
@@ -194,6 +195,7 @@ func (w *world) handler(site *web.Site) http.Handler {
 	mux.HandleFunc(rp.PathLogout, func(rw http.ResponseWriter, r *http.Request) {
 		http.Redirect(rw, r, w.party.SignOut(rw, r), http.StatusSeeOther)
 	})
+	mux.HandleFunc(rp.PathBackchannel, w.party.Backchannel)
 	mux.HandleFunc(rp.PathSignedOut, func(rw http.ResponseWriter, r *http.Request) { show(rw, r, "signed out") })
 	mux.HandleFunc("/", handle(func(rw http.ResponseWriter, r *http.Request) error {
 		s, err := w.party.Session(r)

@@ -22,8 +22,10 @@ const (
 type record struct {
 	Subject  string `json:"s,omitempty"`
 	Local    string `json:"l,omitempty"`
+	SID      string `json:"h,omitempty"` // the session at the hub
 	ACR      string `json:"a,omitempty"`
 	AuthTime int64  `json:"at,omitempty"`
+	Issued   int64  `json:"i,omitempty"` // of the ID token
 	Since    int64  `json:"t"`
 	Touched  int64  `json:"u"`
 	Tokens   tokens `json:"k"`
@@ -134,8 +136,19 @@ func (p *Party) start(w http.ResponseWriter, r *http.Request, rec record) (*Sess
 	if err != nil {
 		return nil, err
 	}
+	// The hub may end the session while it begins: it is entered first, and once it stands it must still be entered.
+	if err := p.seat(ctx, rec, sessionKey(s.id)); err != nil {
+		return nil, err
+	}
 	if err := p.store.Create(ctx, sessionKey(s.id), sealed, p.idle); err != nil {
 		return nil, fmt.Errorf("store session: %w", err)
+	}
+	if ok, err := p.seated(ctx, rec, sessionKey(s.id)); err != nil || !ok {
+		gone := p.store.Delete(ctx, sessionKey(s.id))
+		if err = errors.Join(err, gone); err == nil {
+			err = &Error{Reason: SignedOut, Detail: "signed out at the hub during the login"}
+		}
+		return nil, err
 	}
 	if s, err = p.load(ctx, s.id); err != nil { // for its version
 		return nil, err
