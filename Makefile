@@ -17,9 +17,11 @@ run:
 	@go build -o bin/ ./cmd/demo
 	@exec ./bin/demo $(if $(filter 1 true yes,$(TLS)),-tls)
 
-# The card app by itself, for a citizen's computer.
+# The card app with card readers, for a citizen's computer. On Linux it needs a C compiler and pcsc-lite's headers.
 agent:
-	go build -o bin/ ./cmd/cardagent
+	@[ "$$(uname)" != Linux ] || pkg-config --exists libpcsclite || \
+		{ echo "make agent: on Debian, install gcc, pkg-config and libpcsclite-dev" >&2; exit 1; }
+	CGO_ENABLED=1 go build -tags pcsc -o bin/cardagent ./cmd/cardagent
 
 # Installs what it can, then runs vet, lint, Go, browser and client-library
 # tests; the last line counts them all.
@@ -32,8 +34,11 @@ check: build test
 vet:
 	go vet ./...
 
+# What only a program with card readers contains is looked at where it can be built.
 lint:
 	$(GOLANGCI) run
+	@! pkg-config --exists libpcsclite 2>/dev/null || \
+		CGO_ENABLED=1 $(GOLANGCI) run --build-tags pcsc ./cardauth/pcsc/... ./cmd/cardagent/...
 
 fuzz:
 	@scripts/fuzz $(FUZZTIME)

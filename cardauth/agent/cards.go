@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -102,7 +103,9 @@ func (cs *cards) use(ctx context.Context, name string, f func(context.Context, *
 	}
 	defer func() {
 		// Leaving the application makes the card forget the PIN. If even that fails, release takes its power.
-		if err := card.Close(context.WithoutCancel(ctx)); err != nil {
+		// A card that is gone has forgotten.
+		err := card.Close(context.WithoutCancel(ctx))
+		if e, ok := errors.AsType[*jpki.Error](err); err != nil && (!ok || e.Reason != jpki.CardRemoved) {
 			cs.log.WarnContext(ctx, "card not closed", "err", err)
 		}
 	}()

@@ -30,8 +30,8 @@ type config struct {
 	CA          string   `json:"ca_file"`          // PEM, beside the system's authorities; empty: none
 	Certificate string   `json:"certificate_file"` // PEM, for an origin of https
 	Key         string   `json:"key_file"`
-	Cards       string   `json:"cards"`    // directory of a test PKI with virtual cards
-	Card        string   `json:"card"`     // only this one of them
+	Cards       string   `json:"cards"`    // directory of a test PKI with virtual cards; empty: the readers of this computer
+	Card        string   `json:"card"`     // only this one of them; for readers, the reader's name
 	OCSP        string   `json:"ocsp_url"` // what certificates of virtual cards made here say about their responder
 	Journal     string   `json:"journal"`  // SQLite file for what happened; empty: the log, with -v
 }
@@ -50,7 +50,7 @@ func defaults() config {
 	}
 }
 
-// flags are the ones both commands share.
+// flags are the ones that serving and login share.
 type flags struct {
 	config, cards, card, issuer, ca string
 	verbose                         bool
@@ -101,10 +101,7 @@ func (f flags) load() (config, error) {
 			*given.key = given.flag
 		}
 	}
-	switch {
-	case c.Cards == "":
-		return c, usageError{errors.New("no cards: name a directory of virtual cards with -cards")}
-	case (c.Certificate == "") != (c.Key == ""):
+	if (c.Certificate == "") != (c.Key == "") {
 		return c, usageError{errors.New("certificate_file and key_file belong together")}
 	}
 	return c, nil
@@ -112,8 +109,9 @@ func (f flags) load() (config, error) {
 
 // program is a card app with what it stands on.
 type program struct {
-	agent *agent.Agent
-	db    *sqldb.DB // nil without a journal file
+	agent  *agent.Agent
+	reader agent.Reader
+	db     *sqldb.DB // nil without a journal file
 }
 
 // close ends the journal.
@@ -130,11 +128,10 @@ func (c config) build(ctx context.Context, now func() time.Time, log *slog.Logge
 	if err != nil {
 		return p, err
 	}
-	reader, err := c.reader(now)
-	if err != nil {
+	if p.reader, err = c.reader(now); err != nil {
 		return p, err
 	}
-	a := agent.Config{Origin: c.Origin, HTTP: client, Reader: reader, Demo: true, Now: now, Log: log}
+	a := agent.Config{Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Now: now, Log: log}
 	for _, i := range c.Trusted {
 		a.Trusted = append(a.Trusted, agent.Issuer{URL: i.URL, Name: i.Name})
 	}
@@ -158,9 +155,16 @@ func (c config) build(ctx context.Context, now func() time.Time, log *slog.Logge
 	return p, nil
 }
 
-// reader takes the virtual cards out. A directory that is no PKI is a mistyped one, and none is made there: its
-// certificates would be nobody's.
+// reader is what holds the cards: the computer's readers, or a drawer of virtual ones. A directory that is no PKI is a
+// mistyped one, and none is made there: its certificates would be nobody's.
 func (c config) reader(now func() time.Time) (agent.Reader, error) {
+	if c.Cards == "" {
+		r, err := openReaders(c.Card)
+		if err != nil {
+			return nil, fmt.Errorf("no cards: name a directory of virtual cards with -cards; %w", err)
+		}
+		return r, nil
+	}
 	if _, err := os.Stat(filepath.Join(c.Cards, "auth-ca.pem")); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no virtual cards in %s: it has no auth-ca.pem", c.Cards)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func login(ctx context.Context, args []string, s streams, now func() time.Time) 
 	if err != nil {
 		return err
 	}
-	if c.Card == "" {
+	if c.Cards != "" && c.Card == "" {
 		return usageError{errors.New("which card? name it with -card")}
 	}
 	pin, err := readPIN(pinFile, s.in)
@@ -50,11 +51,15 @@ func login(ctx context.Context, args []string, s streams, now func() time.Time) 
 		return usageError{err}
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	card, err := onlyCard(ctx, p.reader)
+	if err != nil {
+		return err
+	}
 	sign := p.agent.Login
 	if lastTry {
 		sign = p.agent.LoginLastTry
 	}
-	returnURI, err := sign(ctx, challenge, c.Card, pin)
+	returnURI, err := sign(ctx, challenge, card, pin)
 	if refused, ok := errors.AsType[*agent.Refusal](err); ok {
 		returnURI = refused.ReturnURI // where the hub explains it
 	}
@@ -62,6 +67,25 @@ func login(ctx context.Context, args []string, s streams, now func() time.Time) 
 		_, _ = fmt.Fprintln(s.out, returnURI)
 	}
 	return err
+}
+
+// onlyCard is the card that is there. Of several, the caller has to name one: a PIN is not for trying out.
+func onlyCard(ctx context.Context, reader agent.Reader) (string, error) {
+	cards, err := reader.Cards(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch len(cards) {
+	case 0:
+		return "", &agent.Error{Reason: agent.CardMissing, Detail: "no reader holds a card"}
+	case 1:
+		return cards[0].Name, nil
+	}
+	names := make([]string, len(cards))
+	for i, c := range cards {
+		names[i] = strconv.Quote(c.Name)
+	}
+	return "", usageError{fmt.Errorf("which card? name its reader with -card: %s", strings.Join(names, ", "))}
 }
 
 // readPIN reads a file that holds the PIN and at most one line end. Errors never repeat what it holds.

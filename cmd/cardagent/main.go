@@ -1,5 +1,6 @@
 // Command cardagent is the card app: it shows a citizen who asks for a login with the My Number Card, takes the PIN, and lets the
-// card sign. It serves the citizen's own browser over loopback, or makes one login without a browser.
+// card sign. It serves the citizen's own browser over loopback, or makes one login without a browser. For people without a card it
+// puts a virtual one into a virtual reader.
 package main
 
 import (
@@ -21,11 +22,12 @@ import (
 const usage = `usage:
   cardagent [flags]                                   serve the card app's pages
   cardagent login -challenge URL -pin-file F [flags]  one login without a browser; prints the return address
+  cardagent virtual -card NAME -pki DIR -vpcd ADDR    a virtual card in a vpcd reader, until SIGTERM pulls it out
 
 flags:
   -config FILE    configuration, JSON
-  -cards DIR      virtual cards of the test PKI in DIR, such as var/demo/pki
-  -card NAME      only this card
+  -cards DIR      virtual cards of the test PKI in DIR, such as var/demo/pki, in place of the computer's readers
+  -card NAME      only this card; with readers, the reader's name
   -issuer URL     the hub to answer, in place of the configured ones
   -ca FILE        PEM file with the authority behind the hub's certificate
   -check          say what is wrong with the configuration, and stop
@@ -34,6 +36,11 @@ of login:
   -challenge URL  the challenge's address at the hub
   -pin-file F     file that holds the four digits; - is the standard input
   -last-try       spend the card's last try, too
+of virtual:
+  -card NAME      taro, hanako, taro-renewed, revoked, expired, blocked or phone
+  -pki DIR        the test PKI; made if there is none
+  -vpcd ADDR      host and port of the reader, such as 127.0.0.1:35963
+  -ocsp URL       what certificates made now say about their responder
 
 exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the card said no, 4 the hub said no (the return
 address, if there is one, is printed all the same), 5 the challenge is not one to answer
@@ -74,6 +81,8 @@ func run(ctx context.Context, args []string, s streams, now func() time.Time) in
 		err = serve(ctx, args, s, now)
 	case "login":
 		err = login(ctx, args, s, now)
+	case "virtual":
+		err = virtual(ctx, args, s, now)
 	default:
 		err = usageError{fmt.Errorf("no command %q; see -help", command)}
 	}

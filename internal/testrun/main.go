@@ -30,6 +30,12 @@ var steps = []step{
 		run: []string{"go", "run", "./internal/testenv", "go", "test", "-json", "-race", "-shuffle=on", "-timeout=15m", "./..."},
 	},
 	{
+		// Card readers need cgo and a library's headers, so the tests through a real PC/SC service are behind a build tag.
+		name: "readers", events: true, env: []string{"CGO_ENABLED=1"}, needs: []string{"gcc", "pkg-config"},
+		prepare: []string{"pkg-config", "--exists", "--print-errors", "libpcsclite"},
+		run:     []string{"go", "test", "-json", "-race", "-tags", "pcsc", "-timeout=10m", "./cardauth/pcsc/...", "./cmd/cardagent"},
+	},
+	{
 		name: "browser", events: true, dir: "test/browser", needs: []string{"node", "npm", "chromium"},
 		prepare: []string{"npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"},
 		run: []string{"node", "--test", "--test-concurrency=1", "--test-reporter=./lib/reporter.mjs",
