@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/internal/cputime"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
@@ -32,11 +33,11 @@ func BenchmarkVerifyResponse(b *testing.B) {
 			w.challenges.deps.Store = &reopened{}
 			id := w.challenge(b)
 			body := w.honest(b, id, issue(b, nil)).compact(b)
-			for b.Loop() {
+			cputime.PerOperation(b, func(int) {
 				if _, err := w.submit(b.Context(), id, body); err != nil {
 					b.Fatal(err)
 				}
-			}
+			})
 		})
 	}
 }

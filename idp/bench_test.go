@@ -5,36 +5,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/internal/cputime"
 )
-
-// cpu returns the processor time this process has used.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// perOperation reports the processor time of each operation; wall time says little on a shared machine.
-func perOperation(b *testing.B, op func(i int)) {
-	b.Helper()
-	b.ReportAllocs()
-	b.ResetTimer()
-	before := cpu(b)
-	for i := range b.N {
-		op(i)
-	}
-	used := cpu(b) - before
-	b.StopTimer()
-	b.ReportMetric(float64(used.Microseconds())/1000/float64(b.N), "cpu-ms/op")
-}
 
 type signedIn struct {
 	h      *idptest.Hub
@@ -77,7 +52,7 @@ func (s signedIn) post(b *testing.B, path string, form url.Values) *httptest.Res
 // BenchmarkSSORelogin: authorize with a session, code, tokens: what every later visit to a service costs, through the handlers.
 func BenchmarkSSORelogin(b *testing.B) {
 	s := benchHub(b)
-	perOperation(b, func(int) {
+	cputime.PerOperation(b, func(int) {
 		r := idptest.NewRequest()
 		s.post(b, "/token", idptest.CodeForm(s.code(b, r), r))
 	})
@@ -91,13 +66,13 @@ func BenchmarkCodeRedemption(b *testing.B) {
 		requests[i] = idptest.NewRequest()
 		codes[i] = s.code(b, requests[i])
 	}
-	perOperation(b, func(i int) { s.post(b, "/token", idptest.CodeForm(codes[i], requests[i])) })
+	cputime.PerOperation(b, func(i int) { s.post(b, "/token", idptest.CodeForm(codes[i], requests[i])) })
 }
 
 // BenchmarkDiscovery is the answer prepared once.
 func BenchmarkDiscovery(b *testing.B) {
 	s := benchHub(b)
-	perOperation(b, func(int) {
+	cputime.PerOperation(b, func(int) {
 		w := httptest.NewRecorder()
 		s.front.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", http.NoBody))
 		if w.Code != http.StatusOK {

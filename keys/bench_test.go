@@ -3,6 +3,7 @@ package keys
 import (
 	"testing"
 
+	"github.com/tsunagu-id/tsunagu/internal/cputime"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
 
@@ -25,12 +26,11 @@ func BenchmarkSign(b *testing.B) {
 	claims := benchmarkClaims()
 	for _, alg := range []Alg{ES256, RS256, EdDSA} {
 		b.Run(string(alg), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
+			cputime.PerOperation(b, func(int) {
 				if _, err := s.Sign(alg, "JWT", claims); err != nil {
 					b.Fatal(err)
 				}
-			}
+			})
 		})
 	}
 }
@@ -43,12 +43,11 @@ func BenchmarkVerify(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(string(alg), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
+			cputime.PerOperation(b, func(int) {
 				if _, err := s.Verify(token, "JWT", alg); err != nil {
 					b.Fatal(err)
 				}
-			}
+			})
 		})
 	}
 }
