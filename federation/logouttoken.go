@@ -8,7 +8,7 @@ import (
 const (
 	logoutTokenType = "logout+jwt"
 	logoutEvent     = "http://schemas.openid.net/event/backchannel-logout"
-	// logoutTokenLife is the two minutes at most that Back-Channel Logout §2.4 recommends.
+	// logoutTokenLife is the two minutes at most that Back-Channel Logout §4 recommends.
 	logoutTokenLife = 2 * time.Minute
 )
 

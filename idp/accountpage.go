@@ -55,6 +55,9 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if v.Sessions, err = p.sessionViews(c, s, acc); err != nil {
 		return err
 	}
+	if v.Told, err = p.told(c, s.Account); err != nil {
+		return err
+	}
 	lang := p.site.Lang(c.Request())
 	list, err := p.accounts.consents(ctx, s.Account)
 	if err != nil {

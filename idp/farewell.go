@@ -20,6 +20,8 @@ const (
 	receiptLife = 24 * time.Hour // as long as a service is being told
 	// receiptPatience is how long the page waits for services that answer at once: long enough that most people see the end.
 	receiptPatience = time.Second
+	// toldFor is how long the account page speaks of a sign-out.
+	toldFor = 7 * 24 * time.Hour
 )
 
 // notices asks for every service of a session to be told that it ended.
@@ -125,6 +127,22 @@ func (p *Provider) receipts(c echo.Context, batch string) ([]receiptView, error)
 	return p.receiptViews(c, all)
 }
 
+// told returns what a person's services answered to the latest sign-out that they were told of in the last days, the newest first.
+func (p *Provider) told(c echo.Context, id federation.AccountID) ([]receiptView, error) {
+	all, err := p.deliveries.List(c.Request().Context(), id)
+	if err != nil {
+		return nil, fmt.Errorf("list receipts: %w", err)
+	}
+	since, latest := p.now().Add(-toldFor), map[clients.ID]time.Time{}
+	all = slices.DeleteFunc(all, func(d federation.Delivery) bool {
+		if _, ok := latest[d.Client]; !ok {
+			latest[d.Client] = d.Created
+		}
+		return d.Created.Before(since) || !d.Created.Equal(latest[d.Client])
+	})
+	return p.receiptViews(c, all)
+}
+
 // receiptViews is one line for each service, about the delivery that went worst.
 func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) ([]receiptView, error) {
 	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
@@ -139,7 +157,7 @@ func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) ([]re
 				return nil, err
 			}
 			at[d.Client] = len(out)
-			out = append(out, receiptView{Client: string(d.Client), Name: name, State: string(d.State)})
+			out = append(out, receiptView{Client: string(d.Client), Name: name, State: string(d.State), At: d.Created})
 			continue
 		}
 		if slices.Index(order, d.State) > slices.Index(order, federation.DeliveryState(out[i].State)) {

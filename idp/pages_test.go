@@ -38,6 +38,7 @@ func pageSamples() map[string]pageSample {
 			Opened: at, Card: cardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
 			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
 			Services: []connectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
+			Told:     []receiptView{{"etax", evil.Name, "confirmed", at}},
 		}}, []string{`href="/account/sign-out-everywhere"`, "2026年11月23日（月）14:05"}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
 		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
@@ -47,7 +48,7 @@ func pageSamples() map[string]pageSample {
 		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Everywhere: true}}, []string{`href="/"`}},
 		"signed out with receipts": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{
 			Again: "/signed-out?request=r1", Receipts: []receiptView{
-				{"etax", "見本e-Tax", "confirmed"}, {"bank", evil.Name, "pending"}, {"shop", "店", "failed"}, {"old", "古い店", "unsupported"}},
+				{"etax", "見本e-Tax", "confirmed", at}, {"bank", evil.Name, "pending", at}, {"shop", "店", "failed", at}, {"old", "古い店", "unsupported", at}},
 		}}, []string{`href="/signed-out?request=r1"`, `data-service="etax" data-state="confirmed"`, "伝えています（まだ返事がありません）", "応答がありませんでした"}},
 		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{
 			Tx: "t1", Service: service, More: true, Offline: true, Items: []consentItem{

@@ -67,6 +67,7 @@ type accountView struct {
 	Card     cardView
 	Sessions []sessionView
 	Services []connectedView
+	Told     []receiptView // what services answered to the latest sign-outs
 }
 
 // cardView is the card as its owner sees it.
@@ -112,6 +113,7 @@ type signedOutView struct {
 type receiptView struct {
 	Client, Name string
 	State        string // "pending", "confirmed", "failed" or "unsupported"
+	At           time.Time
 }
 
 // hostOf returns the host of an address that has been parsed before.

@@ -62,7 +62,7 @@ func (p *Party) backchannel(ctx context.Context, w http.ResponseWriter, r *http.
 		return fmt.Errorf("remember jti: %w", err)
 	}
 	if token.SID != "" {
-		return p.endHubSession(ctx, token.SID)
+		return p.endHubSession(ctx, token.SID, token.at)
 	}
 	return p.endPerson(ctx, token.sub, token.at)
 }

@@ -150,8 +150,10 @@ func TestLateBackchannelSparesNewSessions(t *testing.T) {
 // A sign-out at the hub that overtakes the login is not lost.
 func TestBackchannelDuringTheLogin(t *testing.T) {
 	for name, change := range map[string]func(w *world) map[string]any{
-		"session": func(*world) map[string]any { return map[string]any{"sid": "hub-1"} },
-		"person":  func(w *world) map[string]any { return map[string]any{"iat": w.clock.now().Add(2 * time.Second).Unix()} },
+		"session": func(w *world) map[string]any {
+			return map[string]any{"sid": "hub-1", "iat": w.clock.now().Add(2 * time.Second).Unix()}
+		},
+		"person": func(w *world) map[string]any { return map[string]any{"iat": w.clock.now().Add(2 * time.Second).Unix()} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -173,6 +175,9 @@ func TestBackchannelDuringTheLogin(t *testing.T) {
 			}
 			b.Stop("")
 			w.wantSignedIn(b, false)
+			// What begins after the sign-out is let in.
+			w.clock.advance(2 * time.Second)
+			w.wantSignedIn(w.signedIn("hub-1"), true)
 		})
 	}
 }

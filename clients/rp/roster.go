@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -137,28 +136,31 @@ func (p *Party) unseat(ctx context.Context, seats []seat) error {
 	return nil
 }
 
-// endHubSession ends what was begun in one session at the hub, for good: such a session does not come back.
-func (p *Party) endHubSession(ctx context.Context, sid string) error {
-	return p.endRoster(ctx, hubRoster(sid), math.MaxInt64)
+// endHubSession ends what is here of one session at the hub. A login that it overtook is refused, but not one that began later: a hub
+// may go on with a session that was ended in another window at the same moment.
+func (p *Party) endHubSession(ctx context.Context, sid string, at int64) error {
+	return p.endRoster(ctx, hubRoster(sid), at, func(seat) bool { return true })
 }
 
 // endPerson ends what a person began up to a time. A login of the same second is ended if it is here already, and let in if it is
 // still to come.
 func (p *Party) endPerson(ctx context.Context, sub string, at int64) error {
-	return p.endRoster(ctx, personRoster(sub), at)
+	return p.endRoster(ctx, personRoster(sub), at, func(s seat) bool { return s.Issued <= at })
 }
 
-func (p *Party) endRoster(ctx context.Context, name string, at int64) error {
+func (p *Party) endRoster(ctx context.Context, name string, at int64, over func(seat) bool) error {
 	return p.changeRoster(ctx, name, func(r *roster) error {
 		r.Ended = max(r.Ended, at)
-		// The sessions go first: if the roster is changed meanwhile we come again, and ending one twice does nothing.
-		var over []seat
-		r.Seats = slices.DeleteFunc(r.Seats, func(s seat) bool {
-			if s.Issued <= at {
-				over = append(over, s)
+		var ended, left []seat
+		for _, s := range r.Seats {
+			if over(s) {
+				ended = append(ended, s)
+			} else {
+				left = append(left, s)
 			}
-			return s.Issued <= at
-		})
-		return p.unseat(ctx, over)
+		}
+		r.Seats = left
+		// The sessions go first: if the roster is changed meanwhile we come again, and ending one twice does nothing.
+		return p.unseat(ctx, ended)
 	})
 }

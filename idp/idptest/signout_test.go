@@ -242,6 +242,12 @@ func TestSignOutIsToldAndShown(t *testing.T) {
 		}
 		c.wantReceipt(page, otherID, federation.Confirmed)
 
+		taro.enterTax()
+		account := taro.Get("/account")
+		for _, service := range []string{"etax", otherID} {
+			c.wantReceipt(account, service, federation.Confirmed)
+		}
+
 		// What was told is a logout token to anyone: an unmodified library verifies it.
 		tokens := c.other.received()
 		if len(tokens) < 2 || tokens[0] == tokens[1] {
