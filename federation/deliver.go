@@ -22,7 +22,8 @@ const (
 	expireEvery = 10 * time.Second
 	maxLanes    = 64 // services told at once by this process
 	perService  = 2  // tokens on their way to one service at once
-	laneBatch   = 50 // rows a lane takes before others have their turn
+	laneBatch   = 50 // rows a lane reads at once
+	laneTurn    = 20 // and how often before others have their turn
 	expireBatch = 200
 
 	// leaseLife is how long a try belongs to the process that claimed it. It exceeds what a try takes.
@@ -168,22 +169,33 @@ func (o *Deliveries) alone(id clients.ID) bool {
 	return l != nil && o.d.Now().Before(l.until)
 }
 
-// work tells one service what is due, a bounded number of rows.
+// work tells one service what is due, a bounded number of rows; one row only if the service has failed.
 func (o *Deliveries) work(ctx context.Context, id clients.ID, limit int) error {
-	rows, err := listDeliveries(ctx, o.d.DB, `client = $1 AND state = 'pending' AND next_ms <= $2 ORDER BY next_ms, id LIMIT $3`,
+	for range laneTurn {
+		more, err := o.workBatch(ctx, id, limit)
+		if err != nil || !more || limit < laneBatch {
+			return err
+		}
+	}
+	return nil
+}
+
+// workBatch reports whether more may be due.
+func (o *Deliveries) workBatch(ctx context.Context, id clients.ID, limit int) (more bool, err error) {
+	rows, err := listDeliveries(ctx, o.d.DB, `client = $1 AND state = 'pending' AND next_ms <= $2 ORDER BY next_ms LIMIT $3`,
 		string(id), o.d.Now().UnixMilli(), limit)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var g errgroup.Group
 	g.SetLimit(perService)
 	for _, r := range rows {
 		if ctx.Err() != nil || o.alone(id) {
-			break
+			return false, g.Wait()
 		}
 		g.Go(func() error { return o.try(ctx, r) })
 	}
-	return g.Wait()
+	return len(rows) == limit, g.Wait()
 }
 
 // errUntold: the service registered no address any more.

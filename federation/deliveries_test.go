@@ -68,12 +68,12 @@ func (s *services) post(ctx context.Context, address string, form url.Values) (i
 type outbox struct {
 	*Deliveries
 	*services
-	t   *testing.T
+	t   testing.TB
 	log *audit.Log
 	at  *atomic.Int64
 }
 
-func newOutbox(t *testing.T, db *sqldb.DB) *outbox {
+func newOutbox(t testing.TB, db *sqldb.DB) *outbox {
 	t.Helper()
 	ctx := t.Context()
 	at := &atomic.Int64{}
@@ -475,4 +475,28 @@ func TestBatchWaitsAMoment(t *testing.T) {
 	if all, err := o.Batch(t.Context(), batch, 10*time.Second); err != nil || all[0].State != Confirmed {
 		t.Errorf("%+v, %v", all, err)
 	}
+}
+
+// BenchmarkDeliveries tells two services of sign-outs while a third one hangs, which is told of as many.
+func BenchmarkDeliveries(b *testing.B) {
+	o := newOutbox(b, sqldbtest.Open(b))
+	o.hang = 3 * time.Second
+	o.set("etax.example", http.StatusOK)
+	o.set("picky.example", http.StatusOK)
+	var notices []Notice
+	for range (b.N + 1) / 2 {
+		taro := newAccount()
+		notices = append(notices, Notice{taro, "bank", "s", "b"}, Notice{taro, "etax", "s", "e"}, Notice{taro, "picky", "s", "p"})
+	}
+	o.enqueue(LogoutSession, notices...)
+	ctx, cancel := context.WithCancel(b.Context())
+	var running sync.WaitGroup
+	b.ResetTimer()
+	running.Go(func() { _ = o.Run(ctx) })
+	for len(o.told("etax.example"))+len(o.told("picky.example")) < b.N {
+		time.Sleep(time.Millisecond)
+	}
+	b.StopTimer()
+	cancel()
+	running.Wait()
 }

@@ -17,7 +17,7 @@ func now() time.Time { return start }
 func newAccount() AccountID { return AccountID(rand.Text()) }
 
 // open returns the registers over db, with the log their moves are written to.
-func open(t *testing.T, db *sqldb.DB) (*Subjects, *Links, *audit.Log) {
+func open(t testing.TB, db *sqldb.DB) (*Subjects, *Links, *audit.Log) {
 	t.Helper()
 	log, err := audit.New(t.Context(), db, now)
 	if err != nil {
