@@ -45,6 +45,8 @@ fuzz:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+	@! pkg-config --exists libpcsclite 2>/dev/null || \
+		CGO_ENABLED=1 go test -tags pcsc -run '^$$' -bench . -benchmem ./cardauth/pcsc
 
 cover:
 	@mkdir -p build

@@ -17,9 +17,14 @@ import (
 // card is in it, or it is no vpcd reader.
 var ErrSlotTaken = errors.New("the reader does not ask for the card; is another one in it?")
 
-// insertTime is how long a reader may take to notice a card; pcscd polls every
-// 400 ms.
-const insertTime = 5 * time.Second
+// errUnnoticed says that the reader did not notice the change of cards.
+var errUnnoticed = errors.New("the reader believes that the card before is still there")
+
+const (
+	insertTime = 6 * time.Second        // how long a reader may take to notice a card; pcscd polls every 400 ms
+	emptyTime  = 900 * time.Millisecond // long enough for it to notice that none is there
+	maxPolls   = 3                      // questions for the ATR before the card gets power
+)
 
 // What a vpcd reader sends as a message of one byte (vsmartcard, vpcd.h). A
 // command of one byte can therefore not be sent at all.
@@ -35,20 +40,40 @@ const (
 type Plugged struct {
 	card     *Card
 	conn     net.Conn
-	inserted chan struct{} // closed by the first question for the ATR
+	inserted chan struct{} // closed when the reader has given power and asked for the ATR
 	ended    chan struct{}
 	stop     context.CancelFunc
 	pull     sync.Once
+	powered  bool // of serve alone, like polls
+	polls    int
 	err      error // why it ended; set before ended is closed
 }
 
 // Plug puts a card into the vpcd reader at addr and returns when the reader
-// has noticed it. ctx bounds the insertion only; the card stays in until Pull,
+// has noticed it and given it power. A reader that was busy when the last card
+// went may not have seen that it went: then the card is taken out and put in
+// again, as a hand would. ctx bounds the insertion only; the card stays in until Pull,
 // until Card.Pull, or until the reader goes away. Another card, or the same
 // one, can be plugged in afterwards.
 func Plug(ctx context.Context, card *Card, addr string) (*Plugged, error) {
 	ctx, cancel := context.WithTimeout(ctx, insertTime)
 	defer cancel()
+	for {
+		p, err := plug(ctx, card, addr)
+		if !errors.Is(err, errUnnoticed) {
+			return p, err
+		}
+		pause := time.NewTimer(emptyTime)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, err
+		}
+	}
+}
+
+func plug(ctx context.Context, card *Card, addr string) (*Plugged, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("insert card: %w", err)
@@ -105,17 +130,14 @@ func (p *Plugged) serve(ctx context.Context) {
 
 func (p *Plugged) converse(ctx context.Context) error {
 	in := bufio.NewReader(p.conn)
-	for first := true; ; {
+	for {
 		message, err := p.receive(in)
 		if err != nil {
 			return err
 		}
 		var answer []byte
 		if len(message) == 1 {
-			if answer, err = p.control(message[0]); answer != nil && first {
-				first = false
-				close(p.inserted)
-			}
+			answer, err = p.control(message[0])
 		} else {
 			answer, err = p.card.Transmit(ctx, message)
 			// No bytes is a card that was pulled out in mid-command. A message
@@ -141,9 +163,20 @@ func (p *Plugged) control(what byte) ([]byte, error) {
 		p.card.PowerOff()
 	case vpcdOn, vpcdReset:
 		p.card.Reset()
+		p.powered = true
 	case vpcdATR:
 		if p.card.isPulled() {
 			return nil, ErrPulled
+		}
+		p.polls++
+		select {
+		case <-p.inserted:
+		default:
+			if p.powered {
+				close(p.inserted)
+			} else if p.polls == maxPolls {
+				return nil, errUnnoticed
+			}
 		}
 		return p.card.ATR(), nil
 	}

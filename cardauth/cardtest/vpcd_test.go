@@ -28,7 +28,7 @@ func newReader(t *testing.T) *reader {
 	return &reader{t: t, l: l}
 }
 
-// plug inserts a card and asks for its ATR, as a reader does.
+// plug inserts a card; the reader sees it, gives it power and asks for its ATR.
 func (r *reader) plug(card *Card) *Plugged {
 	r.t.Helper()
 	done := make(chan *Plugged)
@@ -43,8 +43,11 @@ func (r *reader) plug(card *Card) *Plugged {
 	if r.conn, err = r.l.Accept(); err != nil {
 		r.t.Fatal(err)
 	}
-	if atr := r.ask(vpcdATR); !bytes.Equal(atr, card.ATR()) {
-		r.t.Errorf("ATR % X", atr)
+	for range 2 {
+		if atr := r.ask(vpcdATR); !bytes.Equal(atr, card.ATR()) {
+			r.t.Errorf("ATR % X", atr)
+		}
+		r.tell(vpcdOn)
 	}
 	p := <-done
 	if p == nil {
@@ -159,6 +162,39 @@ func TestVPCDLosesTheAnswerOfACardPulledInMidCommand(t *testing.T) {
 	<-p.Ended()
 	if !errors.Is(p.Err(), ErrPulled) {
 		t.Error(p.Err())
+	}
+}
+
+// A reader that believes that the card before is still there polls and gives no power.
+func TestVPCDComesAgainWhenItIsNotNoticed(t *testing.T) {
+	t.Parallel()
+	r := newReader(t)
+	done := make(chan error)
+	go func() {
+		_, err := Plug(t.Context(), vpcdCard(t), r.l.Addr().String())
+		done <- err
+	}()
+	var err error
+	if r.conn, err = r.l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	for range maxPolls - 1 {
+		if r.ask(vpcdATR) == nil {
+			t.Error("gone too soon")
+		}
+	}
+	if r.ask(vpcdATR) != nil {
+		t.Error("still there")
+	}
+	if r.conn, err = r.l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	r.tell(vpcdOn)
+	if r.ask(vpcdATR) == nil {
+		t.Error("no ATR")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -150,10 +150,11 @@ func succeeded(answer []byte) bool {
 // is gone has forgotten, too.
 func (h *handle) close() {
 	if h.card != nil {
-		if h.held {
-			_ = h.card.EndTransaction(scard.ResetCard)
+		leave := scard.LeaveCard
+		if h.held && h.card.EndTransaction(scard.ResetCard) != nil && h.pinSent {
+			leave = scard.ResetCard // the second chance, should the card still be there
 		}
-		_ = h.card.Disconnect(scard.LeaveCard)
+		_ = h.card.Disconnect(leave)
 	}
 	if h.context != nil {
 		_ = h.context.Release()

@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	listTimeout    = 3 * time.Second  // to look at every reader
-	connectTimeout = 5 * time.Second  // to get a card, another program's transaction included
-	commandTimeout = 10 * time.Second // for one command; a signature takes a real card under a second
-	closeTimeout   = 2 * time.Second  // to reset a card and let go of it
-	maxStartOvers  = 5                // how often a card that others keep resetting is taken up again
+	listTimeout    = 3 * time.Second        // to look at every reader
+	connectTimeout = 5 * time.Second        // to get a card, another program's transaction included
+	commandTimeout = 10 * time.Second       // for one command; a signature takes a real card under a second
+	closeTimeout   = 2 * time.Second        // to reset a card and let go of it
+	graceTime      = 500 * time.Millisecond // for a call that was given up to return after all
+	maxStartOvers  = 5                      // how often a card that others keep resetting is taken up again
 	startOverPause = 10 * time.Millisecond
 )
 
@@ -31,7 +32,7 @@ func Open() (*Readers, error) { return &Readers{stuck: map[string]*worker{}}, ni
 
 // Slots lists the readers. None at all is ReaderMissing.
 func (r *Readers) Slots(ctx context.Context) ([]Slot, error) {
-	if r.isStuck("") {
+	if !r.isFree(ctx, "") {
 		return nil, &Error{Reason: ServiceMissing, Detail: "an earlier question is still without an answer"}
 	}
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
@@ -39,17 +40,14 @@ func (r *Readers) Slots(ctx context.Context) ([]Slot, error) {
 	w := newWorker(func() {})
 	defer w.finish()
 	slots, err := do(limited, w, list)
-	switch {
-	case err == nil:
-		return slots, nil
-	case errors.Is(err, errGivenUp) && ctx.Err() == nil:
+	if errors.Is(err, errGivenUp) {
 		r.giveUp("", w)
 		return nil, &Error{Reason: ServiceMissing, Detail: "no answer in time", Err: err}
-	case errors.Is(err, errGivenUp):
-		r.giveUp("", w)
-		return nil, &Error{Reason: Fault, Err: err}
 	}
-	return nil, failure(err)
+	if err != nil {
+		return nil, failure(err)
+	}
+	return slots, nil
 }
 
 // list asks with a context of its own: one that has seen the service end never works again.
@@ -91,7 +89,7 @@ func list() ([]Slot, error) {
 // Connect takes the card in a reader for one session. Close ends it. A program that has the card at this moment is
 // waited for; one that does not let go is ReaderBusy.
 func (r *Readers) Connect(ctx context.Context, reader string) (*Session, error) {
-	if r.isStuck(reader) {
+	if !r.isFree(ctx, reader) {
 		return nil, &Error{Reason: ReaderBusy, Detail: "an earlier command is still without an answer"}
 	}
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
@@ -118,16 +116,26 @@ func (r *Readers) giveUp(key string, w *worker) {
 	r.stuck[key] = w
 }
 
-func (r *Readers) isStuck(key string) bool {
+// isFree says whether no call that was given up is still under way. It waits a moment for one: most were given up only
+// because a browser had gone.
+func (r *Readers) isFree(ctx context.Context, key string) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	w := r.stuck[key]
+	r.mu.Unlock()
 	if w == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, graceTime)
+	defer cancel()
+	select {
+	case <-w.ended:
+	case <-ctx.Done():
 		return false
 	}
-	if w.hasEnded() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stuck[key] == w {
 		delete(r.stuck, key)
-		return false
 	}
 	return true
 }

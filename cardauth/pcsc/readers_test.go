@@ -40,6 +40,7 @@ func verified(der, signature []byte) error {
 func TestLogin(t *testing.T) {
 	d, r := pcsctest.Start(t), open(t)
 	plug(t, newCard(t, "taro"), d.Addresses[0])
+	untilPresent(t, r, d.Readers[0], true)
 	der, signature, err := login(t.Context(), r, d.Readers[0], pin(t, cardtest.DemoPIN), digest)
 	if err == nil {
 		err = verified(der, signature)
@@ -161,7 +162,7 @@ func TestReaderInUse(t *testing.T) {
 	if err := busy.EndTransaction(scard.LeaveCard); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the reader to be free", func() bool { return !r.isStuck(d.Readers[0]) })
+	until(t, "the reader to be free", func() bool { return r.isFree(t.Context(), d.Readers[0]) })
 	der, signature, err := login(t.Context(), r, d.Readers[0], pin(t, cardtest.DemoPIN), digest)
 	if err == nil {
 		err = verified(der, signature)
@@ -282,7 +283,6 @@ func TestCardPulledOutInMidCommand(t *testing.T) {
 		_, _, err := login(t.Context(), r, d.Readers[0], pin(t, cardtest.DemoPIN), digest)
 		wantCard(t, err, jpki.CardRemoved)
 		<-p.Ended()
-		time.Sleep(pcsctest.SwapTime)
 	}
 	plug(t, newCard(t, "taro"), d.Addresses[0])
 	untilPresent(t, r, d.Readers[0], true)
@@ -325,8 +325,7 @@ func TestCardThatNeverAnswers(t *testing.T) {
 		t.Error(err)
 	}
 	p.Pull()
-	until(t, "the reader to be free", func() bool { return !r.isStuck(d.Readers[0]) })
-	time.Sleep(pcsctest.SwapTime)
+	until(t, "the reader to be free", func() bool { return r.isFree(t.Context(), d.Readers[0]) })
 	plug(t, newCard(t, "taro"), d.Addresses[0])
 	untilPresent(t, r, d.Readers[0], true)
 	if _, _, err := login(t.Context(), r, d.Readers[0], pin(t, cardtest.DemoPIN), digest); err != nil {

@@ -34,15 +34,6 @@ func newWorker(last func()) *worker {
 // finish lets the worker end after what it has begun.
 func (w *worker) finish() { close(w.jobs) }
 
-func (w *worker) hasEnded() bool {
-	select {
-	case <-w.ended:
-		return true
-	default:
-		return false
-	}
-}
-
 // do has the worker call f and waits for it until ctx ends; then the error is errGivenUp.
 func do[T any](ctx context.Context, w *worker, f func() (T, error)) (T, error) {
 	type result struct {

@@ -97,7 +97,6 @@ func TestLoginSaysWhatIsWrongWithTheReader(t *testing.T) {
 	card.Behave(cardtest.Quirks{FailAfter: 9}) // in the middle of the login
 	login().want(t, exitCard, "", "card_removed")
 	<-p.Ended()
-	time.Sleep(pcsctest.SwapTime)
 	_, p = plugged(t, d, 0, pki, "revoked") // another card in the same reader
 	login().want(t, exitHub, back+"cert_revoked", "cert_revoked")
 	plugged(t, d, 1, pki, "blocked")
@@ -218,7 +217,6 @@ func TestPagesWithAReader(t *testing.T) {
 	_, body := press(page)
 	want(body, "card_removed")
 	<-p.Ended()
-	time.Sleep(pcsctest.SwapTime)
 	want(open(), "card_missing")
 	plugged(t, d, 0, pki, "blocked")
 	want(open(), "pin_locked")

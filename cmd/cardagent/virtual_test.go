@@ -53,7 +53,7 @@ func TestVirtualCommand(t *testing.T) {
 	conns := make(chan net.Conn, 2)
 	go func() {
 		for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
-			_, _ = conn.Write([]byte{0, 1, 4}) // ATR?
+			_, _ = conn.Write([]byte{0, 1, 1, 0, 1, 4}) // power on; ATR?
 			conns <- conn
 		}
 	}()

@@ -19,10 +19,6 @@ import (
 // driver is the card driver of Debian's package vsmartcard-vpcd.
 const driver = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 
-// SwapTime is how long a reader stays empty at least while a hand changes the card in it. pcscd looks every 400 ms; after
-// a card was pulled out in mid-command it does not see one that comes back sooner.
-const SwapTime = 600 * time.Millisecond
-
 // Daemon is a running pcscd.
 type Daemon struct {
 	Addresses [2]string // where a virtual card is plugged in, for each reader
@@ -95,12 +91,8 @@ func (d *Daemon) Start() {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		d.t.Fatal(err)
 	}
-	args := []string{"--mount"}
-	if os.Getuid() != 0 {
-		args = []string{"--user", "--map-root-user", "--mount"}
-	}
 	// pcscd puts its socket into /run/pcscd, which is this directory to it alone.
-	d.cmd = exec.CommandContext(d.t.Context(), "unshare", append(args, "sh", "-c", //nolint:gosec // a test's own directories
+	d.cmd = exec.CommandContext(d.t.Context(), "unshare", append(ownMounts(), "sh", "-c", //nolint:gosec // a test's own directories
 		`mkdir -p /run/pcscd && mount --bind "$0" /run/pcscd && exec "$1" --foreground --config "$2"`, dir, pcscd(), d.config)...)
 	log := &strings.Builder{}
 	d.cmd.Stdout, d.cmd.Stderr = log, log
@@ -156,6 +148,18 @@ func need(t testing.TB) {
 	if missing != nil {
 		t.Skipf("not installed: %s", strings.Join(missing, ", "))
 	}
+	out, err := exec.CommandContext(t.Context(), "unshare", append(ownMounts(), "true")...).CombinedOutput() //nolint:gosec // constants
+	if err != nil {
+		t.Skipf("no mount namespace of our own: %v: %s", err, out)
+	}
+}
+
+// ownMounts are the arguments that make unshare give a program mounts of its own.
+func ownMounts() []string {
+	if os.Getuid() != 0 {
+		return []string{"--user", "--map-root-user", "--mount"}
+	}
+	return []string{"--mount"}
 }
 
 // pcscd finds the program, which is not on everybody's path.
