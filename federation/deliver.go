@@ -248,10 +248,28 @@ func (o *Deliveries) send(ctx context.Context, r Delivery) error {
 	return nil
 }
 
-// expire gives up on what is a day old, and forgets old receipts.
+// expire gives up on what is a day old, and forgets old receipts: a batch at a time, until there is no full one.
 func (o *Deliveries) expire(ctx context.Context) error {
 	now := o.d.Now()
-	err := o.d.DB.Tx(ctx, func(ctx context.Context) error {
+	for {
+		n, err := o.giveUp(ctx, now)
+		if err != nil {
+			return fmt.Errorf("give up: %w", err)
+		}
+		if n < expireBatch {
+			break
+		}
+	}
+	for {
+		n, err := deleteDeliveries(ctx, o.d.DB, now.Add(-keepFor), expireBatch)
+		if err != nil || n < expireBatch {
+			return err
+		}
+	}
+}
+
+func (o *Deliveries) giveUp(ctx context.Context, now time.Time) (n int, err error) {
+	err = o.d.DB.Tx(ctx, func(ctx context.Context) error {
 		dead, err := failDeliveries(ctx, o.d.DB, now.Add(-giveUpAfter), now, expireBatch)
 		if err != nil {
 			return err
@@ -264,12 +282,10 @@ func (o *Deliveries) expire(ctx context.Context) error {
 				return fmt.Errorf("audit: %w", err)
 			}
 		}
+		n = len(dead)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("give up: %w", err)
-	}
-	return deleteDeliveries(ctx, o.d.DB, now.Add(-keepFor), expireBatch)
+	return n, err
 }
 
 // pause is how long to wait after so many tries: doubling, and spread so that what failed together does not come back together.

@@ -119,11 +119,11 @@ func failDeliveries(ctx context.Context, db *sqldb.DB, before, now time.Time, li
 }
 
 // deleteDeliveries forgets receipts from before a time.
-func deleteDeliveries(ctx context.Context, db *sqldb.DB, before time.Time, limit int) error {
-	_, err := db.Exec(ctx, `DELETE FROM logout_delivery WHERE id IN
+func deleteDeliveries(ctx context.Context, db *sqldb.DB, before time.Time, limit int) (int64, error) {
+	n, err := db.Exec(ctx, `DELETE FROM logout_delivery WHERE id IN
 		(SELECT id FROM logout_delivery WHERE state <> 'pending' AND done_at <= $1 ORDER BY done_at LIMIT $2)`, before.Unix(), limit)
 	if err != nil {
-		return fmt.Errorf("delete old receipts: %w", err)
+		return 0, fmt.Errorf("delete old receipts: %w", err)
 	}
-	return nil
+	return n, nil
 }

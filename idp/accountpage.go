@@ -134,7 +134,7 @@ func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err 
 	if err != nil {
 		return "", err
 	}
-	notices, err := p.noticesEverywhere(ctx, all)
+	notices, err := p.noticesEverywhere(ctx, s.Account, all)
 	if err != nil {
 		return "", err
 	}

@@ -112,12 +112,10 @@ func (p *Provider) postConsent(c echo.Context) error {
 // endService withdraws what a service may do for a person: the consent, and with it every grant. If the person cut the tie, the
 // service is told to end its sessions as well; a service that did so itself knows.
 func (p *Provider) endService(ctx context.Context, account federation.AccountID, id clients.ID, by federation.Actor) error {
-	if err := p.accounts.endConsent(ctx, account, id); err != nil {
+	ended, err := p.accounts.endConsent(ctx, account, id)
+	if err != nil || !ended || by == federation.ByService {
 		return err
 	}
-	if by == federation.ByService {
-		return nil
-	}
-	_, err := p.deliveries.Enqueue(ctx, federation.LogoutLinkEnded, []federation.Notice{{Account: account, Client: id}})
+	_, err = p.deliveries.Enqueue(ctx, federation.LogoutLinkEnded, []federation.Notice{{Account: account, Client: id}})
 	return err
 }

@@ -34,8 +34,13 @@ func (p *Provider) notices(s *session) []federation.Notice {
 }
 
 // noticesEverywhere asks for every service of the sessions to be told once that all of the person's ended; a service that can only
-// end the session it is told of is told of each.
-func (p *Provider) noticesEverywhere(ctx context.Context, all []*session) ([]federation.Notice, error) {
+// end the session it is told of is told of each. A service's own session may outlive the one here that it came from, so every service
+// the person agreed to is told as well.
+func (p *Provider) noticesEverywhere(ctx context.Context, account federation.AccountID, all []*session) ([]federation.Notice, error) {
+	agreed, err := p.accounts.consents(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("read consents: %w", err)
+	}
 	var out []federation.Notice
 	for _, s := range all {
 		for _, n := range p.notices(s) {
@@ -49,6 +54,18 @@ func (p *Provider) noticesEverywhere(ctx context.Context, all []*session) ([]fed
 			if !slices.Contains(out, n) {
 				out = append(out, n)
 			}
+		}
+	}
+	for _, con := range agreed {
+		if slices.ContainsFunc(out, func(n federation.Notice) bool { return n.Client == con.Client }) {
+			continue
+		}
+		c, err := p.clients.Get(ctx, con.Client)
+		if err != nil && !errors.Is(err, clients.ErrSuspended) && !errors.Is(err, clients.ErrUnknown) {
+			return nil, fmt.Errorf("read client: %w", err)
+		}
+		if c != nil && !c.BackchannelLogoutSessionRequired() { // one that must be told a session cannot be told of none
+			out = append(out, federation.Notice{Account: account, Client: con.Client})
 		}
 	}
 	return out, nil

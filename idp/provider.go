@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,17 +155,15 @@ func (p *Provider) clientSID(sid, client string) string {
 	return base64.RawURLEncoding.EncodeToString(d[:16])
 }
 
-// live says whether a grant's ground still stands. A grant with offline access outlives the session; any other dies with it, or when
-// its service is left, and does not come back when the service is entered again.
+// live says whether a grant's ground still stands. Once its code was redeemed, a grant with offline access outlives the session; any
+// other, and every code, dies with it or when its service is left, and does not come back when the service is entered again.
 func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	ok, err := p.accounts.ground(ctx, g)
 	if err != nil || !ok {
 		return false, err
 	}
-	for _, s := range g.Scopes {
-		if s == "offline_access" {
-			return true, nil
-		}
+	if g.Code.Spent && slices.Contains(g.Scopes, "offline_access") {
+		return true, nil
 	}
 	s, err := p.sessions.get(ctx, g.SID)
 	if err != nil || s == nil {

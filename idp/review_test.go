@@ -274,3 +274,34 @@ func TestServiceThatWasLeftStaysLeft(t *testing.T) {
 		t.Error("token came back")
 	}
 }
+
+// TestCodeDiesWithTheSession: who signs out before the service has redeemed its code is not signed in by it afterwards, whatever the
+// scopes.
+func TestCodeDiesWithTheSession(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	b := h.Browser(t)
+	r := idptest.NewRequest()
+	code := h.Code(t, b, r, "taro")
+	page := b.Get("/end-session")
+	b.Post("/end-session/confirm", url.Values{"token": {page.URL.Query().Get("token")}, "scope": {"all"}})
+	notSignedIn(t, b)
+	tokenError(t, "code after signing out", h.Redeem(t, code, r), "invalid_grant")
+}
+
+// TestEverywhereIncludesSessionsThatIdledOut: a service's own session may outlive the hub's it came from. Signing out everywhere tells
+// every service the person agreed to.
+func TestEverywhereIncludesSessionsThatIdledOut(t *testing.T) {
+	c := newClock()
+	h := idptest.Start(t, idptest.Options{Now: c.now})
+	h.Code(t, h.Browser(t), idptest.NewRequest(), "taro")
+	c.advance(31 * time.Minute) // nobody touched the hub since
+	other := h.Browser(t)
+	h.Code(t, other, idptest.NewRequest("client_id", idptest.PublicID, "redirect_uri", idptest.PublicURI, "scope", "openid"), "taro")
+	other.Post("/account/sign-out-everywhere", url.Values{})
+	for _, client := range []string{idptest.ClientID, idptest.PublicID} {
+		var n int
+		if err := h.DB.QueryRow(t.Context(), `SELECT count(*) FROM logout_delivery WHERE client = $1`, client).Scan(&n); err != nil || n != 1 {
+			t.Errorf("%s: %d deliveries, %v", client, n, err)
+		}
+	}
+}

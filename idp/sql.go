@@ -174,16 +174,18 @@ func (a accounts) agree(ctx context.Context, id federation.AccountID, client cli
 	})
 }
 
-// endConsent ends what a service may do; its grants rest on the consent and die with it.
-func (a accounts) endConsent(ctx context.Context, id federation.AccountID, client clients.ID) error {
-	return a.db.Tx(ctx, func(ctx context.Context) error {
+// endConsent ends what a service may do, and says whether it could do anything; its grants rest on the consent and die with it.
+func (a accounts) endConsent(ctx context.Context, id federation.AccountID, client clients.ID) (ended bool, err error) {
+	err = a.db.Tx(ctx, func(ctx context.Context) error {
 		if err := a.lock(ctx, id); err != nil {
 			return err
 		}
-		_, err := a.db.Exec(ctx, `UPDATE consent SET ended_at = $1 WHERE account = $2 AND client = $3 AND ended_at IS NULL`,
+		n, err := a.db.Exec(ctx, `UPDATE consent SET ended_at = $1 WHERE account = $2 AND client = $3 AND ended_at IS NULL`,
 			a.now().Unix(), string(id), string(client))
+		ended = n > 0
 		return err
 	})
+	return ended, err
 }
 
 // lock makes changes of one person's consents take turns: what agree read must still be so when it writes.
