@@ -28,12 +28,12 @@ func (s *Site) getBind(c echo.Context) error {
 		return s.orHome(c, err)
 	}
 	s.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "bind", Title: "bind.title", OpenForm: true, Data: formView{Hint: s.hint},
+		Name: "bind", Title: "bind.title", OpenForm: true, Data: formView{Hint: s.hint, For: session.Mark(toBind)},
 	})
 	return nil
 }
 
-// postBind ties the account. Sent twice, it shows the finished page twice.
+// postBind ties the account, to the person whom the page was shown to and nobody else. Sent twice, it shows the finished page twice.
 func (s *Site) postBind(c echo.Context) error {
 	ctx := c.Request().Context()
 	session, err := s.person(c)
@@ -44,6 +44,13 @@ func (s *Site) postBind(c echo.Context) error {
 		return s.orHome(c, err)
 	}
 	form, ok := s.readForm(c)
+	form.view.For = session.Mark(toBind)
+	if !session.Marked(toBind, c.FormValue(fieldFor)) {
+		// What was typed is somebody else's; of it only the number is on the page.
+		form.view.NumberError, form.view.PasswordError, form.view.Changed = "", "", true
+		s.answerForm(c, "bind", form, PersonChanged)
+		return nil
+	}
 	if !ok {
 		s.answerForm(c, "bind", form, InputMissing)
 		return nil

@@ -91,6 +91,32 @@ func TestNumberOfSomebodyElse(t *testing.T) {
 	}
 }
 
+// A page that was shown to one person, sent when another has signed in in another tab, does nothing to either of them.
+func TestBindOfOnePersonDoesNotBindAnother(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	shown := b.launch() // tab 1, to taro
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "hanako" })
+	wantAt(t, b.launch(), "/bind", "") // tab 2
+	for _, mark := range []string{shown.Hidden("/bind").Get("for"), "", "x"} {
+		page := b.post("/bind", "number", demoNumber, "password", demoPassword, "for", mark)
+		wantAt(t, page, "/bind", "person_changed")
+		if !page.Has("ログインしている人が変わりました", `value="`+demoNumber+`"`) || page.Has(`value="`+demoPassword) || page.Has(signedIn) {
+			t.Errorf("%s", page.Body)
+		}
+		for _, sub := range []string{"taro-at-etax", "hanako-at-etax"} {
+			if b, err := findBinding(t.Context(), w.db, sub); b != nil || err != nil {
+				t.Errorf("%s is bound: %v", sub, err)
+			}
+		}
+	}
+	// The form that was shown again is hanako's.
+	wantAt(t, b.post("/bind", "number", otherNumber, "password", "other-password"), "/home", "")
+	if b, err := findBinding(t.Context(), w.db, "hanako-at-etax"); b == nil || b.number != otherNumber || err != nil {
+		t.Errorf("%v, %v", b, err)
+	}
+}
+
 // One account, a hundred people at once: one of them has it.
 func TestHundredBindsOfOneAccount(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {

@@ -25,7 +25,7 @@ func TestUnlink(t *testing.T) {
 	if !page.Has("申告の内容は消えません", `action="/unlink"`) {
 		t.Errorf("%s", page.Body)
 	}
-	page = taro.post("/unlink")
+	page = taro.unlink()
 	wantAt(t, page, "/unlinked", "")
 	if page.Has(signedIn) {
 		t.Error("still signed in")
@@ -53,7 +53,7 @@ func TestUnlinkWhileTheHubIsDown(t *testing.T) {
 			taro := w.browser()
 			taro.bind(demoNumber, demoPassword)
 			w.hub.Set(func(s *rptest.Settings) { change(s, true) })
-			wantAt(t, taro.post("/unlink"), "/unlinked", "")
+			wantAt(t, taro.unlink(), "/unlinked", "")
 			if b, err := findBinding(t.Context(), w.db, "taro-at-etax"); b != nil || err != nil {
 				t.Fatalf("still bound: %v, %v", b, err)
 			}
@@ -85,7 +85,7 @@ func TestTiedAgainBeforeTheHubHeard(t *testing.T) {
 	taro := w.browser()
 	taro.bind(demoNumber, demoPassword)
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
-	taro.post("/unlink")
+	taro.unlink()
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	wantAt(t, taro.bind(otherNumber, "other-password"), "/home", "")
 	w.advance(2 * time.Hour)
@@ -102,7 +102,7 @@ func TestEndingWithADeadToken(t *testing.T) {
 	taro := w.browser()
 	taro.bind(demoNumber, demoPassword)
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
-	taro.post("/unlink")
+	taro.unlink()
 	w.hub.RevokeAll()
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	w.advance(2 * time.Hour)
@@ -132,4 +132,29 @@ func TestUnlinkNeedsTheHubsWord(t *testing.T) {
 		t.Errorf("the tie of somebody else was cut: %v", err)
 	}
 	wantAt(t, hanako.post(rp.PathLogout), rp.PathSignedOut, "")
+}
+
+// The same page in another tab, from before somebody else signed in, cuts nobody's tie.
+func TestUnlinkOfOnePersonDoesNotUnlinkAnother(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.bind(demoNumber, demoPassword)
+	shown := b.get("/unlink").Hidden("/unlink").Get("for")
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "hanako" })
+	wantAt(t, b.bind(otherNumber, "other-password"), "/home", "")
+	hers := b.get("/unlink").Hidden("/unlink").Get("for")
+	if shown == "" || shown == hers {
+		t.Errorf("marks %q and %q", shown, hers)
+	}
+	page := b.post("/unlink", "for", shown)
+	wantAt(t, page, "/unlink", "person_changed")
+	if !page.Has(signedIn, "ログインしている人が変わりました") {
+		t.Errorf("%s", page.Body)
+	}
+	for _, sub := range []string{"taro-at-etax", "hanako-at-etax"} {
+		if b, err := findBinding(t.Context(), w.db, sub); b == nil || err != nil {
+			t.Errorf("%s is not bound any more: %v", sub, err)
+		}
+	}
+	wantAt(t, b.post("/unlink"), "/unlinked", "") // from the page shown again, to hanako
 }

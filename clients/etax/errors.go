@@ -14,6 +14,7 @@ const (
 	AlreadyBound         // the person is tied to another account
 	TooMany              // too many tries
 	Busy                 // too many passwords are being checked
+	PersonChanged        // the form was shown to somebody else than is signed in now
 )
 
 // String is the word for data-error.
@@ -31,6 +32,8 @@ func (r Reason) String() string {
 		return "too_many"
 	case Busy:
 		return "busy"
+	case PersonChanged:
+		return "person_changed"
 	}
 	return "unknown"
 }

@@ -25,7 +25,16 @@ type formView struct {
 	PasswordError string
 	Errors        []web.FieldError
 	Hint          *Account // the account to try, on a sample
+	For           string   // whom the form is shown to
+	Changed       bool     // it was sent from a page that was shown to somebody else
 }
+
+// The purposes of the forms that act for whoever is signed in, and the field that says for whom.
+const (
+	toBind   = "etax bind"
+	toUnlink = "etax unlink"
+	fieldFor = "for"
+)
 
 // readForm judges the shape of what was posted.
 func (s *Site) readForm(c echo.Context) (credentialsForm, bool) {
@@ -58,7 +67,7 @@ func (f *credentialsForm) wrong(err error) (Reason, bool) {
 		f.view.NumberError = "form.taken"
 	case AlreadyBound:
 		f.view.NumberError = "form.bound"
-	case InputMissing, TooMany, Busy:
+	case InputMissing, TooMany, Busy, PersonChanged:
 		return 0, false
 	}
 	return e.Reason, true

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
@@ -73,17 +74,41 @@ func (s *Site) getUnlink(c echo.Context) error {
 	} else if !ok {
 		return c.Redirect(http.StatusSeeOther, "/bind")
 	}
-	s.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "unlink", Title: "unlink.title", SignedIn: true, OpenForm: true,
+	s.askUnlink(c, session, false)
+	return nil
+}
+
+// unlinkView is what unlink.html shows.
+type unlinkView struct {
+	For     string // whom it is shown to
+	Changed bool   // it was sent from a page that was shown to somebody else
+}
+
+func (s *Site) askUnlink(c echo.Context, session *rp.Session, changed bool) {
+	status, reason := http.StatusOK, ""
+	if changed {
+		status, reason = http.StatusUnprocessableEntity, PersonChanged.String()
+	}
+	s.web.Render(c.Response(), c.Request(), status, web.Page{
+		Name: "unlink", Title: "unlink.title", Error: reason, SignedIn: true, OpenForm: true,
+		Data:   unlinkView{For: session.Mark(toUnlink), Changed: changed},
 		Crumbs: []web.Crumb{{Key: "home.title", Href: "/home"}, {Key: "unlink.title"}},
 	})
-	return nil
 }
 
 func (s *Site) postUnlink(c echo.Context) error {
 	session, err := s.person(c)
 	if err != nil {
 		return err
+	}
+	if !session.Marked(toUnlink, c.FormValue(fieldFor)) {
+		if ok, err := s.known(c, session); err != nil {
+			return err
+		} else if !ok {
+			return c.Redirect(http.StatusSeeOther, "/bind")
+		}
+		s.askUnlink(c, session, true)
+		return nil
 	}
 	if err := s.unbind(c.Response(), c.Request(), session); err != nil {
 		return err

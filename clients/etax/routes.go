@@ -88,7 +88,7 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	case Busy:
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "5")
-	case InputMissing, WrongPassword, NumberTaken, AlreadyBound:
+	case InputMissing, WrongPassword, NumberTaken, AlreadyBound, PersonChanged:
 		status = http.StatusUnprocessableEntity
 	}
 	s.web.FailWith(w, r, status, e.Reason.String(), view)

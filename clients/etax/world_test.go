@@ -189,6 +189,13 @@ func (b *browser) bind(number, password string) rptest.Page {
 	return b.post("/bind", "number", number, "password", password)
 }
 
+// unlink answers the question whether to cut the tie.
+func (b *browser) unlink() rptest.Page {
+	b.w.t.Helper()
+	b.get("/unlink")
+	return b.post("/unlink")
+}
+
 func wantAt(t *testing.T, page rptest.Page, path, reason string) {
 	t.Helper()
 	if page.URL.Path != path || page.Error() != reason {

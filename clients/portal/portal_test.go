@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -157,11 +158,12 @@ func TestEndALink(t *testing.T) {
 	if !page.Has("見本e-Taxとのつながりを切りますか", "消えません", `action="/connect/etax/end"`) {
 		t.Errorf("%s", page.Body)
 	}
+	mark := page.Hidden("/connect/etax/end").Get("for")
 	if got := w.hub.Link("taro-at-etax").State; got != "linked" {
 		t.Errorf("looking at the page left the hub at %q", got)
 	}
 	for range 2 { // and once more, with the Back button
-		page = b.post("/connect/etax/end")
+		page = b.send("/connect/etax/end", url.Values{"for": {mark}})
 		wantAt(t, page, "/connect?ended=etax", "")
 		if !page.Has("見本e-Taxとのつながりを切りました", `data-link="etax"`) {
 			t.Errorf("%s", page.Body)
@@ -174,6 +176,31 @@ func TestEndALink(t *testing.T) {
 	w.hub.SetLink("taro-at-etax", "linked")
 	if page := b.get("/connect?ended=etax"); page.Has("つながりを切りました") {
 		t.Error("says that it is cut when it is not")
+	}
+}
+
+// A page that was shown to one person, sent when another has signed in in another tab, ends nobody's link.
+func TestEndOfOnePersonDoesNotEndAnothers(t *testing.T) {
+	w := newWorld(t)
+	w.hub.SetLink("taro-at-etax", "linked")
+	w.hub.SetLink("hanako-at-etax", "linked")
+	b := w.signedIn()
+	shown := b.get("/connect/etax/end").Hidden("/connect/etax/end").Get("for")
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "hanako" })
+	b.get(rp.PathInitiate + "?" + url.Values{"iss": {w.hub.URL}}.Encode())
+	for _, mark := range []string{shown, ""} {
+		page := b.send("/connect/etax/end", url.Values{"for": {mark}})
+		wantAt(t, page, "/connect/etax/end", "person_changed")
+		if !page.Has("ログインしている人が変わりました") {
+			t.Errorf("%s", page.Body)
+		}
+	}
+	if a, b := w.hub.Link("taro-at-etax").State, w.hub.Link("hanako-at-etax").State; a != "linked" || b != "linked" {
+		t.Errorf("the hub says %q and %q", a, b)
+	}
+	wantAt(t, b.post("/connect/etax/end"), "/connect?ended=etax", "") // from the page shown again, to hanako
+	if got := w.hub.Link("taro-at-etax").State; got != "linked" {
+		t.Errorf("the hub says %q", got)
 	}
 }
 

@@ -155,7 +155,12 @@ func (b *browser) get(path string) rptest.Page {
 
 func (b *browser) post(path string) rptest.Page {
 	b.w.t.Helper()
-	page, err := b.b.Post(b.w.server.URL+path, url.Values{})
+	return b.send(path, nil)
+}
+
+func (b *browser) send(path string, form url.Values) rptest.Page {
+	b.w.t.Helper()
+	page, err := b.b.Post(b.w.server.URL+path, form)
 	if err != nil {
 		b.w.t.Fatal(err)
 	}

@@ -48,6 +48,13 @@ func (s *Session) Subject() string { return s.rec.Subject }
 // Local is what StartLocal was given.
 func (s *Session) Local() string { return s.rec.Local }
 
+// Mark names the session's person in a form, for one purpose. The browser has one session for all its tabs: a form that was shown
+// to one person can arrive when another has signed in, and must do nothing to them. It is no secret from the person it names.
+func (s *Session) Mark(purpose string) string { return digest("form\x00"+purpose, s.rec.Subject) }
+
+// Marked reports whether a form that was sent with mark was shown to the session's person for the purpose.
+func (s *Session) Marked(purpose, mark string) bool { return same(s.Mark(purpose), mark) }
+
 // Since is when the session began.
 func (s *Session) Since() time.Time { return time.Unix(s.rec.Since, 0) }
 

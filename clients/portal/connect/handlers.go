@@ -19,7 +19,12 @@ type serviceView struct {
 	Since                                         time.Time
 	Button                                        web.Button
 	Points                                        []string // what ending the link does
+	For                                           string   // whom end.html is shown to
+	Changed                                       bool     // it was sent from a page that was shown to somebody else
 }
+
+// toEnd is the purpose of the form that ends a link, with the service it is about.
+func toEnd(s service) string { return "portal end " + s.ClientID }
 
 // named finds the session and the service that a path names.
 func (c *Connect) named(e echo.Context) (*rp.Session, service, error) {
@@ -97,20 +102,29 @@ func (c *Connect) enter(e echo.Context, session *rp.Session, client, address str
 
 // getEnd asks before a link is ended.
 func (c *Connect) getEnd(e echo.Context) error {
-	_, one, err := c.named(e)
+	session, one, err := c.named(e)
 	if err != nil {
 		return err
 	}
+	return c.askEnd(e, session, one, false)
+}
+
+func (c *Connect) askEnd(e echo.Context, session *rp.Session, one service, changed bool) error {
 	if !one.started() { // ended meanwhile
 		return e.Redirect(http.StatusSeeOther, "/connect/"+one.ClientID)
 	}
 	r := e.Request()
 	view := c.view(r, one)
+	view.For, view.Changed = session.Mark(toEnd(one)), changed
+	status, reason := http.StatusOK, ""
+	if changed {
+		status, reason = http.StatusUnprocessableEntity, "person_changed"
+	}
 	for _, key := range []string{"end.1", "end.2", "end.3"} {
 		view.Points = append(view.Points, c.web.Text(r, key, "service", view.Name, "operator", view.Operator))
 	}
-	c.web.Render(e.Response(), r, http.StatusOK, web.Page{
-		Name: "end", Title: "end.title", TitleArgs: []string{"service", view.Name}, SignedIn: true, OpenForm: true, Data: view,
+	c.web.Render(e.Response(), r, status, web.Page{
+		Name: "end", Title: "end.title", TitleArgs: []string{"service", view.Name}, Error: reason, SignedIn: true, OpenForm: true, Data: view,
 		Crumbs: []web.Crumb{
 			{Key: "crumb.home", Href: "/"}, {Key: "connect.title", Href: "/connect"},
 			{Key: "service.title", Args: []string{"service", view.Name}, Href: "/connect/" + one.ClientID}, {Key: "end.crumb"},
@@ -119,11 +133,14 @@ func (c *Connect) getEnd(e echo.Context) error {
 	return nil
 }
 
-// postEnd ends a link. Sent twice, it shows the finished page twice.
+// postEnd ends a link of the person whom the page was shown to. Sent twice, it shows the finished page twice.
 func (c *Connect) postEnd(e echo.Context) error {
 	session, one, err := c.named(e)
 	if err != nil {
 		return err
+	}
+	if !session.Marked(toEnd(one), e.FormValue("for")) {
+		return c.askEnd(e, session, one, true)
 	}
 	ctx := context.WithoutCancel(e.Request().Context())
 	if one.started() {

@@ -3,10 +3,13 @@ package rptest
 import (
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +19,9 @@ import (
 type Browser struct {
 	Client *http.Client
 
-	mu sync.Mutex
-	at string
+	mu   sync.Mutex
+	at   string
+	body string
 }
 
 // Page is what a browser ended at.
@@ -46,6 +50,19 @@ func (p Page) Error() string {
 	}
 	reason, _, _ := strings.Cut(rest, `"`)
 	return reason
+}
+
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+
+// Hidden are the hidden fields of the page's form for a path.
+func (p Page) Hidden(path string) url.Values {
+	_, form, _ := strings.Cut(p.Body, `action="`+path+`"`)
+	form, _, _ = strings.Cut(form, "</form>")
+	fields := url.Values{}
+	for _, m := range hiddenField.FindAllStringSubmatch(form, -1) {
+		fields.Add(m[1], html.UnescapeString(m[2]))
+	}
+	return fields
 }
 
 // NewBrowser returns one without cookies.
@@ -79,17 +96,22 @@ func (b *Browser) Get(address string) (Page, error) {
 	return b.do(r)
 }
 
-// Post sends a form of the page the browser is at.
+// Post sends a form of the page the browser is at, with its hidden fields unless form names them.
 func (b *Browser) Post(address string, form url.Values) (Page, error) {
+	b.mu.Lock()
+	at, body := b.at, b.body
+	b.mu.Unlock()
+	if to, err := url.Parse(address); err == nil {
+		all := Page{Body: body}.Hidden(to.Path)
+		maps.Copy(all, form)
+		form = all
+	}
 	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode())) //nolint:noctx // the client has a timeout
 	if err != nil {
 		return Page{}, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	b.mu.Lock()
-	at := b.at
-	b.mu.Unlock()
 	if from, err := url.Parse(at); err == nil && from.Host == r.URL.Host {
 		r.Header.Set("Referer", at)
 	}
@@ -107,7 +129,7 @@ func (b *Browser) do(r *http.Request) (Page, error) {
 		return Page{}, err
 	}
 	b.mu.Lock()
-	b.at = resp.Request.URL.String()
+	b.at, b.body = resp.Request.URL.String(), string(body)
 	b.mu.Unlock()
 	return Page{Status: resp.StatusCode, URL: resp.Request.URL, Body: string(body), Header: resp.Header}, nil
 }
