@@ -21,8 +21,9 @@ func (p *Party) Answer(w http.ResponseWriter, r *http.Request, err error) bool {
 		return false
 	}
 	if e.Reason == SignedOut {
+		// At the callback the tokens were fresh, and the session is in the answer, not in the request.
 		_, none := p.Session(r)
-		if err = p.begin(w, r, flow{Return: p.here(r).String(), Again: none == nil}); err == nil {
+		if err = p.begin(w, r, flow{Return: p.here(r).String(), Again: none == nil || r.URL.Path == PathCallback}); err == nil {
 			return true
 		}
 		if e, ok = asReason(err); !ok {

@@ -58,6 +58,10 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 	s, err := p.start(w, r, record{
 		Subject: who.sub, SID: who.sid, ACR: who.acr, AuthTime: who.authTime, Issued: who.issued, Tokens: p.tokensOf(answer), Again: f.Again,
 	})
+	if e, ok := asReason(err); ok && e.Reason == SignedOut && f.Again && !f.Quiet {
+		// A third login would end like the first two. For what the service asks of the hub next, Call sees to that.
+		return Arrival{}, &Error{Reason: HubRefused, Detail: "signed out right after a login, again", Err: err}
+	}
 	if err != nil {
 		return Arrival{}, err
 	}

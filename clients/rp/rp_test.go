@@ -48,6 +48,8 @@ type world struct {
 	site  *httptest.Server
 	sign  jose.Signer // the hub's
 	priv  *ecdsa.PrivateKey
+
+	atCallback string // what is asked of the hub's API before the callback is answered; empty: nothing
 }
 
 func hubKeys(t *testing.T, clientJWKS []byte) (rptest.Keys, *ecdsa.PrivateKey) {
@@ -179,6 +181,9 @@ func (w *world) handler(site *web.Site) http.Handler {
 	}))
 	mux.HandleFunc(rp.PathCallback, handle(func(rw http.ResponseWriter, r *http.Request) error {
 		a, err := w.party.Finish(rw, r)
+		if err == nil && w.atCallback != "" {
+			err = w.party.Call(r.Context(), a.Session, http.MethodGet, w.atCallback, nil, nil)
+		}
 		if err == nil {
 			http.Redirect(rw, r, a.Return.String(), http.StatusSeeOther)
 		}

@@ -97,6 +97,31 @@ func TestNoCircles(t *testing.T) {
 	}
 }
 
+// Nor does one whose tokens are refused while the callback is still being answered, or that ends every session as it begins.
+func TestNoCirclesAtTheCallback(t *testing.T) {
+	for name, refuse := range map[string]func(w *world, s *rptest.Settings){
+		"its API takes no token": func(_ *world, s *rptest.Settings) { s.APIRefuses = true },
+		"it ends every session": func(w *world, s *rptest.Settings) {
+			s.Claims = func(c map[string]any) {
+				c["sid"] = "hub-1"
+				w.tellToken(w.logoutToken(map[string]any{"sid": "hub-1", "iat": w.clock.now().Add(2 * time.Second).Unix()}))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.atCallback = "/api/link"
+			w.tellToken(w.logoutToken(map[string]any{"sid": "hub-0"})) // the hub's keys are known: it cannot be asked while it answers
+			w.hub.Set(func(s *rptest.Settings) { refuse(w, s) })
+			b := w.browser()
+			wantReason(t, w.get(b, "/inner"), "hub_refused")
+			if got := w.hub.Count("GET /authorize"); got != 2 {
+				t.Errorf("%d logins, want the first and one that was to bring better tokens", got)
+			}
+		})
+	}
+}
+
 func TestSessionEnds(t *testing.T) {
 	t.Run("unused", func(t *testing.T) {
 		w := newWorld(t, nil)
