@@ -133,18 +133,22 @@ func TestBackchannelEndsAllSessionsOfAPerson(t *testing.T) {
 
 // A token that comes late, because we were down, does not end what was begun since.
 func TestLateBackchannelSparesNewSessions(t *testing.T) {
-	w := newWorld(t, nil)
-	before := w.signedIn("hub-1")
-	w.clock.advance(time.Minute)
-	at := w.clock.now().Unix()
-	w.clock.advance(time.Minute)
-	since := w.signedIn("hub-2")
-	w.clock.advance(20 * time.Minute)
-	if status, code := w.tellToken(w.logoutToken(map[string]any{"toe": at})); status != http.StatusOK {
-		t.Errorf("%d %s", status, code)
+	for name, sid := range map[string]any{"person": nil, "session": "hub-1"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			before := w.signedIn("hub-1")
+			w.clock.advance(time.Minute)
+			at := w.clock.now().Unix()
+			w.clock.advance(time.Minute)
+			since := w.signedIn("hub-1") // the hub went on with the session
+			w.clock.advance(20 * time.Minute)
+			if status, code := w.tellToken(w.logoutToken(map[string]any{"toe": at, "sid": sid})); status != http.StatusOK {
+				t.Errorf("%d %s", status, code)
+			}
+			w.wantSignedIn(before, false)
+			w.wantSignedIn(since, true)
+		})
 	}
-	w.wantSignedIn(before, false)
-	w.wantSignedIn(since, true)
 }
 
 // A sign-out at the hub that overtakes the login is not lost.

@@ -136,24 +136,25 @@ func (p *Party) unseat(ctx context.Context, seats []seat) error {
 	return nil
 }
 
-// endHubSession ends what is here of one session at the hub. A login that it overtook is refused, but not one that began later: a hub
-// may go on with a session that was ended in another window at the same moment.
+// endHubSession ends what is here of one session at the hub, begun up to a time. A hub may go on with a session that was ended in
+// another window: what was begun with it since stays, however late the token comes.
 func (p *Party) endHubSession(ctx context.Context, sid string, at int64) error {
-	return p.endRoster(ctx, hubRoster(sid), at, func(seat) bool { return true })
+	return p.endRoster(ctx, hubRoster(sid), at)
 }
 
-// endPerson ends what a person began up to a time. A login of the same second is ended if it is here already, and let in if it is
-// still to come.
+// endPerson ends what a person began up to a time.
 func (p *Party) endPerson(ctx context.Context, sub string, at int64) error {
-	return p.endRoster(ctx, personRoster(sub), at, func(s seat) bool { return s.Issued <= at })
+	return p.endRoster(ctx, personRoster(sub), at)
 }
 
-func (p *Party) endRoster(ctx context.Context, name string, at int64, over func(seat) bool) error {
+// endRoster ends what was begun up to a time. A login of the same second is ended if it is here already, and let in if it is still
+// to come.
+func (p *Party) endRoster(ctx context.Context, name string, at int64) error {
 	return p.changeRoster(ctx, name, func(r *roster) error {
 		r.Ended = max(r.Ended, at)
 		var ended, left []seat
 		for _, s := range r.Seats {
-			if over(s) {
+			if s.Issued <= at {
 				ended = append(ended, s)
 			} else {
 				left = append(left, s)
