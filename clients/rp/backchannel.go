@@ -39,7 +39,14 @@ func (p *Party) Backchannel(w http.ResponseWriter, r *http.Request) {
 	if e, ok := asReason(err); ok && e.Reason == TokenInvalid {
 		code = "invalid_request"
 	}
-	p.log.WarnContext(ctx, "sign-out by the hub failed", "err", err)
+	// Anybody can come here: of what strangers send, a line now and then is enough. Our own faults have lines of their own.
+	lines := &p.faults
+	if code == "invalid_request" {
+		lines = &p.badLogouts
+	}
+	if left, ok := lines.due(p.now()); ok {
+		p.log.WarnContext(ctx, "sign-out by the hub failed", "err", err, "left_off", left)
+	}
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest) // §2.8: also when it was our fault
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": code})

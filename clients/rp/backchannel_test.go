@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -319,4 +320,65 @@ func TestTooManySessionsOfOnePerson(t *testing.T) {
 	}
 	w.wantSignedIn(first, false)
 	w.wantSignedIn(second, true)
+}
+
+// Tokens of strangers, each with another key, make us neither ask the hub nor write a line each time.
+func TestStrangersDoNotMakeUsFetchKeys(t *testing.T) {
+	var log lines
+	w := newWorld(t, func(c *rp.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	if status, code := w.tellToken(w.logoutToken(nil)); status != http.StatusOK {
+		t.Fatalf("%d %s", status, code)
+	}
+	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attack := func() {
+		for range 50 {
+			s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: stranger, KeyID: rand.Text()}},
+				(&jose.SignerOptions{}).WithType("logout+jwt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, code := w.tellToken(compact(t, s, w.logoutClaims(nil))); status != http.StatusBadRequest || code != "invalid_request" {
+				t.Errorf("%d %q", status, code)
+			}
+		}
+	}
+	attack()
+	if got := w.hub.Count("GET /jwks"); got != 1 {
+		t.Errorf("the key set was fetched %d times, want 1", got)
+	}
+	if got := strings.Count(log.String(), "level=WARN"); got != 1 {
+		t.Errorf("%d lines, want 1:\n%s", got, log.String())
+	}
+	if status, code := w.tellToken(w.logoutToken(nil)); status != http.StatusOK { // with the known key all goes on
+		t.Errorf("%d %s", status, code)
+	}
+	w.clock.advance(31 * time.Second)
+	attack()
+	if got := w.hub.Count("GET /jwks"); got != 2 {
+		t.Errorf("the key set was fetched %d times, want 2", got)
+	}
+	if !strings.Contains(log.String(), "left_off=49") {
+		t.Errorf("does not say how many lines were left off:\n%s", log.String())
+	}
+}
+
+// lines is a log to read.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

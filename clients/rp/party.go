@@ -61,6 +61,7 @@ type Party struct {
 	idle, life                  time.Duration
 	discovery                   discovery
 	refreshing                  singleflight.Group
+	faults, badLogouts          seldom // lines about the back channel
 }
 
 // New returns a relying party, or an error naming the missing part. It does not speak to the hub yet.

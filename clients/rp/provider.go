@@ -97,7 +97,10 @@ func (p *Party) discover(ctx context.Context) (*provider, error) {
 	if !slices.Contains(out.Challenges, "S256") {
 		return nil, fmt.Errorf("the hub does not offer PKCE with S256")
 	}
-	out.verifier = found.Verifier(&oidc.Config{
+	fetcher := *p.http
+	fetcher.Transport = &keyFetcher{next: p.http.Transport, now: p.now}
+	keys := oidc.NewRemoteKeySet(oidc.ClientContext(ctx, &fetcher), out.JWKS)
+	out.verifier = oidc.NewVerifier(p.issuer, keys, &oidc.Config{
 		ClientID: p.clientID, SupportedSigningAlgs: []string{p.alg}, Now: p.now,
 	})
 	return out, nil
