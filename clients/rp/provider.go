@@ -40,35 +40,57 @@ type endpoints struct {
 
 // discovery holds the last document that was good.
 type discovery struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // held over a fetch only while there is no document
 	last  *provider
 	read  time.Time // when last was fetched
 	tried time.Time
 	err   error // of the last try
+	busy  bool  // an old document is being fetched again
 }
 
-// provider returns the hub's configuration. A document grown old is fetched again; if that fails the old one is used, because
-// endpoints outlive outages. Visitors who come while it is being fetched wait for that one answer.
+// provider returns the hub's configuration. A document grown old is fetched again on the side and used meanwhile, and for as long as
+// that fails, because endpoints outlive outages. Visitors who come before there is any wait for that one answer.
 func (p *Party) provider(ctx context.Context) (*provider, error) {
+	// Detached: one visitor who hangs up must not fail the others who wait.
+	ctx = context.WithoutCancel(ctx)
 	d := &p.discovery
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := p.now()
-	if d.last != nil && now.Sub(d.read) < providerLife {
-		return d.last, nil
-	}
-	if d.tried.IsZero() || now.Sub(d.tried) >= discoveryPause {
-		// Detached: one visitor who hangs up must not fail the others who wait.
-		fresh, err := p.discover(context.WithoutCancel(ctx))
-		d.tried, d.err = p.now(), err
-		if err == nil {
-			d.last, d.read = fresh, d.tried
-		}
-	}
+	rested := d.tried.IsZero() || now.Sub(d.tried) >= discoveryPause
 	if d.last != nil {
+		if now.Sub(d.read) >= providerLife && rested && !d.busy {
+			d.busy = true
+			go p.rediscover(ctx)
+		}
 		return d.last, nil
 	}
-	return nil, &Error{Reason: HubUnreachable, Detail: "discovery", Err: d.err}
+	if rested {
+		fresh, err := p.discover(ctx)
+		d.note(fresh, err, p.now())
+	}
+	if d.last == nil {
+		return nil, &Error{Reason: HubUnreachable, Detail: "discovery", Err: d.err}
+	}
+	return d.last, nil
+}
+
+// rediscover ends with the client's timeout at the latest.
+func (p *Party) rediscover(ctx context.Context) {
+	fresh, err := p.discover(ctx)
+	d := &p.discovery
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.note(fresh, err, p.now())
+	d.busy = false
+}
+
+// note keeps the outcome of a try. The caller holds the lock.
+func (d *discovery) note(fresh *provider, err error, now time.Time) {
+	d.tried, d.err = now, err
+	if err == nil {
+		d.last, d.read = fresh, now
+	}
 }
 
 func (p *Party) discover(ctx context.Context) (*provider, error) {
