@@ -3,6 +3,7 @@ package etax
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
@@ -46,6 +47,23 @@ func (s *Site) seed(ctx context.Context, accounts []Account) error {
 		}
 	}
 	return nil
+}
+
+// network is what the tries from an address are counted by: of an IPv6 address the first 64 bits, because whoever has one has all
+// that begin with them.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	prefix, err := ip.Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
 }
 
 // prove checks a number and its password. Tries are counted by the number, and by who tries under the rule by. It returns

@@ -97,7 +97,7 @@ func (s *Site) postNumber(c echo.Context) error {
 		return nil
 	}
 	_, _, byAddress := tries()
-	err := s.prove(c.Request().Context(), byAddress, c.RealIP(), form.number, form.password)
+	err := s.prove(c.Request().Context(), byAddress, network(c.RealIP()), form.number, form.password)
 	if reason, ok := form.wrong(err); ok {
 		s.answerForm(c, "number", form, reason)
 		return nil

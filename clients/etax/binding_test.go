@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,6 +189,43 @@ func TestTooManyTries(t *testing.T) {
 	w.hub.Set(func(s *rptest.Settings) { s.Person = "taro" })
 	w.advance(16 * time.Minute)
 	wantAt(t, taro.bind(demoNumber, demoPassword), "/home", "")
+}
+
+// Whoever has an IPv6 address has 2^64 of them, and no tries for each.
+func TestTriesFromManyAddressesOfOneNetwork(t *testing.T) {
+	w := newWorld(t)
+	try := func(address string, i int) int {
+		form := url.Values{"number": {fmt.Sprintf("%016d", i)}, "password": {strings.Repeat("x", maxPassword+1)}}
+		r := httptest.NewRequest(http.MethodPost, "/number", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.RemoteAddr = address
+		rec := httptest.NewRecorder()
+		w.site.Handler().ServeHTTP(rec, r)
+		return rec.Code
+	}
+	for i := range 100 {
+		if got := try(fmt.Sprintf("[2001:db8:0:1::%x]:1", i+1), i); got != http.StatusUnprocessableEntity {
+			t.Fatalf("try %d: %d", i, got)
+		}
+	}
+	if got := try("[2001:db8:0:1:ffff::1]:1", 100); got != http.StatusTooManyRequests {
+		t.Errorf("from another address of the network: %d", got)
+	}
+	if got := try("[2001:db8:0:2::1]:1", 101); got != http.StatusUnprocessableEntity {
+		t.Errorf("from another network: %d", got)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+		"fe80::1%eth0": "fe80::/64", "": "", "x": "x",
+	} {
+		if got := network(address); got != want {
+			t.Errorf("network(%q) = %q, want %q", address, got, want)
+		}
+	}
 }
 
 func TestNumberAndPasswordWithoutTheHub(t *testing.T) {
