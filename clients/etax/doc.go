@@ -12,7 +12,7 @@
 // The hub has its own record of the tie, the link, which the citizen sees in the portal. The two are kept together like this:
 //
 //	bound here     the row is written first, as not reported; then the hub is told, "linked". If it does not answer, every
-//	               later visit tells it again until it does.
+//	               later visit asks how the link stands and tells it again, until it answers.
 //	ended here     the row goes, and in the same transaction a row of the outbox comes ("ending"), which Run delivers until
 //	               the hub has heard it.
 //	ended there    the hub is asked at every login, and while somebody stays at the home page once a minute. If it says that

@@ -45,12 +45,14 @@ func (s *Site) getHome(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if b != nil && b.reported {
-			if b, err = s.recheck(r.Context(), session, b); err != nil {
-				return err
-			}
-		} else if b != nil {
-			s.report(r.Context(), session, b)
+		switch {
+		case b != nil && b.reported:
+			b, err = s.recheck(r.Context(), session, b)
+		case b != nil:
+			b, err = s.agree(r.Context(), session, b) // every time, until the hub has heard of it
+		}
+		if err != nil {
+			return err
 		}
 		if b == nil {
 			return c.Redirect(http.StatusSeeOther, "/bind")

@@ -87,6 +87,24 @@ func TestOldEndDoesNotUndoANewTie(t *testing.T) {
 	}
 }
 
+// A tie that was ended at the hub before it heard of it from us is not reported over that end by somebody who only stays here.
+func TestHomeDoesNotReportOverAnEnd(t *testing.T) {
+	w := newWorld(t)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro := w.browser()
+	wantAt(t, taro.bind(demoNumber, demoPassword), "/home", "")
+	w.advance(time.Minute)
+	w.hub.SetLink("taro-at-etax", "ended") // in the portal
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	wantAt(t, taro.get("/home"), "/bind", "")
+	if got := w.hub.Link("taro-at-etax").State; got != "ended" {
+		t.Errorf("the hub says %q", got)
+	}
+	if b, err := findBinding(t.Context(), w.db, "taro-at-etax"); b != nil || err != nil {
+		t.Errorf("still bound: %v, %v", b, err)
+	}
+}
+
 func TestEndedAtThePortal(t *testing.T) {
 	for _, state := range []string{"ended", "offered"} { // offered: ended, and then chosen again
 		w := newWorld(t)
