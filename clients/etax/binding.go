@@ -24,7 +24,7 @@ func (s *Site) bind(ctx context.Context, sub string, n Number) (*binding, error)
 			return err
 		}
 		// The tie is back before the hub heard of its end: there is nothing to tell any more.
-		return deleteEnding(ctx, s.db, sub)
+		return withdrawEnding(ctx, s.db, sub)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bind: %w", err)

@@ -56,15 +56,21 @@ func (s *Site) unbind(w http.ResponseWriter, r *http.Request, session *rp.Sessio
 	return s.deliver(ctx, e)
 }
 
-// deliver tells the hub once, and leaves the row for a later try if that fails. Its error is of the database only.
+// deliver tells the hub once, and leaves the row for a later try if that fails. Its error is of the database only. Once begun it is
+// finished: a process that is told to stop would otherwise lose the token it was just given for the old one, which is spent.
+//
+// A tie that comes back withdraws its ending. What is written here afterwards finds no row, and the hub is not told; only if that
+// happens while the hub is ending the link is it ended there as well, and the person is asked again.
 func (s *Site) deliver(ctx context.Context, e ending) error {
-	ctx, cancel := context.WithTimeout(ctx, endingHold/2)
+	keep := context.WithoutCancel(ctx) // what the hub has answered is written down
+	ctx, cancel := context.WithTimeout(keep, endingHold/2)
 	defer cancel()
 	access, next, err := s.party.Refresh(ctx, e.refresh)
 	if err == nil {
 		// Before it is used: the old token is spent now.
+		old := e.refresh
 		e.refresh, e.next = next, s.now().Add(endingHold)
-		if err := updateEnding(ctx, s.db, e); err != nil {
+		if stands, err := updateEnding(keep, s.db, old, e); err != nil || !stands {
 			return err
 		}
 		err = s.party.CallWith(ctx, access, http.MethodDelete, linkPath, nil, nil)
@@ -72,16 +78,17 @@ func (s *Site) deliver(ctx context.Context, e ending) error {
 	refused, ok := errors.AsType[*rp.Error](err)
 	switch {
 	case err == nil:
-		return deleteEnding(ctx, s.db, e.sub)
+		return deleteEnding(keep, s.db, e)
 	case ok && refused.Reason == rp.SignedOut, e.tries > endingTries:
 		// The token is dead, and so is everything that could be done with it. The hub shows the link until the person comes
 		// by: then they are asked for the number, and both sides agree again.
 		s.log.WarnContext(ctx, "end of a link given up", "err", err, "tries", e.tries)
-		return deleteEnding(ctx, s.db, e.sub)
+		return deleteEnding(keep, s.db, e)
 	}
 	s.log.InfoContext(ctx, "end of a link not delivered yet", "err", err, "tries", e.tries)
 	e.next = s.now().Add(pause(e.tries))
-	return updateEnding(context.WithoutCancel(ctx), s.db, e)
+	_, err = updateEnding(keep, s.db, e.refresh, e)
+	return err
 }
 
 // pause doubles with every try.

@@ -1,6 +1,8 @@
 package etax
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,18 @@ func (w *world) endings() (n int) {
 		w.t.Fatal(err)
 	}
 	return n
+}
+
+// atToken does something, once, while the hub answers at its token endpoint.
+func (w *world) atToken(do func()) {
+	once := sync.OnceFunc(do)
+	w.hub.Set(func(s *rptest.Settings) {
+		s.Hold = func(endpoint string) {
+			if endpoint == "/token" {
+				once()
+			}
+		}
+	})
 }
 
 func TestUnlink(t *testing.T) {
@@ -94,6 +108,68 @@ func TestTiedAgainBeforeTheHubHeard(t *testing.T) {
 		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
 	}
 	wantAt(t, taro.launch(), "/home", "")
+}
+
+// Tied again while the hub is asked for a token with which to end the tie: the hub is not told.
+func TestWithdrawnEndingIsNotDelivered(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro.unlink()
+	told := w.hub.Count("DELETE /api/link")
+	w.atToken(func() {
+		if _, err := w.site.bind(t.Context(), "taro-at-etax", demoNumber); err != nil {
+			t.Error(err)
+		}
+	})
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	w.advance(2 * time.Hour)
+	w.deliver()
+	if got := w.hub.Link("taro-at-etax").State; got != "linked" || w.hub.Count("DELETE /api/link") != told || w.endings() != 0 {
+		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
+	}
+}
+
+// An ending that is delivered leaves alone one that came meanwhile.
+func TestDeliveredEndingSparesALaterOne(t *testing.T) {
+	w := newWorld(t)
+	e := ending{sub: "taro", refresh: rp.NewSecret("first"), next: w.now()}
+	later := ending{sub: "taro", refresh: rp.NewSecret("second"), next: w.now()}
+	for _, e := range []ending{e, later} {
+		if err := insertEnding(t.Context(), w.db, e, w.now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := deleteEnding(t.Context(), w.db, e); err != nil || w.endings() != 1 {
+		t.Errorf("%d in the outbox, %v", w.endings(), err)
+	}
+	if stands, err := updateEnding(t.Context(), w.db, e.refresh, e); stands || err != nil {
+		t.Errorf("%v, %v", stands, err)
+	}
+}
+
+// A process that is told to stop while the hub trades the token does not lose the new one.
+func TestStopDoesNotLoseARotatedToken(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro.unlink()
+	w.advance(2 * time.Hour)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	w.atToken(stop)
+	if err := w.site.deliverDue(ctx); err != nil {
+		t.Error(err)
+	}
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
+	w.restart()
+	w.advance(2 * time.Hour)
+	w.deliver()
+	if got := w.hub.Link("taro-at-etax").State; got != "ended" || w.endings() != 0 {
+		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
+	}
 }
 
 // A token that is dead is not tried for ever.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -90,8 +91,15 @@ func insertEnding(ctx context.Context, db *sqldb.DB, e ending, now time.Time) er
 	return err
 }
 
-func deleteEnding(ctx context.Context, db *sqldb.DB, sub string) error {
+// withdrawEnding removes a person's ending, whichever it is.
+func withdrawEnding(ctx context.Context, db *sqldb.DB, sub string) error {
 	_, err := db.Exec(ctx, `DELETE FROM etax_ending WHERE sub = $1`, sub)
+	return err
+}
+
+// deleteEnding removes the ending e and no later one.
+func deleteEnding(ctx context.Context, db *sqldb.DB, e ending) error {
+	_, err := db.Exec(ctx, `DELETE FROM etax_ending WHERE sub = $1 AND refresh = $2`, e.sub, e.refresh.Reveal())
 	return err
 }
 
@@ -109,9 +117,9 @@ func claimEnding(ctx context.Context, db *sqldb.DB, now time.Time, hold time.Dur
 	return &e, err
 }
 
-// updateEnding keeps the token and the time of the next try, unless the ending was withdrawn.
-func updateEnding(ctx context.Context, db *sqldb.DB, e ending) error {
-	_, err := db.Exec(ctx, `UPDATE etax_ending SET refresh = $2, next_at = $3 WHERE sub = $1`,
-		e.sub, e.refresh.Reveal(), e.next.Unix())
-	return err
+// updateEnding keeps the token and the time of the next try. It reports false if the ending with the token old was withdrawn.
+func updateEnding(ctx context.Context, db *sqldb.DB, old rp.Secret, e ending) (bool, error) {
+	rows, err := db.Exec(ctx, `UPDATE etax_ending SET refresh = $2, next_at = $3 WHERE sub = $1 AND refresh = $4`,
+		e.sub, e.refresh.Reveal(), e.next.Unix(), old.Reveal())
+	return rows == 1, err
 }
