@@ -20,13 +20,11 @@ const (
 
 // ending is a tie that ended here and of which the hub has not heard. It is a row of the outbox.
 type ending struct {
-	sub     string
-	refresh rp.Secret
-	tries   int
-	next    time.Time
+	sub    string
+	sealed string // the refresh token, sealed for sub; as no two are the same, it names the ending as well
+	tries  int
+	next   time.Time
 }
-
-func (e *ending) setRefresh(token string) { e.refresh = rp.NewSecret(token) }
 
 // unbind ends the tie of the session's person, and the session with it: nothing of this service belongs to them any more.
 // The binding is gone and the hub's turn is noted in one transaction. Then the hub is told at once; if it does not answer,
@@ -43,7 +41,7 @@ func (s *Site) unbind(w http.ResponseWriter, r *http.Request, session *rp.Sessio
 	if err != nil || b == nil {
 		return err
 	}
-	e := ending{sub: b.sub, refresh: refresh, next: s.now().Add(endingHold)}
+	e := ending{sub: b.sub, sealed: s.party.Seal(b.sub, refresh), next: s.now().Add(endingHold)}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		if gone, err := deleteBinding(ctx, s.db, b); err != nil || !gone {
 			return err
@@ -65,11 +63,11 @@ func (s *Site) deliver(ctx context.Context, e ending) error {
 	keep := context.WithoutCancel(ctx) // what the hub has answered is written down
 	ctx, cancel := context.WithTimeout(keep, endingHold/2)
 	defer cancel()
-	access, next, err := s.party.Refresh(ctx, e.refresh)
+	access, next, err := s.trade(ctx, e)
 	if err == nil {
 		// Before it is used: the old token is spent now.
-		old := e.refresh
-		e.refresh, e.next = next, s.now().Add(endingHold)
+		old := e.sealed
+		e.sealed, e.next = s.party.Seal(e.sub, next), s.now().Add(endingHold)
 		if stands, err := updateEnding(keep, s.db, old, e); err != nil || !stands {
 			return err
 		}
@@ -87,8 +85,17 @@ func (s *Site) deliver(ctx context.Context, e ending) error {
 	}
 	s.log.InfoContext(ctx, "end of a link not delivered yet", "err", err, "tries", e.tries)
 	e.next = s.now().Add(pause(e.tries))
-	_, err = updateEnding(keep, s.db, e.refresh, e)
+	_, err = updateEnding(keep, s.db, e.sealed, e)
 	return err
+}
+
+// trade gets an access token for the refresh token of an ending, and the one after it.
+func (s *Site) trade(ctx context.Context, e ending) (access, next rp.Secret, err error) {
+	refresh, err := s.party.Open(e.sub, e.sealed)
+	if err != nil {
+		return rp.Secret{}, rp.Secret{}, err
+	}
+	return s.party.Refresh(ctx, refresh)
 }
 
 // pause doubles with every try.

@@ -2,6 +2,8 @@ package etax
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -134,8 +136,8 @@ func TestWithdrawnEndingIsNotDelivered(t *testing.T) {
 // An ending that is delivered leaves alone one that came meanwhile.
 func TestDeliveredEndingSparesALaterOne(t *testing.T) {
 	w := newWorld(t)
-	e := ending{sub: "taro", refresh: rp.NewSecret("first"), next: w.now()}
-	later := ending{sub: "taro", refresh: rp.NewSecret("second"), next: w.now()}
+	e := ending{sub: "taro", sealed: "first", next: w.now()}
+	later := ending{sub: "taro", sealed: "second", next: w.now()}
 	for _, e := range []ending{e, later} {
 		if err := insertEnding(t.Context(), w.db, e, w.now()); err != nil {
 			t.Fatal(err)
@@ -144,7 +146,7 @@ func TestDeliveredEndingSparesALaterOne(t *testing.T) {
 	if err := deleteEnding(t.Context(), w.db, e); err != nil || w.endings() != 1 {
 		t.Errorf("%d in the outbox, %v", w.endings(), err)
 	}
-	if stands, err := updateEnding(t.Context(), w.db, e.refresh, e); stands || err != nil {
+	if stands, err := updateEnding(t.Context(), w.db, e.sealed, e); stands || err != nil {
 		t.Errorf("%v, %v", stands, err)
 	}
 }
@@ -165,6 +167,50 @@ func TestStopDoesNotLoseARotatedToken(t *testing.T) {
 	}
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	w.restart()
+	w.advance(2 * time.Hour)
+	w.deliver()
+	if got := w.hub.Link("taro-at-etax").State; got != "ended" || w.endings() != 0 {
+		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
+	}
+}
+
+// Whoever reads the database learns no token, and one moved to another person's row is worth nothing.
+func TestEndingsTokenIsSealedInTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	taro := w.browser()
+	taro.bind(demoNumber, demoPassword)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
+	taro.unlink()
+	var stored string
+	if err := w.db.QueryRow(t.Context(), `SELECT refresh FROM etax_ending`).Scan(&stored); err != nil {
+		t.Fatal(err)
+	}
+	token, err := w.site.party.Open("taro-at-etax", stored)
+	if err != nil || token.IsZero() || strings.Contains(stored, token.Reveal()) {
+		t.Errorf("not sealed: %v", err)
+	}
+	if _, _, err := w.site.party.Refresh(t.Context(), rp.NewSecret(stored)); err == nil {
+		t.Error("what is stored is a token")
+	}
+	if _, err := w.site.party.Open("hanako-at-etax", stored); err == nil {
+		t.Error("opened for somebody else")
+	}
+	// With another key it is tried again later, not given up at once: it may come back.
+	key, err := rp.OpenKey(filepath.Join(t.TempDir(), "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := w.config.Credential
+	w.config.Credential = key
+	w.restart()
+	w.advance(2 * time.Hour)
+	w.deliver()
+	if w.endings() != 1 {
+		t.Error("given up")
+	}
+	w.config.Credential = own
+	w.restart()
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	w.advance(2 * time.Hour)
 	w.deliver()
 	if got := w.hub.Link("taro-at-etax").State; got != "ended" || w.endings() != 0 {

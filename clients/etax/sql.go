@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -87,7 +86,7 @@ func deleteBinding(ctx context.Context, db *sqldb.DB, b *binding) (bool, error) 
 func insertEnding(ctx context.Context, db *sqldb.DB, e ending, now time.Time) error {
 	_, err := db.Exec(ctx, `INSERT INTO etax_ending (sub, refresh, tries, next_at, made_at) VALUES ($1, $2, 0, $3, $4)
 		ON CONFLICT (sub) DO UPDATE SET refresh = excluded.refresh, tries = 0, next_at = excluded.next_at, made_at = excluded.made_at`,
-		e.sub, e.refresh.Reveal(), e.next.Unix(), now.Unix())
+		e.sub, e.sealed, e.next.Unix(), now.Unix())
 	return err
 }
 
@@ -99,27 +98,25 @@ func withdrawEnding(ctx context.Context, db *sqldb.DB, sub string) error {
 
 // deleteEnding removes the ending e and no later one.
 func deleteEnding(ctx context.Context, db *sqldb.DB, e ending) error {
-	_, err := db.Exec(ctx, `DELETE FROM etax_ending WHERE sub = $1 AND refresh = $2`, e.sub, e.refresh.Reveal())
+	_, err := db.Exec(ctx, `DELETE FROM etax_ending WHERE sub = $1 AND refresh = $2`, e.sub, e.sealed)
 	return err
 }
 
 // claimEnding hands a due ending to one caller, who has until hold to deal with it. It returns nil when nothing is due.
 func claimEnding(ctx context.Context, db *sqldb.DB, now time.Time, hold time.Duration) (*ending, error) {
 	var e ending
-	var refresh string
 	err := db.QueryRow(ctx, `UPDATE etax_ending SET next_at = $2, tries = tries + 1
 		WHERE sub = (SELECT sub FROM etax_ending WHERE next_at <= $1 ORDER BY next_at LIMIT 1) AND next_at <= $1
-		RETURNING sub, refresh, tries`, now.Unix(), now.Add(hold).Unix()).Scan(&e.sub, &refresh, &e.tries)
+		RETURNING sub, refresh, tries`, now.Unix(), now.Add(hold).Unix()).Scan(&e.sub, &e.sealed, &e.tries)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	e.setRefresh(refresh)
 	return &e, err
 }
 
-// updateEnding keeps the token and the time of the next try. It reports false if the ending with the token old was withdrawn.
-func updateEnding(ctx context.Context, db *sqldb.DB, old rp.Secret, e ending) (bool, error) {
+// updateEnding keeps the token and the time of the next try. It reports false if the ending sealed as old was withdrawn.
+func updateEnding(ctx context.Context, db *sqldb.DB, old string, e ending) (bool, error) {
 	rows, err := db.Exec(ctx, `UPDATE etax_ending SET refresh = $2, next_at = $3 WHERE sub = $1 AND refresh = $4`,
-		e.sub, e.refresh.Reveal(), e.next.Unix(), old.Reveal())
+		e.sub, e.sealed, e.next.Unix(), old)
 	return rows == 1, err
 }

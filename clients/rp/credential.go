@@ -9,6 +9,8 @@ import (
 // Credential proves to the hub which client is speaking: a *Key (private_key_jwt) or a ClientSecret (client_secret_basic).
 type Credential interface {
 	prove(form url.Values, header http.Header, p proof) error
+	// root is a secret that no database holds, to derive keys from.
+	root() Secret
 }
 
 // proof is what a credential vouches for.
@@ -26,3 +28,5 @@ func (c ClientSecret) prove(_ url.Values, header http.Header, p proof) error { /
 	r.SetBasicAuth(url.QueryEscape(p.client), url.QueryEscape(c.Secret.Reveal()))
 	return nil
 }
+
+func (c ClientSecret) root() Secret { return c.Secret }

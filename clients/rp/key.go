@@ -34,6 +34,7 @@ type Key struct {
 	proofs jose.Signer // for DPoP: type dpop+jwt, the public key in the header
 	thumb  string      // RFC 7638, what tokens are bound to
 	jwks   []byte
+	secret Secret // the private half, as a root of other keys
 }
 
 // OpenKey reads the P-256 key in the PEM file at path, or makes one if there is no file. The file is for its owner alone
@@ -74,8 +75,14 @@ func newKey(private *ecdsa.PrivateKey) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{signer: signer, proofs: proofs, thumb: public.KeyID, jwks: jwks}, nil
+	secret, err := private.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return &Key{signer: signer, proofs: proofs, thumb: public.KeyID, jwks: jwks, secret: NewSecret(string(secret))}, nil
 }
+
+func (k *Key) root() Secret { return k.secret }
 
 // JWKS is the public half, for the hub.
 func (k *Key) JWKS() []byte { return k.jwks }

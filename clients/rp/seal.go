@@ -5,25 +5,47 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 )
 
 // seal encrypts a session under its cookie. The key is used for one session only, and nonces are random: far fewer writes
 // than the 2^32 that AES-GCM allows a key.
 func seal(id string, plain []byte) []byte {
-	return sealer(id).Seal(nil, nil, plain, nil) //nolint:gosec // this AEAD makes a random nonce of its own
+	return sealer(id, "tsunagu rp session").Seal(nil, nil, plain, nil) //nolint:gosec // this AEAD makes a random nonce of its own
 }
 
 func open(id string, sealed []byte) ([]byte, error) {
 	if len(sealed) > maxAnswer {
 		return nil, errors.New("too long")
 	}
-	return sealer(id).Open(nil, nil, sealed, nil)
+	return sealer(id, "tsunagu rp session").Open(nil, nil, sealed, nil)
+}
+
+// Seal encrypts a token that must outlive its session, for a database: the key is derived from the party's credential, which lies
+// elsewhere. Nonces are random: a party writes far fewer such tokens than 2^32. Only Open with the same name finds it again, so that
+// nobody who can write to the database passes one person's token off as another's. A party with a new credential opens nothing.
+func (p *Party) Seal(name string, token Secret) string {
+	plain := []byte(token.Reveal())
+	b := sealer(p.credential.root().Reveal(), "tsunagu rp token").Seal(nil, nil, plain, []byte(name)) //nolint:gosec // this AEAD makes a random nonce of its own
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// Open returns what Seal was given.
+func (p *Party) Open(name, sealed string) (Secret, error) {
+	b, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err == nil {
+		b, err = sealer(p.credential.root().Reveal(), "tsunagu rp token").Open(nil, nil, b, []byte(name))
+	}
+	if err != nil {
+		return Secret{}, errors.New("rp: sealed token cannot be opened")
+	}
+	return NewSecret(string(b)), nil
 }
 
 // sealer cannot fail: the sizes are constants.
-func sealer(id string) cipher.AEAD {
-	key, err := hkdf.Key(sha256.New, []byte(id), nil, "tsunagu rp session", 32)
+func sealer(secret, purpose string) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, purpose, 32)
 	if err != nil {
 		panic(err)
 	}
