@@ -78,8 +78,10 @@ func (h *handle) transmit(command []byte) (answer []byte, err error) {
 		h.pinSent = true
 	}
 	for range maxStartOvers {
-		if answer, err = h.send(command); !wasReset(err) || h.pinSent {
-			break
+		if h.held { // never to a card that another program may be using
+			if answer, err = h.send(command); !wasReset(err) || h.pinSent {
+				break
+			}
 		}
 		if err = h.startOver(); err != nil && !wasReset(err) {
 			return nil, err
@@ -151,8 +153,11 @@ func succeeded(answer []byte) bool {
 func (h *handle) close() {
 	if h.card != nil {
 		leave := scard.LeaveCard
-		if h.held && h.card.EndTransaction(scard.ResetCard) != nil && h.pinSent {
-			leave = scard.ResetCard // the second chance, should the card still be there
+		if h.pinSent {
+			leave = scard.ResetCard // the second chance, should the transaction not end
+		}
+		if h.held && h.card.EndTransaction(scard.ResetCard) == nil {
+			leave = scard.LeaveCard
 		}
 		_ = h.card.Disconnect(leave)
 	}

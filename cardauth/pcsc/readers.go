@@ -17,7 +17,7 @@ const (
 	commandTimeout = 10 * time.Second       // for one command; a signature takes a real card under a second
 	closeTimeout   = 2 * time.Second        // to reset a card and let go of it
 	graceTime      = 500 * time.Millisecond // for a call that was given up to return after all
-	maxStartOvers  = 5                      // how often a card that others keep resetting is taken up again
+	maxStartOvers  = 25                      // how often a card that others keep resetting is taken up again
 	startOverPause = 10 * time.Millisecond
 )
 
@@ -79,7 +79,10 @@ func list() ([]Slot, error) {
 		slots := make([]Slot, len(names))
 		for i, s := range states {
 			// The upper half counts events: bits are tested, never the whole compared.
-			slots[i] = Slot{Reader: s.Reader, Card: s.EventState&scard.StatePresent != 0}
+			slots[i] = Slot{
+				Reader: s.Reader, Card: s.EventState&scard.StatePresent != 0,
+				Insertion: uint16(uint32(s.EventState) >> 16), //nolint:gosec // the upper half of 32 bits
+			}
 		}
 		return slots, nil
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
@@ -11,7 +13,8 @@ import (
 
 var _ agent.Reader = readers{}
 
-// readers offers the card app what is in this computer's readers. A card is called by its reader's name.
+// readers offers the card app what is in this computer's readers. A card is called by its reader's name and the number of its
+// insertion, so that what a citizen chose or confirmed for one card does not count for another put in its place.
 type readers struct {
 	pcsc *pcsc.Readers
 	only string // the one reader to look at; empty: all of them
@@ -36,7 +39,7 @@ func (r readers) Cards(ctx context.Context) ([]agent.CardChoice, error) {
 		}
 		there = true
 		if s.Card {
-			out = append(out, agent.CardChoice{Name: s.Reader, LabelJA: s.Reader + " のカード", LabelEN: "Card in " + s.Reader})
+			out = append(out, agent.CardChoice{Name: nameOf(s), LabelJA: s.Reader + " のカード", LabelEN: "Card in " + s.Reader})
 		}
 	}
 	if !there {
@@ -45,13 +48,33 @@ func (r readers) Cards(ctx context.Context) ([]agent.CardChoice, error) {
 	return out, nil
 }
 
-// Connect takes the card in a reader until release.
+func nameOf(s pcsc.Slot) string { return s.Reader + "#" + strconv.Itoa(int(s.Insertion)) }
+
+// Connect takes a card until release: one that Cards named, or with a reader's name alone whatever is in it. The reader is looked at
+// once more when the card is ours: one that was put in since is not the one that was meant.
 func (r readers) Connect(ctx context.Context, name string) (jpki.Transmitter, func(), error) {
-	s, err := r.pcsc.Connect(ctx, name)
+	before, err := r.pcsc.Slots(ctx)
 	if err != nil {
 		return nil, nil, cardError(err)
 	}
-	return s, s.Close, nil
+	meant := func(s pcsc.Slot) bool { return s.Reader == name || nameOf(s) == name }
+	at := slices.IndexFunc(before, meant)
+	if at < 0 {
+		return nil, nil, &agent.Error{Reason: agent.CardMissing, Detail: "no such card, or another one is in its reader"}
+	}
+	s, err := r.pcsc.Connect(ctx, before[at].Reader)
+	if err != nil {
+		return nil, nil, cardError(err)
+	}
+	after, err := r.pcsc.Slots(ctx)
+	if err == nil && slices.ContainsFunc(after, meant) {
+		return s, s.Close, nil
+	}
+	s.Close()
+	if err != nil {
+		return nil, nil, cardError(err)
+	}
+	return nil, nil, &agent.Error{Reason: agent.CardMissing, Detail: "another card is in the reader"}
 }
 
 // cardError says in the card app's words why a reader could not be used.

@@ -138,6 +138,8 @@ func TestVirtualCardInAReader(t *testing.T) {
 
 var pageToken = regexp.MustCompile(`name="page" value="([^"]+)"`)
 
+var pageCard = regexp.MustCompile(`name="card" value="([^"]*)"`)
+
 // The pages work with a card in a reader, say nothing of a demo, and have a word for each thing that can be missing.
 func TestPagesWithAReader(t *testing.T) {
 	d := pcsctest.Absent(t)
@@ -195,7 +197,11 @@ func TestPagesWithAReader(t *testing.T) {
 		if m == nil {
 			t.Fatalf("no PIN page: %s", body)
 		}
-		return do(http.MethodPost, "/login", url.Values{"page": {m[1]}, "card": {d.Readers[0]}, "pin": {"1234"}})
+		chosen := pageCard.FindStringSubmatch(body)
+		if chosen == nil || !strings.HasPrefix(chosen[1], d.Readers[0]+"#") {
+			t.Fatalf("the page names no card of the reader: %s", body)
+		}
+		return do(http.MethodPost, "/login", url.Values{"page": {m[1]}, "card": {chosen[1]}, "pin": {"1234"}})
 	}
 
 	want(open(), "reader_service")

@@ -90,7 +90,7 @@ func TestTLSVersions(t *testing.T) {
 	}{
 		"1.3":     {&tls.Config{MinVersion: tls.VersionTLS13}, true},
 		"1.2":     {&tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}, true},
-		"1.1":     {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false}, //nolint:gosec // that it is refused
+		"1.1":     {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false},                                     //nolint:gosec // that it is refused
 		"1.2 CBC": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, false}, //nolint:gosec // that it is refused
 	} {
 		if err := dial(tt.config); (err == nil) != tt.works {
