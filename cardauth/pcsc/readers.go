@@ -17,7 +17,7 @@ const (
 	commandTimeout = 10 * time.Second       // for one command; a signature takes a real card under a second
 	closeTimeout   = 2 * time.Second        // to reset a card and let go of it
 	graceTime      = 500 * time.Millisecond // for a call that was given up to return after all
-	maxStartOvers  = 25                      // how often a card that others keep resetting is taken up again
+	maxStartOvers  = 25                     // how often a card that others keep resetting is taken up again
 	startOverPause = 10 * time.Millisecond
 )
 
