@@ -17,7 +17,7 @@ func TestAuthorityIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // a test's own directory
+		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,8 +90,8 @@ func TestTLSVersions(t *testing.T) {
 	}{
 		"1.3":     {&tls.Config{MinVersion: tls.VersionTLS13}, true},
 		"1.2":     {&tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}, true},
-		"1.1":     {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false},                                     //nolint:gosec // that it is refused
-		"1.2 CBC": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, false}, //nolint:gosec // that it is refused
+		"1.1":     {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false},
+		"1.2 CBC": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, false},
 	} {
 		if err := dial(tt.config); (err == nil) != tt.works {
 			t.Errorf("TLS %s: %v", name, err)
