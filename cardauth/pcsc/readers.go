@@ -81,7 +81,7 @@ func list() ([]Slot, error) {
 			// The upper half counts events: bits are tested, never the whole compared.
 			slots[i] = Slot{
 				Reader: s.Reader, Card: s.EventState&scard.StatePresent != 0,
-				Insertion: uint16(uint32(s.EventState) >> 16), //nolint:gosec // the upper half of 32 bits
+				Insertion: uint16(uint32(s.EventState) >> 16), // the upper half
 			}
 		}
 		return slots, nil
