@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
 // privateAuthority makes certificates for the demo's own listeners. It is kept in the demo's directory, so that a browser told to
@@ -44,15 +46,7 @@ func openAuthority(dir string, now time.Time) (*privateAuthority, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
-	return &privateAuthority{pool: pool, config: &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.cert.Raw, ca.cert.Raw}, PrivateKey: leaf.key}},
-		// Of TLS 1.2 only what has forward secrecy and authenticates its encryption (RFC 9325 §4.2).
-		CipherSuites: []uint16{
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-		},
-		NextProtos: []string{"http/1.1"},
-	}}, nil
+	return &privateAuthority{pool: pool, config: serve.TLS(tls.Certificate{Certificate: [][]byte{leaf.cert.Raw, ca.cert.Raw}, PrivateKey: leaf.key})}, nil
 }
 
 type pair struct {

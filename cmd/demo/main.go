@@ -48,7 +48,7 @@ func run() error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = serve(ctx, o)
+	err = start(ctx, o)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

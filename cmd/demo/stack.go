@@ -242,8 +242,8 @@ func (s *stack) addAgent(ctx context.Context) error {
 	return nil
 }
 
-// serve builds the stack and serves it until ctx ends.
-func serve(ctx context.Context, o options) error {
+// start builds the stack and serves it until ctx ends.
+func start(ctx context.Context, o options) error {
 	s, err := build(ctx, o)
 	if err != nil {
 		return err

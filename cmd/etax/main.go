@@ -3,22 +3,18 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -56,11 +52,11 @@ func run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return serve(ctx, c, key, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	return start(ctx, c, key, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 }
 
-// serve answers until ctx ends, and then lets running requests finish.
-func serve(ctx context.Context, c config, key *rp.Key, log *slog.Logger) (err error) {
+// start opens what the site stands on and serves it until ctx ends.
+func start(ctx context.Context, c config, key *rp.Key, log *slog.Logger) (err error) {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -81,48 +77,10 @@ func serve(ctx context.Context, c config, key *rp.Key, log *slog.Logger) (err er
 	if err != nil {
 		return err
 	}
-	l, err := listen(ctx, c)
+	l, err := serve.Bind(ctx, c.address())
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{
-		Handler: site.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return site.Run(ctx) })
-	g.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer cancel()
-		return srv.Shutdown(end)
-	})
 	log.Info("serving", "base_url", c.BaseURL, "listen", c.Listen)
-	return g.Wait()
-}
-
-// listen binds the address, with TLS 1.2 or later and forward-secret authenticated encryption only (RFC 9325 §4.2).
-func listen(ctx context.Context, c config) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
-	if err != nil || c.TLS.Certificate == "" {
-		return l, err
-	}
-	cert, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("tls: %w", err), l.Close())
-	}
-	return tls.NewListener(l, &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"},
-		CipherSuites: []uint16{
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		},
-	}), nil
+	return serve.Until(ctx, l, site.Handler(), site.Run)
 }

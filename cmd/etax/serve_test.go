@@ -44,7 +44,7 @@ func TestServe(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, c, key, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { ended <- start(ctx, c, key, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
 	status := 0
 	for deadline := time.Now().Add(20 * time.Second); status != http.StatusOK && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if resp, err := http.Get(c.BaseURL + "/readyz"); err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/conf"
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
 
@@ -52,16 +53,9 @@ func load(path string) (config, error) {
 }
 
 func (c config) check() error {
-	u, err := url.Parse(c.Issuer)
 	switch {
-	case err != nil || c.Issuer == "":
+	case c.Issuer == "":
 		return errors.New("issuer: the hub's own address is required, such as https://id.example.go.jp")
-	case u.Scheme == "https" && c.TLS.Certificate == "" && !loopback(c.Listen):
-		return errors.New("tls.certificate: required unless listen is a loopback address behind a TLS proxy")
-	case (c.TLS.Certificate == "") != (c.TLS.Key == ""):
-		return errors.New("tls: certificate and key belong together")
-	case c.Listen == "":
-		return errors.New("listen: host:port is required")
 	case c.AgentURL == "":
 		return errors.New("agent_url: where citizens' browsers find the card app, such as http://127.0.0.1:8404")
 	case c.Database == "" && c.DatabaseFile.File == "":
@@ -74,7 +68,11 @@ func (c config) check() error {
 	if _, err := c.environment(); err != nil {
 		return err
 	}
-	return nil
+	return c.address().Check()
+}
+
+func (c config) address() serve.Address {
+	return serve.Address{Listen: c.Listen, Certificate: c.TLS.Certificate, Key: c.TLS.Key}
 }
 
 // verify does everything that starting would do short of opening the database and the address.

@@ -51,7 +51,7 @@ func TestServe(t *testing.T) {
 	c := testConfig(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, c, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { ended <- start(ctx, c, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
 	status := 0
 	for deadline := time.Now().Add(20 * time.Second); status != http.StatusOK && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if resp, err := http.Get(c.Issuer + "/readyz"); err == nil {
@@ -92,7 +92,7 @@ func TestRefusesToStart(t *testing.T) {
 			}
 			ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 			defer stop()
-			if err := serve(ctx, c, log); err == nil || !strings.Contains(err.Error(), tt.says) {
+			if err := start(ctx, c, log); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want %q", err, tt.says)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/tsunagu-id/tsunagu/internal/conf"
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
 // config is the configuration file of the citizen's portal.
@@ -38,6 +39,10 @@ func load(path string) (config, error) {
 	return c, c.check()
 }
 
+func (c config) address() serve.Address {
+	return serve.Address{Listen: c.Listen, Certificate: c.TLS.Certificate, Key: c.TLS.Key}
+}
+
 func (c config) check() error {
 	for _, required := range []struct{ key, value, example string }{
 		{"base_url", c.BaseURL, "https://portal.example.go.jp"},
@@ -51,13 +56,7 @@ func (c config) check() error {
 			return fmt.Errorf("%s: required, such as %s", required.key, required.example)
 		}
 	}
-	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
-		return errors.New("tls: certificate and key belong together")
-	}
-	if c.TLS.Certificate == "" && !loopback(c.Listen) {
-		return errors.New("tls.certificate: required unless listen is a loopback address behind a TLS proxy")
-	}
-	return nil
+	return c.address().Check()
 }
 
 // client speaks to the hub.
@@ -90,12 +89,6 @@ func (c config) client() (*http.Client, error) {
 func (c config) development() bool {
 	u, err := url.Parse(c.BaseURL)
 	return err == nil && loopbackHost(u.Hostname())
-}
-
-// loopback says whether a listen address is reachable from this machine only.
-func loopback(listen string) bool {
-	host, _, err := net.SplitHostPort(listen)
-	return err == nil && loopbackHost(host)
 }
 
 func loopbackHost(host string) bool {

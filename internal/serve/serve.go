@@ -1,0 +1,108 @@
+// Package serve is what each of our programs does with a handler: bind an address with the right TLS, answer until told to stop, and
+// let running requests finish.
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Address is where a program listens. Without a certificate it serves plain HTTP.
+type Address struct {
+	Listen           string // host:port
+	Certificate, Key string // PEM files
+}
+
+// Check says what is wrong with the address, in the words of a configuration file: certificate and key belong together, and plain HTTP
+// stays on this machine.
+func (a Address) Check() error {
+	switch {
+	case a.Listen == "":
+		return errors.New("listen: host:port is required")
+	case (a.Certificate == "") != (a.Key == ""):
+		return errors.New("tls: certificate and key belong together")
+	case a.Certificate == "" && !loopback(a.Listen):
+		return errors.New("tls.certificate: required unless listen is a loopback address behind a TLS proxy")
+	}
+	return nil
+}
+
+// Bind listens, with TLS 1.3 or of 1.2 only what has forward secrecy and authenticates its encryption (RFC 9325 §4.2).
+func Bind(ctx context.Context, a Address) (net.Listener, error) {
+	var cert tls.Certificate
+	if a.Certificate != "" {
+		var err error
+		if cert, err = tls.LoadX509KeyPair(a.Certificate, a.Key); err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.Listen)
+	if err != nil || a.Certificate == "" {
+		return l, err
+	}
+	return tls.NewListener(l, TLS(cert)), nil
+}
+
+// TLS is the one TLS configuration our listeners have.
+func TLS(cert tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"},
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+	}
+}
+
+// How long a client may take, and how long a stop waits for those under way.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	writeTimeout  = time.Minute
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 20 * time.Second
+	maxHeader     = 64 << 10
+)
+
+// Until answers on the listener and runs what goes on beside it, until ctx ends or one of them fails.
+func Until(ctx context.Context, l net.Listener, h http.Handler, beside ...func(context.Context) error) error {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, run := range beside {
+		g.Go(func() error { return run(ctx) })
+	}
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		return srv.Shutdown(end)
+	})
+	return g.Wait()
+}
+
+// loopback says whether a listen address is reachable from this machine only.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
