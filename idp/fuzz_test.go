@@ -107,3 +107,21 @@ func FuzzPrompt(f *testing.F) {
 		}
 	})
 }
+
+// FuzzProofAddress: an htu is ours only if it names our scheme, host and path, whatever else stands in it.
+func FuzzProofAddress(f *testing.F) {
+	const own = "https://id.example/token"
+	for _, s := range []string{own, own + "?a=b#c", "HTTPS://ID.EXAMPLE:443/token", "https://id.example.evil/token", "https://id.example@evil/token", "//id.example/token", "https://id.example/token/", "%zz", "https://id.example/%74oken"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, htu string) {
+		if !sameAddress(htu, own) {
+			return
+		}
+		u, err := url.Parse(htu)
+		if err != nil || !strings.EqualFold(u.Scheme, "https") || !strings.EqualFold(u.Hostname(), "id.example") || u.User != nil ||
+			(u.Port() != "" && u.Port() != "443") || u.EscapedPath() != "/token" {
+			t.Errorf("%q passes for %q", htu, own)
+		}
+	})
+}

@@ -1,0 +1,56 @@
+package rp
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// FuzzCallbackQuery: what is accepted has no parameter of the protocol twice; what is refused is a malformed response.
+func FuzzCallbackQuery(f *testing.F) {
+	for _, s := range []string{"code=a&state=b&iss=c", "state=a&state=b", "%zz", "code=a;state=b", strings.Repeat("a=b&", 3000), "error=x&error_description=y"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		query, err := callbackQuery(raw)
+		if err != nil {
+			if e, ok := asReason(err); !ok || e.Reason != ResponseMalformed {
+				t.Fatalf("refused with %v", err)
+			}
+			return
+		}
+		for _, name := range []string{"state", "iss", "code", "error", "error_description"} {
+			if len(query[name]) > 1 {
+				t.Errorf("%s %d times", name, len(query[name]))
+			}
+		}
+	})
+}
+
+// FuzzLogoutToken: a form and a token that no hub signed are refused for what they are, and a form that is accepted held that token
+// alone.
+func FuzzLogoutToken(f *testing.F) {
+	p := &Party{alg: "ES256"}
+	for _, s := range []string{"logout_token=a.b.c", "logout_token=a&logout_token=b", "", "%zz", "logout_token=eyJhbGciOiJub25lIiwidHlwIjoibG9nb3V0K2p3dCJ9.e30."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, PathBackchannel, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		raw, err := logoutTokenOf(httptest.NewRecorder(), r)
+		if err == nil {
+			form, bad := url.ParseQuery(body)
+			if bad != nil || len(form["logout_token"]) != 1 || form.Get("logout_token") != raw {
+				t.Errorf("%q gave %q", body, raw)
+			}
+			if err = p.logoutType(raw); err == nil && strings.Count(raw, ".") != 2 {
+				t.Errorf("%q passes for a token", raw)
+			}
+		}
+		if e, ok := asReason(err); err != nil && (!ok || e.Reason != TokenInvalid) {
+			t.Fatalf("refused with %v", err)
+		}
+	})
+}
