@@ -18,7 +18,7 @@ type grant struct {
 	ID string `json:"-"`
 
 	Client    clients.ID           `json:"c"`
-	Account   federation.AccountID `json:"a"`
+	Account   federation.AccountID `json:"a"` // empty: the client acts for itself (RFC 6749 §4.4)
 	Subject   string               `json:"s"` // pairwise
 	SID       string               `json:"i"` // the session it was made in
 	Tx        string               `json:"t,omitempty"`
@@ -36,6 +36,10 @@ type grant struct {
 	Hard      int64                `json:"h"`  // Unix seconds after which nothing of the grant lives
 	Ended     bool                 `json:"x,omitempty"`
 
+	Resources []string        `json:"rs,omitempty"` // resource indicators of the authorization (RFC 8707)
+	Details   json.RawMessage `json:"ad,omitempty"` // authorization_details that were granted (RFC 9396 §7)
+	Claims    json.RawMessage `json:"cl,omitempty"` // the judged claims parameter (OIDC Core §5.5)
+
 	Code    codeRecord      `json:"co"`
 	Access  []accessRecord  `json:"ta,omitempty"`
 	Refresh []refreshRecord `json:"tr,omitempty"`
@@ -52,6 +56,10 @@ type accessRecord struct {
 	Exp    int64    `json:"e"`
 	Scopes []string `json:"sc,omitempty"` // nil: all of the grant's
 	JKT    string   `json:"j,omitempty"`  // thumbprint of the DPoP key it is bound to (RFC 9449 §6)
+	X5T    string   `json:"x,omitempty"`  // thumbprint of the certificate it is bound to (RFC 8705 §3.1)
+	Aud    []string `json:"au,omitempty"` // resources it is for (RFC 8707); none: the hub's own endpoints
+
+	Details json.RawMessage `json:"ad,omitempty"` // nil: all of the grant's
 }
 
 type refreshRecord struct {
@@ -59,6 +67,7 @@ type refreshRecord struct {
 	Exp    int64  `json:"e"`
 	Used   int64  `json:"u,omitempty"` // Unix seconds of the rotation, 0 while it is the live one
 	JKT    string `json:"j,omitempty"` // as above; public clients only (RFC 9449 §5)
+	X5T    string `json:"x,omitempty"` // as above; public clients only (RFC 8705 §4)
 }
 
 // Bounds of one grant record.

@@ -101,7 +101,7 @@ func (s engineStore) CreateAccessTokenSession(ctx context.Context, signature str
 		return err
 	}
 	exp := min(s.now().Add(accessLife).Unix(), u.g.Hard)
-	u.g.Access = append(u.g.Access, accessRecord{Digest: signature, Exp: exp, Scopes: u.narrow, JKT: u.jkt})
+	u.g.Access = append(u.g.Access, accessRecord{Digest: signature, Exp: exp, Scopes: u.narrow, JKT: u.jkt, X5T: u.x5t})
 	u.dirty = true
 	return nil
 }
@@ -138,7 +138,7 @@ func (s engineStore) CreateRefreshTokenSession(ctx context.Context, signature, _
 	}
 	next := refreshRecord{Digest: signature, Exp: exp}
 	if u.client.IsPublic() {
-		next.JKT = u.jkt // a confidential client's is bound to it by its authentication (RFC 9449 §5)
+		next.JKT, next.X5T = u.jkt, u.x5t // a confidential client's is bound to it by its authentication (RFC 9449 §5)
 	}
 	u.g.Refresh = append(u.g.Refresh, next)
 	u.dirty = true
@@ -165,7 +165,7 @@ func (s engineStore) GetRefreshTokenSession(ctx context.Context, signature strin
 		return u.requester(g, session), nil
 	case string(g.Client) != u.client.GetID():
 		return nil, fosite.ErrNotFound
-	case r.JKT != "" && r.JKT != u.jkt:
+	case r.JKT != "" && r.JKT != u.jkt, r.X5T != "" && r.X5T != u.x5t:
 		return nil, errWrongKey
 	case r.Used == 0 || u.dirty:
 		return u.requester(g, session), nil

@@ -97,6 +97,7 @@ type unit struct {
 	dirty   bool
 	narrow  []string // scopes of the access token being made, nil for all
 	jkt     string   // thumbprint of the key that the request proved to hold (RFC 9449), or ""
+	x5t     string   // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
 
 	revoking bool // the request gives a token back: no proof is needed, and a token that was used up will do
 	replayed bool // a spent code or a rotated refresh token was presented

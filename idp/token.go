@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,6 +39,33 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	return nil, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
 }
 
+// tokenRequest is a request of the token endpoint by an authenticated client that may use the grant type.
+type tokenRequest struct {
+	http   *http.Request
+	form   url.Values
+	client *clients.Client
+	jkt    string // thumbprint of the key that the request proved to hold (RFC 9449), or ""
+	x5t    string // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
+}
+
+// tokenGrant is one grant type.
+type tokenGrant struct {
+	required []string // parameters without which there is nothing to look at
+	handle   func(ctx context.Context, req tokenRequest) (tokenAnswer, error)
+}
+
+// tokenGrants is every grant type of the token endpoint; discovery lists them.
+func (p *Provider) tokenGrants() map[string]tokenGrant {
+	return map[string]tokenGrant{
+		clients.GrantAuthorizationCode: {[]string{"code", "redirect_uri"}, func(ctx context.Context, req tokenRequest) (tokenAnswer, error) {
+			return p.redeem(ctx, req, eventCodeReplayed)
+		}},
+		clients.GrantRefreshToken: {[]string{"refresh_token"}, func(ctx context.Context, req tokenRequest) (tokenAnswer, error) {
+			return p.redeem(ctx, req, eventRefreshReused)
+		}},
+	}
+}
+
 // postToken is the token endpoint (RFC 6749 §3.2).
 func (p *Provider) postToken(c echo.Context) error {
 	ctx, r := c.Request().Context(), c.Request()
@@ -50,28 +78,16 @@ func (p *Provider) postToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	replay := eventCodeReplayed
-	switch form.Get("grant_type") {
-	case "authorization_code":
-		if form.Get("code") == "" || form.Get("redirect_uri") == "" {
-			return invalidRequest("code and redirect_uri are required")
-		}
-	case "refresh_token":
-		replay = eventRefreshReused
-		if form.Get("refresh_token") == "" {
-			return invalidRequest("refresh_token is required")
-		}
-	case "":
-		return invalidRequest("grant_type is missing")
-	default:
-		return &oauthError{code: "unsupported_grant_type", description: "only authorization_code and refresh_token are supported"}
+	grant, err := p.tokenGrant(client, form)
+	if err != nil {
+		return err
 	}
 	// Before the code is looked at: a proof that has to be made again must not cost it.
 	jkt, err := p.proofKey(ctx, c, "/token", client)
 	if err != nil {
 		return err
 	}
-	answer, err := p.redeem(ctx, r, client, form, jkt, replay)
+	answer, err := grant.handle(ctx, tokenRequest{http: r, form: form, client: client, jkt: jkt})
 	if err != nil {
 		return err
 	}
@@ -79,22 +95,43 @@ func (p *Provider) postToken(c echo.Context) error {
 	return nil
 }
 
+// tokenGrant returns the grant type a request names, if the client is registered for it.
+func (p *Provider) tokenGrant(client *clients.Client, form url.Values) (tokenGrant, error) {
+	name := form.Get("grant_type")
+	if name == "" {
+		return tokenGrant{}, invalidRequest("grant_type is missing")
+	}
+	grant, known := p.tokenGrants()[name]
+	if !known {
+		return tokenGrant{}, &oauthError{code: "unsupported_grant_type", description: "this grant type is not offered, see grant_types_supported"}
+	}
+	if !slices.Contains(client.GrantTypes(), name) {
+		return tokenGrant{}, &oauthError{code: "unauthorized_client", description: "the client is not registered for this grant type"}
+	}
+	for _, name := range grant.required {
+		if form.Get(name) == "" {
+			return tokenGrant{}, invalidRequest(name + " is required")
+		}
+	}
+	return grant, nil
+}
+
 // maxRefreshTries is far more than the requests one client can have under way with one refresh token.
 const maxRefreshTries = 1000
 
 // redeem runs the engine on a fresh unit of work. Where refresh tokens do not rotate, a lost swap is another refresh with the same
 // token, which is allowed: it is done again on what that one left.
-func (p *Provider) redeem(ctx context.Context, r *http.Request, c *clients.Client, form url.Values, jkt string, replay audit.Kind) (tokenAnswer, error) {
+func (p *Provider) redeem(ctx context.Context, req tokenRequest, replay audit.Kind) (tokenAnswer, error) {
 	for try := 0; ; try++ {
-		u := p.unit(c)
-		u.jkt = jkt
-		answer, err := p.engine.redeem(ctx, u, r, form)
+		u := p.unit(req.client)
+		u.jkt, u.x5t = req.jkt, req.x5t
+		answer, err := p.engine.redeem(ctx, u, req.http, req.form)
 		if err == nil {
 			return answer, nil
 		}
-		again := errors.Is(err, errReplay) && form.Get("grant_type") == "refresh_token" && !u.client.rotates()
+		again := errors.Is(err, errReplay) && replay == eventRefreshReused && !u.client.rotates()
 		if !again || try == maxRefreshTries || ctx.Err() != nil {
-			return answer, p.redeemFailed(ctx, u, c, replay, err)
+			return answer, p.redeemFailed(ctx, u, req.client, replay, err)
 		}
 	}
 }
