@@ -1,8 +1,12 @@
 # Everything a contributor needs. `make run` to see it, `make test` to trust it.
 
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-FUZZTIME ?= 30s
-TLS      ?=
+FUZZTIME   ?= 30s
+TLS        ?=
+CLIENTS    ?=
+ALLOW      ?=
+TRUST      ?=
+LOGIN_RATE ?=
 
 # The server builds without a C compiler; only the race detector needs one.
 export CGO_ENABLED ?= 0
@@ -12,10 +16,12 @@ export CGO_ENABLED ?= 0
 build:
 	go build -o bin/ ./cmd/...
 
-# TLS=1 serves https with certificates of a private CA in var/demo/ca.pem.
+# TLS=1 serves https with certificates of a private CA in var/demo/ca.pem. For a test client beside it: CLIENTS=file registers it,
+# ALLOW=host:port[,…] lets the hub reach it, TRUST=pem trusts its certificate, LOGIN_RATE=n allows a browser n card challenges a minute.
 run:
 	@go build -o bin/ ./cmd/demo
-	@exec ./bin/demo $(if $(filter 1 true yes,$(TLS)),-tls)
+	@exec ./bin/demo $(if $(filter 1 true yes,$(TLS)),-tls) $(if $(CLIENTS),-clients $(CLIENTS)) $(if $(ALLOW),-allow $(ALLOW)) \
+		$(if $(TRUST),-trust $(TRUST)) $(if $(LOGIN_RATE),-login-rate $(LOGIN_RATE))
 
 # The card app with card readers, for a citizen's computer. On Linux it needs a C compiler and pcsc-lite's headers.
 agent:

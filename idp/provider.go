@@ -45,6 +45,9 @@ type Deps struct {
 
 	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
 	LoginRate ratelimit.Rule
+	// StrangerRate bounds the audit rows, of each kind, that requests can cause which prove nothing: the log must tell of an attack
+	// without becoming its target. Beyond it they are counted in the program's log only. Zero means 300 a minute.
+	StrangerRate ratelimit.Rule
 }
 
 // Provider is the OpenID provider and the hub's pages.
@@ -68,6 +71,7 @@ type Provider struct {
 	log        *slog.Logger
 	limiter    *ratelimit.Limiter
 	loginRate  ratelimit.Rule
+	strangers  ratelimit.Rule
 
 	accounts     accounts
 	transactions transactions
@@ -96,11 +100,14 @@ func New(d Deps) (*Provider, error) {
 	if d.LoginRate.Limit == 0 {
 		d.LoginRate = ratelimit.Rule{Name: "login", Limit: 60, Window: time.Minute}
 	}
+	if d.StrangerRate.Limit == 0 {
+		d.StrangerRate = ratelimit.Rule{Name: "audit", Limit: 300, Window: time.Minute}
+	}
 	p := &Provider{
 		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, keys: d.Keys, digest: d.Digest,
 		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
-		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate,
+		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},
 		transactions: transactions{store: d.Transient},
 		sessions:     sessions{store: d.Transient, now: d.Now},
@@ -190,13 +197,9 @@ func (p *Provider) record(ctx context.Context, e audit.Event) error {
 	return nil
 }
 
-// strangers bounds the audit rows a minute, of each kind, that requests can cause which prove nothing: the log must tell of an attack
-// without becoming its target. Beyond it they are counted in the program's log only.
-var strangers = ratelimit.Rule{Name: "audit", Limit: 300, Window: time.Minute}
-
 // recordStranger is record for what anybody can cause.
 func (p *Provider) recordStranger(ctx context.Context, e audit.Event) error {
-	ok, _, err := p.limiter.Allow(ctx, strangers, string(e.Kind))
+	ok, _, err := p.limiter.Allow(ctx, p.strangers, string(e.Kind))
 	if err != nil {
 		return err
 	}

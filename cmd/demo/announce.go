@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
 // announce prints what a newcomer needs, and last the word that scripts wait for.
@@ -59,11 +60,20 @@ func (s *stack) tlsConfig() *tls.Config {
 	return s.authority.config
 }
 
-func (s *stack) pool() *x509.CertPool {
-	if s.authority == nil {
-		return nil
+// roots returns whom the hub trusts where it reaches clients: this authority and those of -trust; nil: the system's.
+func (s *stack) roots() (*x509.CertPool, error) {
+	var own *x509.CertPool
+	if s.authority != nil {
+		own = s.authority.pool
 	}
-	return s.authority.pool
+	if s.trust == "" {
+		return own, nil
+	}
+	pool, err := serve.Roots(own, s.trust)
+	if err != nil {
+		return nil, fmt.Errorf("-trust: %w", err)
+	}
+	return pool, nil
 }
 
 // client trusts this authority and nobody else.

@@ -27,10 +27,16 @@ func run() error {
 	flag.StringVar(&o.dir, "var", "var", "directory for databases, keys and cards; kept between runs")
 	flag.BoolVar(&o.tls, "tls", false, "serve https with certificates of a private authority, written to DIR/demo/ca.pem")
 	flag.StringVar(&o.clients, "clients", "", "JSON file with further clients to register at the hub")
+	flag.Func("allow", "host:port, or several with commas, that the hub may reach for clients although it is not public", o.parseAllow)
+	flag.StringVar(&o.trust, "trust", "", "PEM file with authorities that the hub also trusts where it reaches clients")
+	flag.Int64Var(&o.loginRate, "login-rate", 0, "card challenges a minute that one browser may have; 0: the hub's own limit")
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; see -help", flag.Arg(0))
+	}
+	if o.loginRate < 0 {
+		return errors.New("-login-rate: a number of times a minute, or 0 for the hub's own limit")
 	}
 	level := slog.LevelWarn
 	if *verbose {

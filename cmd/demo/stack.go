@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,10 +30,24 @@ import (
 )
 
 type options struct {
-	dir     string
-	tls     bool
-	clients string // file with further clients
-	log     *slog.Logger
+	dir       string
+	tls       bool
+	clients   string   // file with further clients
+	allow     []string // host:port the hub may reach for them
+	trust     string   // PEM file with authorities of their certificates
+	loginRate int64    // card challenges a minute; 0: the hub's own limit
+	log       *slog.Logger
+}
+
+// parseAllow reads one value of -allow.
+func (o *options) parseAllow(list string) error {
+	for hostport := range strings.SplitSeq(list, ",") {
+		if host, port, err := net.SplitHostPort(hostport); err != nil || host == "" || port == "" {
+			return fmt.Errorf("%q is not host:port", hostport)
+		}
+		o.allow = append(o.allow, hostport)
+	}
+	return nil
 }
 
 // stack is everything the demo runs.
@@ -109,13 +125,20 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: time.Now, Allow: []string{portalAddr, etaxAddr}, RootCAs: s.pool()})
+	roots, err := s.roots()
+	if err != nil {
+		return err
+	}
+	fetch, err := clients.NewFetcher(clients.FetcherConfig{
+		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr}, s.allow...), RootCAs: roots,
+	})
 	if err != nil {
 		return err
 	}
 	h, err := hub.New(ctx, hub.Config{
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
 		Now: time.Now, Log: s.log.With("program", "hub"), Sample: true,
+		Rates: hub.Rates{Login: s.loginRate},
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)

@@ -2,13 +2,11 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
@@ -79,16 +77,9 @@ func (c config) client() (*http.Client, error) {
 	if c.CAFile == "" {
 		return &http.Client{Transport: t}, nil
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, err
-	}
-	pem, err := os.ReadFile(c.CAFile)
+	pool, err := serve.Roots(nil, c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate", c.CAFile)
 	}
 	t.TLSClientConfig.RootCAs = pool
 	return &http.Client{Transport: t}, nil

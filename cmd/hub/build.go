@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -31,9 +30,9 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
-	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: time.Now, Allow: c.FetchAllow})
+	fetch, err := c.fetcher(time.Now)
 	if err != nil {
-		return nil, nil, fmt.Errorf("fetch_allow: %w", err)
+		return nil, nil, err
 	}
 	db, err := sqldb.Open(ctx, dsn)
 	if err != nil {
@@ -64,6 +63,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation,
 		Fetch: fetch, Now: time.Now, Log: log, Sample: c.Sample,
+		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {
 		err = seed(ctx, h, c.Clients)

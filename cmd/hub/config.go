@@ -40,7 +40,12 @@ type config struct {
 	} `json:"cards"`
 	Clients    string   `json:"clients"`     // JSON array of client metadata
 	FetchAllow []string `json:"fetch_allow"` // host:port that client key addresses may name although they are not public
-	Sample     bool     `json:"sample"`
+	FetchTrust string   `json:"fetch_trust"` // PEM, authorities of clients' certificates beside the system's; empty: none
+	Rates      struct {
+		Login     int64 `json:"login"`     // card challenges of one browser, a minute; 0: 60
+		Strangers int64 `json:"strangers"` // audit rows of each kind by requests that prove nothing, a minute; 0: 300
+	} `json:"rates"`
+	Sample bool `json:"sample"`
 }
 
 // load reads and checks the file. An error names the key and what to do.
@@ -67,6 +72,9 @@ func (c config) check() error {
 	}
 	if _, err := c.environment(); err != nil {
 		return err
+	}
+	if c.Rates.Login < 0 || c.Rates.Strangers < 0 {
+		return errors.New("rates: a number of times a minute, or 0 for the hub's own limit")
 	}
 	return c.address().Check()
 }
@@ -95,8 +103,8 @@ func (c config) verify() error {
 	if _, err := c.dsn(); err != nil {
 		return err
 	}
-	if _, err := clients.NewFetcher(clients.FetcherConfig{Now: time.Now, Allow: c.FetchAllow}); err != nil {
-		return fmt.Errorf("fetch_allow: %w", err)
+	if _, err := c.fetcher(time.Now); err != nil {
+		return err
 	}
 	if c.TLS.Certificate != "" {
 		if _, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key); err != nil {
@@ -158,6 +166,21 @@ func (c config) revocation(now func() time.Time) (*cardauth.Revocation, error) {
 		return nil, fmt.Errorf("cards: %w", err)
 	}
 	return r, nil
+}
+
+func (c config) fetcher(now func() time.Time) (*clients.Fetcher, error) {
+	cfg := clients.FetcherConfig{Now: now, Allow: c.FetchAllow}
+	if c.FetchTrust != "" {
+		var err error
+		if cfg.RootCAs, err = serve.Roots(nil, c.FetchTrust); err != nil {
+			return nil, fmt.Errorf("fetch_trust: %w", err)
+		}
+	}
+	f, err := clients.NewFetcher(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("fetch_allow: %w", err)
+	}
+	return f, nil
 }
 
 func (c config) sealer() (*keys.Sealer, error) {

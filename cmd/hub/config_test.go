@@ -25,6 +25,7 @@ func TestLoad(t *testing.T) {
 		"unknown inner key":   {`"environment"`, `"ocps": "x", "environment"`, "cards.ocps: unknown key"},
 		"half of TLS":         {`"listen"`, `"tls": {"key": "x"}, "listen"`, "tls: certificate and key belong together"},
 		"https without TLS":   {`"http://localhost:8400", "listen": "127.0.0.1:0"`, `"https://id.example.go.jp", "listen": ":443"`, "tls.certificate: "},
+		"a negative rate":     {`"listen"`, `"rates": {"login": -1}, "listen"`, "rates: "},
 		"behind a proxy":      {`"http://localhost:8400"`, `"https://id.example.go.jp"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -35,6 +36,17 @@ type Config struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	Sample     bool
+	Rates      Rates
+}
+
+// Rates are what one party may cause in a minute; 0 is the provider's own limit.
+type Rates struct {
+	Login     int64 // card challenges of one browser
+	Strangers int64 // audit rows, of each kind, by requests that prove nothing
+}
+
+func (r Rates) rule(name string, limit int64) ratelimit.Rule {
+	return ratelimit.Rule{Name: name, Limit: limit, Window: time.Minute}
 }
 
 // Hub is everything behind the citizens' address.
@@ -96,6 +108,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Clients: h.Clients, Challenges: challenges,
 		Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample,
+		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
 }
