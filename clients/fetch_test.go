@@ -79,6 +79,19 @@ func TestFetch(t *testing.T) {
 				}
 			}
 		},
+		"redirect for ever": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, p.URL, http.StatusPermanentRedirect) },
+		"compressed": func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				t.Error("asked for compression: what is small on the wire may be large")
+			}
+			fails(w, r)
+		},
+		"slow": func(w http.ResponseWriter, r *http.Request) {
+			select { // the server says nothing for longer than anybody waits
+			case <-r.Context().Done():
+			case <-time.After(10 * time.Second):
+			}
+		},
 		"huge header": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 64<<10)) },
 	} {
 		p.set(h)
@@ -141,6 +154,10 @@ func TestGuard(t *testing.T) {
 		"224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false, "::1": false, "::": false, "::ffff:127.0.0.1": false,
 		"::ffff:10.0.0.1": false, "::ffff:100.64.0.1": false, "::127.0.0.1": false, "fe80::1": false, "fe80::1%eth0": false, "fc00::1": false, "fd00:ec2::254": false, "fec0::1": false,
 		"ff02::1": false, "64:ff9b::7f00:1": false, "64:ff9b:1::1": false, "2002:7f00:1::": false, "2001:0:1::1": false, "2001:db8::1": false, "100::1": false,
+		"64:ff9b::8.8.8.8": false, "::ffff:0:10.0.0.1": false, "::ffff:0:0:1": false, "::ffff:7f00:1": false, "::ffff:a9fe:a9fe": false, "2002:a9fe:a9fe::1": false,
+		"2001:2::1": false, "3fff::1": false, "5f00::1": false, "4000::1": false, "100.63.255.255": true, "100.128.0.1": true, "100.127.255.255": false,
+		"239.255.255.250": false, "192.88.99.1": false, "203.0.113.1": false, "198.51.100.1": false, "198.19.255.255": false, "2001:4860::ffff": true,
+		"0x7f.1": false, "127.1": false, "2130706433": false, "0177.0.0.1": false, "[::1]": false,
 		"localhost": false, "": false, "example.com": false,
 	} {
 		if err := guard(ip); (err == nil) != ok {

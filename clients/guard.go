@@ -17,7 +17,7 @@ func guard(host string) error {
 		return errGuarded
 	}
 	ip = ip.WithZone("").Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.Is6() && !allocated.Contains(ip) {
 		return errGuarded
 	}
 	for _, prefix := range specialPurpose() {
@@ -28,7 +28,11 @@ func guard(host string) error {
 	return nil
 }
 
-// specialPurpose lists what netip does not know as special.
+// allocated is all that IANA has given out of IPv6 for public unicast (RFC 4291 §2.4). Outside it are the forms that hold or translate
+// to an IPv4 address (::/96, ::ffff:0:0:0/96, 64:ff9b::/96, 64:ff9b:1::/48), discarding, segment routing and site-local ones.
+var allocated = netip.MustParsePrefix("2000::/3")
+
+// specialPurpose lists what netip does not know as special, in IPv6 of what is allocated.
 func specialPurpose() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("0.0.0.0/8"),       // this network
@@ -40,15 +44,9 @@ func specialPurpose() []netip.Prefix {
 		netip.MustParsePrefix("198.51.100.0/24"), // documentation
 		netip.MustParsePrefix("203.0.113.0/24"),  // documentation
 		netip.MustParsePrefix("240.0.0.0/4"),     // reserved, broadcast
-		netip.MustParsePrefix("::/96"),           // IPv4-compatible
-		netip.MustParsePrefix("64:ff9b::/96"),    // translates to IPv4
-		netip.MustParsePrefix("64:ff9b:1::/48"),  // translates to private IPv4
-		netip.MustParsePrefix("100::/64"),        // discard
 		netip.MustParsePrefix("2001::/23"),       // protocol assignments, Teredo
 		netip.MustParsePrefix("2001:db8::/32"),   // documentation
 		netip.MustParsePrefix("2002::/16"),       // 6to4
 		netip.MustParsePrefix("3fff::/20"),       // documentation
-		netip.MustParsePrefix("5f00::/16"),       // segment routing
-		netip.MustParsePrefix("fec0::/10"),       // site-local, deprecated
 	}
 }

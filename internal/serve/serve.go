@@ -34,7 +34,7 @@ func (a Address) Check() error {
 	return nil
 }
 
-// Bind listens, with TLS 1.3 or of 1.2 only what has forward secrecy and authenticates its encryption (RFC 9325 §4.2).
+// Bind listens, with TLS where the address has a certificate.
 func Bind(ctx context.Context, a Address) (net.Listener, error) {
 	var cert tls.Certificate
 	if a.Certificate != "" {
@@ -48,18 +48,6 @@ func Bind(ctx context.Context, a Address) (net.Listener, error) {
 		return l, err
 	}
 	return tls.NewListener(l, TLS(cert)), nil
-}
-
-// TLS is the one TLS configuration our listeners have.
-func TLS(cert tls.Certificate) *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"},
-		CipherSuites: []uint16{
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		},
-	}
 }
 
 // How long a client may take, and how long a stop waits for those under way.

@@ -42,3 +42,20 @@ func TestEveryRenderCarriesTheHeaders(t *testing.T) {
 		}
 	}
 }
+
+// A browser keeps HSTS for every port of a host: for localhost it would cut off plain http programs beside ours.
+func TestNoStrictTransportOnLoopback(t *testing.T) {
+	s := newSite(t, func(c *SiteConfig) { c.Secure = true })
+	for host, want := range map[string]bool{
+		"id.example.go.jp": true, "id.example.go.jp:8443": true, "localhost.example": true,
+		"localhost": false, "localhost:8400": false, "127.0.0.1:8400": false, "127.8.8.8": false, "[::1]:8400": false, "[::1]": false,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		s.Render(w, r, http.StatusOK, home("x"))
+		if got := w.Header().Get("Strict-Transport-Security") != ""; got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+}

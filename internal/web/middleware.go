@@ -16,7 +16,7 @@ const MaxBody = 64 << 10
 func (s *Site) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(withTrace(r.Context()))
-		s.setHeaders(w.Header(), false)
+		s.setHeaders(w.Header(), r, false)
 		out := &watchedWriter{ResponseWriter: w}
 		defer s.recover(out, r)
 		switch {
@@ -81,7 +81,7 @@ func (s *Site) recover(w *watchedWriter, r *http.Request) {
 	for _, name := range []string{"Set-Cookie", "Location", "Content-Length", "Content-Encoding", "Content-Type"} {
 		w.Header().Del(name)
 	}
-	s.setHeaders(w.Header(), false)
+	s.setHeaders(w.Header(), r, false)
 	s.refuse(w, r, http.StatusInternalServerError, "internal")
 }
 

@@ -56,7 +56,7 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, p Page
 			return
 		}
 	}
-	s.setHeaders(w.Header(), p.OpenForm)
+	s.setHeaders(w.Header(), r, p.OpenForm)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if code, ok := languageCode(r.URL.Query().Get("lang")); ok {
 		s.SetCookie(w, Cookie{Name: langCookie, Value: code, MaxAge: langLife})

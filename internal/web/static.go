@@ -43,7 +43,7 @@ func (s *Site) Static() http.Handler {
 			s.Fail(w, r, http.StatusNotFound, "not_found")
 			return
 		}
-		s.setHeaders(w.Header(), false)
+		s.setHeaders(w.Header(), r, false)
 		if hash == digest(b) {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
