@@ -26,4 +26,8 @@
 // The list is closed: ES256, RS256, PS256 and EdDSA. "none" and HMAC are not
 // values of Alg. RS256 and PS256 use separate RSA keys, so that one key is never
 // used with two paddings (RFC 8725 §3.1, §3.5).
+//
+// What is encrypted is encrypted to a stranger's key (see Encrypt): RSA-OAEP-256,
+// ECDH-ES and ECDH-ES+A256KW on P-256, with A128GCM, A256GCM or A128CBC-HS256. The
+// hub has no key of its own that others encrypt to.
 package keys

@@ -11,6 +11,7 @@ import (
 func FuzzParsePublicSet(f *testing.F) {
 	for _, alg := range []Alg{ES256, RS256, EdDSA} {
 		f.Add(set(newPair(f, alg).jwk(f, `,"kid":"a","use":"sig"`)))
+		f.Add(set(newPair(f, alg).jwk(f, `,"kid":"a","use":"enc"`)))
 	}
 	f.Add([]byte(`{"keys":[` + rfc7638Key + `,{"kty":"oct","k":"AAAA"}]}`))
 	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","d":"AA"},{"kty":"RSA","n":"","e":"AQAB"}]}`))
@@ -23,8 +24,13 @@ func FuzzParsePublicSet(f *testing.F) {
 			}
 			return
 		}
-		if s.Empty() || len(s.Algs()) == 0 || len(s.keys) > MaxSetKeys {
+		if s.Empty() || len(s.Algs())+len(s.KeyAlgs()) == 0 || len(s.keys) > MaxSetKeys {
 			t.Fatal("accepted a set of no use")
+		}
+		for _, alg := range s.KeyAlgs() {
+			if _, err := Encrypt([]byte("{}"), "JWT", s, alg, A128GCM); err != nil {
+				t.Fatalf("accepted a key that cannot be encrypted to: %v", err)
+			}
 		}
 		for _, k := range s.keys {
 			if err := Judge(k.key); err != nil {

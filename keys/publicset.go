@@ -24,17 +24,19 @@ const (
 type PublicSet struct{ keys []publicKey }
 
 type publicKey struct {
-	id   string
-	algs []Alg // what the key may verify: one for a key with "alg", two for an RSA key without
-	key  crypto.PublicKey
+	id             string
+	algs           []Alg    // what the key may verify: one for a key with "alg", two for an RSA key without
+	encrypts       []KeyAlg // what may be encrypted to it
+	encryptionOnly bool
+	key            crypto.PublicKey
 }
 
 // ParsePublicSet reads and judges a JWK set.
 //
 // One private or symmetric key, or one weak key, refuses the whole set: whoever
-// publishes it must hear of it. Keys that are merely of no use here — for
-// encryption, of another type, curve or algorithm — are passed over, as RFC 7517
-// §5 asks; a set in which nothing is left is refused.
+// publishes it must hear of it. Keys that are merely of no use here — of another
+// type, curve or algorithm — are passed over, as RFC 7517 §5 asks; a set in which
+// nothing is left is refused.
 func ParsePublicSet(jwks []byte) (PublicSet, error) {
 	if len(jwks) > MaxSetBytes {
 		return PublicSet{}, refuse(Malformed, "the key set is larger than 64 KiB")
@@ -64,7 +66,7 @@ func ParsePublicSet(jwks []byte) (PublicSet, error) {
 		}
 	}
 	if len(set.keys) == 0 {
-		return PublicSet{}, refuse(KeyRefused, "no key of the set can verify ES256, RS256, PS256 or EdDSA")
+		return PublicSet{}, refuse(KeyRefused, "no key of the set can verify or encrypt with an algorithm of this hub")
 	}
 	return set, nil
 }
@@ -94,7 +96,8 @@ func parsePublicKey(b []byte) (key publicKey, usable bool, _ *Error) {
 	if m.D != nil || m.P != nil || m.Q != nil || m.Priv != nil {
 		return publicKey{}, false, refuse(KeyRefused, "private key; take it out of use")
 	}
-	if m.Use != "" && m.Use != "sig" || len(m.Ops) > 0 && !slices.Contains(m.Ops, "verify") {
+	verifies, encrypts := m.verifies(), m.encrypts()
+	if !verifies && !encrypts {
 		return publicKey{}, false, nil
 	}
 	if len(m.ID) > maxKeyID {
@@ -108,19 +111,36 @@ func parsePublicKey(b []byte) (key publicKey, usable bool, _ *Error) {
 		return publicKey{}, false, refuse(Malformed, "not a public key of its type")
 	}
 	for _, alg := range Algs() {
-		if (m.Alg == "" || m.Alg == string(alg)) && alg.fits(jwk.Key) {
+		if verifies && (m.Alg == "" || m.Alg == string(alg)) && alg.fits(jwk.Key) {
 			key.algs = append(key.algs, alg)
 		}
 	}
-	if len(key.algs) == 0 {
+	for _, alg := range KeyAlgs() {
+		if encrypts && (m.Alg == "" || m.Alg == string(alg)) && alg.fits(jwk.Key) {
+			key.encrypts = append(key.encrypts, alg)
+		}
+	}
+	if len(key.algs) == 0 && len(key.encrypts) == 0 {
 		return publicKey{}, false, nil
 	}
 	if err := Judge(jwk.Key); err != nil {
 		refused, _ := errors.AsType[*Error](err)
 		return publicKey{}, false, refused
 	}
-	key.id, key.key = m.ID, jwk.Key
+	key.id, key.key, key.encryptionOnly = m.ID, jwk.Key, !verifies
 	return key, true, nil
+}
+
+// verifies reports whether the key's owner lets it verify (RFC 7517 §4.2, §4.3).
+func (m jwkMembers) verifies() bool {
+	return (m.Use == "" || m.Use == "sig") && (len(m.Ops) == 0 || slices.Contains(m.Ops, "verify"))
+}
+
+// encrypts reports whether the key's owner lets it be encrypted to.
+func (m jwkMembers) encrypts() bool {
+	return (m.Use == "" || m.Use == "enc") && (len(m.Ops) == 0 || slices.ContainsFunc(m.Ops, func(op string) bool {
+		return op == "encrypt" || op == "wrapKey" || op == "deriveKey" || op == "deriveBits"
+	}))
 }
 
 // Empty reports whether the set has no key.
