@@ -151,6 +151,7 @@ func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err 
 		return "", fmt.Errorf("end everything: %w", err)
 	}
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	p.setBrowserState(c, newSecret(), 0)
 	for _, n := range all {
 		if _, err := p.sessions.end(ctx, n); err != nil {
 			p.log.WarnContext(ctx, "session of a person who signed out everywhere is left to expire", "err", err, "trace", web.Trace(ctx))

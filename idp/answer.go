@@ -2,6 +2,7 @@ package idp
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,8 +14,9 @@ import (
 
 // redirected is an OAuth error that is sent back to the client, whose redirect URI has been accepted.
 type redirected struct {
-	req *authzRequest
-	err *oauthError
+	req  *authzRequest
+	err  *oauthError
+	more url.Values // further parameters of the answer
 }
 
 func (r *redirected) Error() string { return r.err.Error() }
@@ -41,7 +43,9 @@ func (p *Provider) answerError(err error, c echo.Context) {
 		p.show(c, &Error{Reason: LoginExpired})
 	case errors.As(err, &back):
 		p.log.InfoContext(r.Context(), "authorization refused", "client", back.req.Client, "code", back.err.code, "trace", web.Trace(r.Context()))
-		p.sendBack(w, r, back.req, url.Values{"error": {back.err.code}, "error_description": {back.err.description}})
+		params := url.Values{"error": {back.err.code}, "error_description": {back.err.description}}
+		maps.Copy(params, back.more)
+		p.sendBack(w, r, back.req, params)
 	case errors.As(err, &oauth):
 		p.log.InfoContext(r.Context(), "request refused", "path", c.Path(), "code", oauth.code, "err", err, "trace", web.Trace(r.Context()))
 		p.writeOAuthError(w, r, oauth)

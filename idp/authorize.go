@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,7 +30,7 @@ func (p *Provider) getAuthorize(c echo.Context) error {
 	if err != nil {
 		var o *oauthError
 		if errors.As(err, &o) {
-			return &redirected{req, o}
+			return &redirected{req: req, err: o}
 		}
 		return err
 	}
@@ -205,7 +206,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	if err != nil {
 		var o *oauthError
 		if errors.As(err, &o) {
-			return &redirected{req, o}
+			return &redirected{req: req, err: o}
 		}
 		return err
 	}
@@ -215,7 +216,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	if err := p.close(ctx, tx); err != nil {
 		return err
 	}
-	p.sendBack(c.Response(), c.Request(), req, url.Values{"code": {code}})
+	p.sendCode(c, client, req, s, code)
 	return nil
 }
 
@@ -241,12 +242,28 @@ func (p *Provider) sendAgain(c echo.Context, tx *transaction) error {
 	if tx.Request == nil {
 		return c.Redirect(http.StatusSeeOther, tx.Return)
 	}
-	code, err := p.repeated(c.Request().Context(), tx)
+	ctx := c.Request().Context()
+	code, err := p.repeated(ctx, tx)
 	if err != nil {
 		return err
 	}
-	p.sendBack(c.Response(), c.Request(), tx.Request, url.Values{"code": {code}})
+	client, err := p.client(ctx, tx.Request.Client)
+	if err != nil {
+		return err
+	}
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	p.sendCode(c, client, tx.Request, s, code)
 	return nil
+}
+
+// sendCode is a successful answer.
+func (p *Provider) sendCode(c echo.Context, client *clients.Client, req *authzRequest, s *session, code string) {
+	params := url.Values{"code": {code}}
+	maps.Copy(params, p.sessionState(c, client, req, s))
+	p.sendBack(c.Response(), c.Request(), req, params)
 }
 
 // repeated returns the code of a request that has been completed before. The same login in the same browser is a second press: it is sent on
@@ -288,5 +305,9 @@ func (p *Provider) refuse(c echo.Context, tx *transaction, o *oauthError) error 
 	if tx.Request == nil {
 		return c.Redirect(http.StatusSeeOther, "/")
 	}
-	return &redirected{tx.Request, o}
+	more, err := p.stateOfRefusal(c, tx.Request)
+	if err != nil {
+		return err
+	}
+	return &redirected{req: tx.Request, err: o, more: more}
 }

@@ -102,6 +102,9 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 		return err
 	}
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
+	if !again {
+		p.setBrowserState(c, newSecret(), p.sessions.remaining(s))
+	}
 	return p.record(ctx, audit.Event{Kind: eventLogin, Account: string(s.Account), Client: tx.clientID(), Session: s.ID,
 		Facts: map[string]string{"acr": s.ACR, "revocation": s.Source}})
 }

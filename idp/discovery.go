@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -38,6 +39,7 @@ type metadata struct {
 	RequestParameter     bool     `json:"request_parameter_supported"`
 	RequestURIParameter  bool     `json:"request_uri_parameter_supported"`
 	IssInResponse        bool     `json:"authorization_response_iss_parameter_supported"`
+	CheckSession         string   `json:"check_session_iframe,omitempty"`       // Session Management §3.3
 	BackchannelLogout    bool     `json:"backchannel_logout_supported"`         // Back-Channel Logout §2.1
 	BackchannelSession   bool     `json:"backchannel_logout_session_supported"` // logout tokens carry sid
 	Locales              []string `json:"ui_locales_supported"`
@@ -55,9 +57,13 @@ type document struct {
 func newDiscovery(issuer string) (document, error) {
 	methods := []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}
 	algs := []string{"ES256", "PS256", "EdDSA", "RS256"}
+	checkSession := ""
+	if strings.HasPrefix(issuer, "https://") { // see managesSessions
+		checkSession = issuer + "/check-session"
+	}
 	b, err := json.Marshal(metadata{
 		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
-		JWKS: issuer + "/jwks", PAR: issuer + "/par", Revocation: issuer + "/revoke", EndSession: issuer + "/end-session",
+		JWKS: issuer + "/jwks", PAR: issuer + "/par", Revocation: issuer + "/revoke", EndSession: issuer + "/end-session", CheckSession: checkSession,
 		Scopes: knownScopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: []string{"authorization_code", "refresh_token"}, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,

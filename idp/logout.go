@@ -194,6 +194,7 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 func (p *Provider) endSession(c echo.Context, s *session) (batch string, err error) {
 	ctx := context.WithoutCancel(c.Request().Context())
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	p.setBrowserState(c, newSecret(), 0)
 	if batch, err = p.farewell(ctx, s, federation.LogoutSession); err != nil {
 		return "", err
 	}

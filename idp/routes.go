@@ -53,6 +53,7 @@ func (p *Provider) pageRoutes() []route {
 		{http.MethodGet, "/end-session/confirm", p.getEndSessionConfirm},
 		{http.MethodPost, "/end-session/confirm", p.postEndSessionConfirm},
 		{http.MethodGet, "/signed-out", p.getSignedOut},
+		{http.MethodGet, "/check-session", p.getCheckSession},
 		{http.MethodGet, "/help", p.static("help")},
 		{http.MethodGet, "/terms", p.static("terms")},
 		{http.MethodGet, "/privacy", p.static("privacy")},

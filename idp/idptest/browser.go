@@ -34,7 +34,9 @@ func (h *Hub) Browser(t testing.TB) *Browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	must(t, err)
-	return &Browser{t: t, hub: h, c: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	c := h.Client()
+	c.Jar = jar
+	return &Browser{t: t, hub: h, c: c}
 }
 
 // Get visits an address; a path is at the hub.

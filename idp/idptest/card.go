@@ -27,7 +27,7 @@ func (h *Hub) Fetch(t testing.TB, challenge string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, challenge, http.NoBody)
 	must(t, err)
-	return call(t, req).Raw
+	return h.call(t, req).Raw
 }
 
 // Respond prepares an honest response to a fetched challenge with the leaf's key.
@@ -73,5 +73,5 @@ func (h *Hub) Submit(t testing.TB, challenge string, response []byte) Answer {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, challenge, bytes.NewReader(response))
 	must(t, err)
 	req.Header.Set("Content-Type", "application/jose")
-	return call(t, req)
+	return h.call(t, req)
 }

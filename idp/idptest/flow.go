@@ -55,7 +55,7 @@ func (a Answer) Text(name string) string { s, _ := a.JSON[name].(string); return
 func (h *Hub) PostForm(t testing.TB, path, clientID, secret string, form url.Values) Answer {
 	t.Helper()
 	req := h.FormRequest(t, path, clientID, secret, form)
-	return call(t, req)
+	return h.call(t, req)
 }
 
 // FormRequest builds what PostForm sends.
@@ -83,12 +83,12 @@ func (h *Hub) Bearer(t testing.TB, method, path, token string) Answer {
 	req, err := http.NewRequestWithContext(t.Context(), method, h.Issuer+path, http.NoBody)
 	must(t, err)
 	req.Header.Set("Authorization", "Bearer "+token)
-	return call(t, req)
+	return h.call(t, req)
 }
 
-func call(t testing.TB, req *http.Request) Answer {
+func (h *Hub) call(t testing.TB, req *http.Request) Answer {
 	t.Helper()
-	resp, err := Client().Do(req)
+	resp, err := h.Client().Do(req)
 	must(t, err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

@@ -33,6 +33,7 @@ type Options struct {
 	Now       func() time.Time
 	Clients   []map[string]any // further clients, in registration metadata
 	Log       io.Writer        // nil: discarded
+	TLS       bool             // serve over https, as everywhere but in development
 	// Reachable are services on this machine, host:port, that the hub may call. With any, the hub also does what has to happen on
 	// its own, such as telling them of sign-outs.
 	Reachable []string
@@ -48,6 +49,8 @@ type Hub struct {
 	Responder *cardtest.Responder
 	Agent     *agent.Agent
 	Now       func() time.Time
+
+	front *httptest.Server
 }
 
 // The standard clients: confidential with a secret, and public. Secret is the confidential one's.
@@ -87,7 +90,10 @@ func Start(t testing.TB, o Options) *Hub {
 
 	front := httptest.NewUnstartedServer(nil)
 	app := httptest.NewUnstartedServer(nil)
-	h.Issuer, h.AgentURL = "http://"+front.Listener.Addr().String(), "http://"+app.Listener.Addr().String()
+	h.Issuer, h.AgentURL, h.front = "http://"+front.Listener.Addr().String(), "http://"+app.Listener.Addr().String(), front
+	if o.TLS {
+		h.Issuer = "https://" + front.Listener.Addr().String()
+	}
 
 	sealer, err := keys.CreateSealer(filepath.Join(t.TempDir(), "seal.key"))
 	must(t, err)
@@ -104,13 +110,17 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	must(t, h.Clients.Seed(ctx, seed))
 	front.Config.Handler = h.Handler()
-	front.Start()
+	if o.TLS {
+		front.StartTLS()
+	} else {
+		front.Start()
+	}
 	t.Cleanup(front.Close)
 
 	reader, err := drawer.Open(pki, "taro", "hanako")
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
-		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Now: o.Now,
+		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Now: o.Now, HTTP: h.Client(),
 		Journal: func(context.Context, audit.Event) error { return nil }, Log: log,
 	})
 	must(t, err)
@@ -165,6 +175,13 @@ func standardClients() []map[string]any {
 			"id_token_signed_response_alg": "EdDSA",
 		},
 	}
+}
+
+// Client returns an HTTP client that trusts the hub, has no cookies and follows no redirects.
+func (h *Hub) Client() *http.Client {
+	c := Client()
+	c.Transport = h.front.Client().Transport
+	return c
 }
 
 // Client returns an HTTP client without cookies that follows no redirects.

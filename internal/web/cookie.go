@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Cookie is a cookie of ours: always HttpOnly, Secure over https, and named after the site.
+// Cookie is a cookie of ours: Secure over https, named after the site, and HttpOnly unless it is Framed.
 type Cookie struct {
 	Name   string
 	Value  string
 	Path   string        // "" means "/"; over https always "/", which the __Host- prefix demands
 	MaxAge time.Duration // 0 lasts until the browser closes
 	Strict bool          // SameSite=Strict instead of Lax
+	Framed bool          // for a page of ours in a frame of another site, whose script reads it: the value must open nothing
 }
 
 // SetCookie sends c.
@@ -38,12 +39,15 @@ func (s *Site) sendCookie(w http.ResponseWriter, c Cookie, seconds int) {
 	if path == "" || s.config.Secure {
 		path = "/"
 	}
-	if c.Strict {
+	switch {
+	case c.Strict:
 		sameSite = http.SameSiteStrictMode
+	case c.Framed && s.config.Secure: // browsers take SameSite=None over https only
+		sameSite = http.SameSiteNoneMode
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // not Secure only where the site is plain http, which is loopback
 		Name: s.cookieName(c.Name), Value: c.Value, Path: path, MaxAge: seconds,
-		HttpOnly: true, Secure: s.config.Secure, SameSite: sameSite,
+		HttpOnly: !c.Framed, Secure: s.config.Secure, SameSite: sameSite,
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-//go:embed static/*.css static/*.svg templates messages
+//go:embed static/*.css static/*.svg static/*.js templates messages
 var embedded embed.FS
 
 // asset is the address of a static file, with a digest of its content so that it may be cached for ever.
