@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,7 +26,7 @@ const (
 func (m Metadata) check() error {
 	var faults FieldErrors
 	for _, c := range []func(*Metadata, *FieldErrors){
-		checkTexts, checkAddresses, checkGrants, checkAuthentication, checkSubject, checkProfile,
+		checkTexts, checkAddresses, checkGrants, checkResources, checkAuthentication, checkKeys, checkTLS, checkAnswers, checkSubject, checkProfile,
 	} {
 		c(&m, &faults)
 	}
@@ -43,14 +42,15 @@ func checkTexts(m *Metadata, faults *FieldErrors) {
 	checkText(faults, "operator", m.Operator, maxName, true)
 	checkText(faults, "description", m.Description.JA, maxAbout, false)
 	checkText(faults, "description#en", m.Description.EN, maxAbout, false)
+	checkText(faults, "software_id", m.SoftwareID, maxName, false)
+	checkText(faults, "software_version", m.SoftwareVersion, maxName, false)
 	checkOneOf(faults, "category", string(m.Category), string(Government), string(Private))
 	checkOneOf(faults, "application_type", m.ApplicationType, "web", "native")
 	if len(m.Contacts) > maxList {
 		faults.add("contacts", "has more than 50 elements", "list at most 50")
 	}
 	for i, c := range m.Contacts {
-		local, domain, ok := strings.Cut(c, "@")
-		if !ok || local == "" || domain == "" || len(c) > maxContact || !plain(c) {
+		if !isEmail(c) {
 			faults.add(element("contacts", i), "is not an e-mail address", "write name@domain")
 		}
 	}
@@ -82,95 +82,6 @@ func plain(s string) bool {
 	return utf8.ValidString(s) && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) || r == utf8.RuneError
 	})
-}
-
-func checkGrants(m *Metadata, faults *FieldErrors) {
-	checkList(faults, "grant_types", m.GrantTypes, GrantAuthorizationCode, GrantRefreshToken)
-	if !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
-		faults.add("grant_types", "lacks authorization_code", "add authorization_code")
-	}
-	checkList(faults, "response_types", m.ResponseTypes, "code")
-	checkList(faults, "scope", m.Scopes, ScopeOpenID, ScopeOfflineAccess, ScopeLinks, ScopeLink)
-	if slices.Contains(m.Scopes, ScopeOfflineAccess) && !slices.Contains(m.GrantTypes, GrantRefreshToken) {
-		faults.add("scope", "has offline_access, but grant_types has no refresh_token", "add refresh_token to grant_types")
-	}
-	if m.DefaultMaxAge != nil && (*m.DefaultMaxAge < 0 || *m.DefaultMaxAge > int64(maxDefaultMaxAge/time.Second)) {
-		faults.add("default_max_age", "is not between 0 and 31536000 seconds", "write a number of seconds in that range")
-	}
-	if m.DefaultACRValues != nil {
-		checkList(faults, "default_acr_values", m.DefaultACRValues, "phrh", "phr", "urn:tsunagu:acr:card-remote")
-	}
-	if m.RequirePKCE != nil && !*m.RequirePKCE && m.TokenEndpointAuthMethod == None {
-		faults.add("require_pkce", "is false for a public client", "leave it out: nothing but PKCE protects the code of a public client (RFC 9700 §2.1.1)")
-	}
-}
-
-func checkAuthentication(m *Metadata, faults *FieldErrors) {
-	checkOneOf(faults, "token_endpoint_auth_method", string(m.TokenEndpointAuthMethod),
-		string(SecretBasic), string(SecretPost), string(PrivateKeyJWT), string(None))
-	checkAlg(faults, "id_token_signed_response_alg", m.IDTokenSignedResponseAlg)
-	signs := m.TokenEndpointAuthMethod == PrivateKeyJWT
-	if m.TokenEndpointAuthSigningAlg != "" {
-		checkAlg(faults, "token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg)
-		if !signs {
-			faults.add("token_endpoint_auth_signing_alg", "has no meaning without private_key_jwt", "leave it out")
-		}
-	}
-	switch { // RFC 7591 §2: not both
-	case m.JWKS != nil && m.JWKSURI != "":
-		faults.add("jwks_uri", "stands beside jwks", "keep one of the two")
-	case signs && m.JWKS == nil && m.JWKSURI == "":
-		faults.add("jwks", "is missing, as is jwks_uri", "give the public keys that private_key_jwt is verified with")
-	}
-	if m.JWKS == nil {
-		return
-	}
-	set, err := keys.ParsePublicSet(m.JWKS)
-	if err != nil {
-		faults.add("jwks", "is refused: "+err.Error(), "publish RSA keys of 2048 to 4096 bits, P-256 or Ed25519 keys, public half only")
-		return
-	}
-	if signs && !slices.ContainsFunc(set.Algs(), func(a keys.Alg) bool { return slices.Contains(m.assertionAlgs(), a) }) {
-		faults.add("jwks", "has no key for an algorithm that this client may sign with", "add a key for "+joinAlgs(m.assertionAlgs()))
-	}
-}
-
-// assertionAlgs are the algorithms a client may sign its assertions with: the one
-// it registered, or else all that its profile allows (FAPI 2.0 §5.4: no
-// RSASSA-PKCS1-v1_5).
-func (m *Metadata) assertionAlgs() []keys.Alg {
-	if m.TokenEndpointAuthSigningAlg != "" {
-		return []keys.Alg{m.TokenEndpointAuthSigningAlg}
-	}
-	if m.Profile == FAPI2 {
-		return []keys.Alg{keys.ES256, keys.PS256, keys.EdDSA}
-	}
-	return keys.Algs()
-}
-
-func checkProfile(m *Metadata, faults *FieldErrors) {
-	checkOneOf(faults, "profile", string(m.Profile), string(OIDC), string(FAPI2))
-	if m.Profile != FAPI2 {
-		return
-	}
-	// FAPI 2.0 Security Profile §5.3.2.1 and §5.4.1.
-	if m.TokenEndpointAuthMethod != PrivateKeyJWT {
-		faults.add("token_endpoint_auth_method", "is not private_key_jwt, as profile fapi2 demands", "write private_key_jwt and publish keys")
-	}
-	if m.RequirePAR != nil && !*m.RequirePAR {
-		faults.add("require_pushed_authorization_requests", "is false, which profile fapi2 forbids", "leave it out")
-	}
-	if m.RequirePKCE != nil && !*m.RequirePKCE {
-		faults.add("require_pkce", "is false, which profile fapi2 forbids", "leave it out")
-	}
-	for _, f := range []struct {
-		name string
-		alg  keys.Alg
-	}{{"token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg}, {"id_token_signed_response_alg", m.IDTokenSignedResponseAlg}} {
-		if f.alg == keys.RS256 {
-			faults.add(f.name, "is RS256, which profile fapi2 forbids", "write ES256, PS256 or EdDSA")
-		}
-	}
 }
 
 func checkAlg(faults *FieldErrors, name string, alg keys.Alg) {

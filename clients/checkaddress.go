@@ -2,17 +2,18 @@ package clients
 
 import (
 	"slices"
+	"strings"
 )
 
 // checkAddresses judges every address by itself.
 func checkAddresses(m *Metadata, faults *FieldErrors) {
 	checkRedirects(m, faults, "redirect_uris", m.RedirectURIs)
-	if len(m.RedirectURIs) == 0 {
+	if len(m.RedirectURIs) == 0 && m.has(GrantAuthorizationCode) {
 		faults.add("redirect_uris", "is empty", "list every address that answers go to")
 	}
 	checkRedirects(m, faults, "post_logout_redirect_uris", m.PostLogoutRedirectURIs)
 	for _, f := range []struct{ name, value string }{
-		{"client_uri", m.ClientURI}, {"policy_uri", m.PolicyURI}, {"tos_uri", m.TOSURI}, {"initiate_login_uri", m.InitiateLoginURI},
+		{"client_uri", m.ClientURI}, {"policy_uri", m.PolicyURI}, {"tos_uri", m.TOSURI}, {"logo_uri", m.LogoURI}, {"initiate_login_uri", m.InitiateLoginURI},
 	} {
 		if f.value != "" {
 			checkAddress(m, faults, f.name, f.value, parseAddress)
@@ -30,10 +31,44 @@ func checkAddresses(m *Metadata, faults *FieldErrors) {
 	if m.BackchannelLogoutSessionRequired && m.BackchannelLogoutURI == "" {
 		faults.add("backchannel_logout_session_required", "has no meaning without backchannel_logout_uri", "give the address, or leave it out")
 	}
+	checkFrontchannel(m, faults)
 	if m.SectorIdentifierURI != "" {
 		checkFetched(m, faults, "sector_identifier_uri", m.SectorIdentifierURI)
 	}
+	checkEach(faults, "request_uris", m.RequestURIs, func(s string) (problem, remedy string) {
+		whole, _, _ := strings.Cut(s, "#") // may carry the digest of the document (OpenID Connect Registration §2)
+		if a, err := parseAddress(whole); err != nil || a.loopback && !m.Development || len(s) > maxAddress || !printableASCII(s) {
+			return "is not an absolute https address", "leave it out: this hub fetches no request objects"
+		}
+		return "", ""
+	})
 }
+
+// checkFrontchannel: domain, port and scheme have to be those of a registered
+// redirect address (OpenID Connect Front-Channel Logout §2).
+func checkFrontchannel(m *Metadata, faults *FieldErrors) {
+	const name = "frontchannel_logout_uri"
+	if m.FrontchannelLogoutURI == "" {
+		if m.FrontchannelLogoutSessionRequired {
+			faults.add("frontchannel_logout_session_required", "has no meaning without "+name, "give the address, or leave it out")
+		}
+		return
+	}
+	checkAddress(m, faults, name, m.FrontchannelLogoutURI, parseAddress)
+	a, err := parseAddress(m.FrontchannelLogoutURI)
+	if err != nil {
+		return // reported already
+	}
+	if !slices.ContainsFunc(m.RedirectURIs, func(s string) bool {
+		r, err := parseAddress(s)
+		return err == nil && r.scheme == a.scheme && r.dialled() == a.dialled()
+	}) {
+		faults.add(name, "has another scheme, host or port than every redirect address", "use the origin of a redirect address")
+	}
+}
+
+// hasFragment reports a "#", an empty fragment included.
+func hasFragment(s string) bool { return strings.Contains(s, "#") }
 
 func checkRedirects(m *Metadata, faults *FieldErrors, name string, values []string) {
 	if len(values) > maxList {
@@ -75,41 +110,4 @@ func checkFetched(m *Metadata, faults *FieldErrors, name, value string) {
 	case a.loopback && !m.Development:
 		faults.add(name, "is a loopback address", `write an https address of the service, or "development": true`)
 	}
-}
-
-// checkSubject finds the sector (OpenID Connect Core §8.1).
-func checkSubject(m *Metadata, faults *FieldErrors) {
-	if m.SubjectType != "pairwise" {
-		faults.add("subject_type", "is not pairwise", "leave it out: every service gets its own number for a citizen")
-	}
-	if m.SectorIdentifierURI != "" {
-		return
-	}
-	var first string
-	for i, s := range m.RedirectURIs {
-		a, err := parseAddress(s)
-		if err != nil {
-			continue // reported already
-		}
-		if first == "" {
-			first = a.sector()
-		} else if a.sector() != first {
-			faults.add(element("redirect_uris", i), "has another host than the first one, and there is no sector_identifier_uri",
-				"use one host, or publish the list of addresses at a sector_identifier_uri")
-			return
-		}
-	}
-}
-
-// sector returns the sector of metadata that was checked.
-func (m *Metadata) sector() string {
-	s := m.SectorIdentifierURI
-	if s == "" && len(m.RedirectURIs) > 0 {
-		s = m.RedirectURIs[0]
-	}
-	a, err := parseAddress(s)
-	if err != nil {
-		return ""
-	}
-	return a.sector()
 }

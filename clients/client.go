@@ -30,7 +30,7 @@ func newClient(m Metadata, version int64, suspended bool, secretDigest []byte) (
 		c.redirects = append(c.redirects, u)
 	}
 	if m.JWKS != nil {
-		set, err := keys.ParsePublicSet(m.JWKS)
+		set, err := keys.ReadPublicSet(m.JWKS)
 		if err != nil {
 			return nil, fmt.Errorf("client %s: jwks: %w", m.ClientID, err)
 		}
@@ -59,8 +59,17 @@ func (c *Client) Operator() string { return c.m.Operator }
 
 // Domain returns the host that citizens are sent to: that of the first redirect
 // address, with its port if it has one. It is in its ASCII form, in which no two
-// domains look alike.
-func (c *Client) Domain() string { return c.redirects[0].Host() }
+// domains look alike. A client without redirect addresses sends citizens nowhere;
+// its domain is that of its home if the hub's operator checked it, or else empty.
+func (c *Client) Domain() string {
+	if len(c.redirects) > 0 {
+		return c.redirects[0].Host()
+	}
+	if a, err := parseAddress(c.m.ClientURI); err == nil && c.m.Verified {
+		return a.authority()
+	}
+	return ""
+}
 
 // Home returns where citizens find the service; may be empty.
 func (c *Client) Home() string { return c.m.ClientURI }
@@ -97,7 +106,8 @@ func (c *Client) BackchannelLogoutSessionRequired() bool {
 	return c.m.BackchannelLogoutSessionRequired
 }
 
-// RedirectURIs returns the registered addresses; there is at least one.
+// RedirectURIs returns the registered addresses. There is at least one if the
+// client has the grant type authorization_code.
 func (c *Client) RedirectURIs() []RedirectURI { return slices.Clone(c.redirects) }
 
 // GrantTypes returns the registered grant types.

@@ -34,6 +34,7 @@
 // Subjects are pairwise per sector (OpenID Connect Core §8.1): the host of the
 // sector_identifier_uri, or else the one host of all redirect addresses. For
 // loopback addresses the port belongs to it, because programs on one computer are
-// told apart by nothing else. A registered client never changes its sector: every
+// told apart by nothing else. A client of the device grant, and one without
+// redirect addresses, is a sector of its own. A registered client never changes its sector: every
 // citizen would come back to it as a stranger.
 package clients

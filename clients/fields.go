@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
-
-	"github.com/tsunagu-id/tsunagu/keys"
 )
 
 // field reads and writes one member of the JSON form of Metadata.
@@ -37,50 +35,6 @@ const (
 	aList    = "a list of strings"
 	aBoolean = "true or false"
 )
-
-// fields is the whole vocabulary of a metadata document, in the order in which it
-// is written.
-func fields() []field {
-	return []field{
-		member("client_id", aString, func(m *Metadata) *ID { return &m.ClientID }),
-		member("client_name", aString, func(m *Metadata) *string { return &m.ClientName.JA }),
-		member("client_name#en", aString, func(m *Metadata) *string { return &m.ClientName.EN }),
-		member("client_uri", aString, func(m *Metadata) *string { return &m.ClientURI }),
-		member("policy_uri", aString, func(m *Metadata) *string { return &m.PolicyURI }),
-		member("tos_uri", aString, func(m *Metadata) *string { return &m.TOSURI }),
-		member("contacts", aList, func(m *Metadata) *[]string { return &m.Contacts }),
-		member("operator", aString, func(m *Metadata) *string { return &m.Operator }),
-		member("description", aString, func(m *Metadata) *string { return &m.Description.JA }),
-		member("description#en", aString, func(m *Metadata) *string { return &m.Description.EN }),
-		member("category", aString, func(m *Metadata) *Category { return &m.Category }),
-		{"purposes", "an object of strings, named by scope, or by scope and #en", readPurposes, writePurposes},
-		member("verified", aBoolean, func(m *Metadata) *bool { return &m.Verified }),
-		member("listed", aBoolean, func(m *Metadata) *bool { return &m.Listed }),
-		member("first_party", aBoolean, func(m *Metadata) *bool { return &m.FirstParty }),
-		member("development", aBoolean, func(m *Metadata) *bool { return &m.Development }),
-		member("application_type", aString, func(m *Metadata) *string { return &m.ApplicationType }),
-		member("profile", aString, func(m *Metadata) *Profile { return &m.Profile }),
-		member("redirect_uris", aList, func(m *Metadata) *[]string { return &m.RedirectURIs }),
-		member("post_logout_redirect_uris", aList, func(m *Metadata) *[]string { return &m.PostLogoutRedirectURIs }),
-		member("initiate_login_uri", aString, func(m *Metadata) *string { return &m.InitiateLoginURI }),
-		member("backchannel_logout_uri", aString, func(m *Metadata) *string { return &m.BackchannelLogoutURI }),
-		member("backchannel_logout_session_required", aBoolean, func(m *Metadata) *bool { return &m.BackchannelLogoutSessionRequired }),
-		member("grant_types", aList, func(m *Metadata) *[]string { return &m.GrantTypes }),
-		member("response_types", aList, func(m *Metadata) *[]string { return &m.ResponseTypes }),
-		{"scope", aString, readScope, writeScope},
-		member("token_endpoint_auth_method", aString, func(m *Metadata) *Method { return &m.TokenEndpointAuthMethod }),
-		member("token_endpoint_auth_signing_alg", aString, func(m *Metadata) *keys.Alg { return &m.TokenEndpointAuthSigningAlg }),
-		{"jwks", "an object", readJWKS, writeJWKS},
-		member("jwks_uri", aString, func(m *Metadata) *string { return &m.JWKSURI }),
-		member("id_token_signed_response_alg", aString, func(m *Metadata) *keys.Alg { return &m.IDTokenSignedResponseAlg }),
-		member("subject_type", aString, func(m *Metadata) *string { return &m.SubjectType }),
-		member("sector_identifier_uri", aString, func(m *Metadata) *string { return &m.SectorIdentifierURI }),
-		member("default_max_age", "a whole number of seconds", func(m *Metadata) **int64 { return &m.DefaultMaxAge }),
-		member("default_acr_values", aList, func(m *Metadata) *[]string { return &m.DefaultACRValues }),
-		member("require_pushed_authorization_requests", aBoolean, func(m *Metadata) **bool { return &m.RequirePAR }),
-		member("require_pkce", aBoolean, func(m *Metadata) **bool { return &m.RequirePKCE }),
-	}
-}
 
 // ParseMetadata reads and checks a metadata document. All faults are reported
 // together, as *FieldErrors. A member that this package does not know is a fault:

@@ -30,7 +30,7 @@ func FuzzParseMetadata(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Sector() == "" || c.Domain() == "" || c.Name("ja") == "" || c.Public() && !c.RequirePKCE() {
+		if c.Sector() == "" || c.Domain() == "" && len(c.RedirectURIs()) > 0 || c.Name("ja") == "" || c.Public() && !c.RequirePKCE() {
 			t.Fatalf("%+v", m)
 		}
 		for _, u := range c.RedirectURIs() {

@@ -2,55 +2,10 @@ package clients
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/keys"
-)
-
-// Profile is the set of protocol rules a client lives by.
-type Profile string
-
-// The profiles.
-const (
-	OIDC  Profile = "oidc"  // code flow with PKCE, any standard library
-	FAPI2 Profile = "fapi2" // FAPI 2.0 Security Profile
-)
-
-// Method is a way to authenticate at the token endpoint (OpenID Connect Core §9).
-type Method string
-
-// The methods.
-const (
-	SecretBasic   Method = "client_secret_basic"
-	SecretPost    Method = "client_secret_post"
-	PrivateKeyJWT Method = "private_key_jwt"
-	None          Method = "none" // public client
-)
-
-// usesSecret reports whether the client and the hub share a secret.
-func (m Method) usesSecret() bool { return m == SecretBasic || m == SecretPost }
-
-// Category says what kind of operator stands behind a client.
-type Category string
-
-// The categories.
-const (
-	Government Category = "government"
-	Private    Category = "private"
-)
-
-// The grant types a client may register.
-const (
-	GrantAuthorizationCode = "authorization_code"
-	GrantRefreshToken      = "refresh_token"
-)
-
-// The scopes a client may register.
-const (
-	ScopeOpenID        = "openid"
-	ScopeOfflineAccess = "offline_access" // a refresh token (OpenID Connect Core §11)
-	ScopeLinks         = "links"          // the citizen's connected services, for the portal
-	ScopeLink          = "link"           // the client's own connection with the citizen
 )
 
 // Text is something a person reads, in Japanese and in English.
@@ -66,9 +21,11 @@ func (t Text) In(lang string) string {
 }
 
 // Metadata is what is registered about a client. Its JSON uses the names of RFC
-// 7591 §2, OpenID Connect Registration §2, Back-Channel Logout §2.2 and RFC 9126
-// §6, and names of our own: profile, operator, description, category, purposes,
-// verified, listed, first_party, development, require_pkce.
+// 7591 §2, OpenID Connect Registration §2, Back-Channel Logout §2.2, Front-Channel
+// Logout §2, RFC 8705 §2.1.2 and §3.4, RFC 9101 §10.5, RFC 9126 §6, RFC 9396 §10,
+// RFC 9449 §5.2, RFC 9701 §6 and JARM §3, and names of our own: profile, operator,
+// description, category, purposes, verified, listed, first_party, development,
+// require_pkce, resources.
 //
 // A text takes two members: "client_name" is the Japanese one and "client_name#en"
 // the English one (RFC 7591 §2.2).
@@ -77,6 +34,7 @@ type Metadata struct {
 	ClientName      Text
 	ClientURI       string // where a citizen finds the service
 	PolicyURI       string
+	LogoURI         string // kept for its owner; no page loads pictures from elsewhere
 	TOSURI          string
 	Contacts        []string // e-mail addresses of the operator
 	Operator        string   // who runs the service, as a citizen knows it
@@ -88,6 +46,8 @@ type Metadata struct {
 	FirstParty      bool            // run by the hub's own operator
 	Development     bool            // may use loopback addresses
 	ApplicationType string          // "web" or "native"
+	SoftwareID      string          // the software that every installation shares
+	SoftwareVersion string
 	Profile         Profile
 
 	RedirectURIs           []string
@@ -98,15 +58,34 @@ type Metadata struct {
 	BackchannelLogoutURI             string
 	BackchannelLogoutSessionRequired bool // a logout token without sid is of no use to the client
 
+	// OpenID Connect Front-Channel Logout §2.
+	FrontchannelLogoutURI             string
+	FrontchannelLogoutSessionRequired bool
+
 	GrantTypes    []string
 	ResponseTypes []string
 	Scopes        []string // one string, separated by spaces, in JSON
+	Resources     []string // the resource indicators it may name (RFC 8707 §2)
+	DetailTypes   []string // the types of authorization details it uses (RFC 9396 §10)
 
 	TokenEndpointAuthMethod     Method
 	TokenEndpointAuthSigningAlg keys.Alg // empty: any that the profile allows
 	JWKS                        json.RawMessage
 	JWKSURI                     string
-	IDTokenSignedResponseAlg    keys.Alg
+	TLS                         TLSIdentity // of tls_client_auth
+	CertificateBound            bool        // access tokens are bound to the certificate
+	DPoPBound                   bool        // access tokens are bound to a DPoP key
+
+	RequestObjectSigningAlg    keys.Alg // empty: any that the profile allows
+	RequireSignedRequestObject bool
+	RequestURIs                []string // kept for their owner; the hub fetches no request object
+
+	IDTokenSignedResponseAlg       keys.Alg
+	IDTokenEncryption              Encryption
+	UserinfoSignedResponseAlg      keys.Alg // empty: plain JSON
+	UserinfoEncryption             Encryption
+	AuthorizationSignedResponseAlg keys.Alg // empty: that of the ID token
+	IntrospectionSignedResponseAlg keys.Alg // empty: plain JSON
 
 	SubjectType         string // always "pairwise"
 	SectorIdentifierURI string
@@ -114,6 +93,28 @@ type Metadata struct {
 	DefaultACRValues    []string
 	RequirePAR          *bool // nil means what the profile says
 	RequirePKCE         *bool // nil means true
+}
+
+// Encryption says how something is encrypted to the client, with one of its own
+// keys. The zero Encryption means not at all.
+type Encryption struct {
+	Alg keys.KeyAlg
+	Enc keys.ContentEnc
+}
+
+// fill adds the default content encryption (OpenID Connect Registration §2).
+func (e *Encryption) fill() {
+	if e.Alg != "" && e.Enc == "" {
+		e.Enc = keys.A128CBCHS256
+	}
+}
+
+// has reports whether the grant type is registered.
+func (m *Metadata) has(grant string) bool { return slices.Contains(m.GrantTypes, grant) }
+
+// meetsCitizens reports whether a grant of the client stands for a citizen.
+func (m *Metadata) meetsCitizens() bool {
+	return m.has(GrantAuthorizationCode) || m.has(GrantDeviceCode) || m.has(GrantTokenExchange)
 }
 
 // withDefaults fills what may be left out.
@@ -132,12 +133,17 @@ func (m Metadata) withDefaults() Metadata {
 	if m.GrantTypes == nil {
 		m.GrantTypes = []string{GrantAuthorizationCode}
 	}
-	if m.ResponseTypes == nil {
+	if m.ResponseTypes == nil && m.has(GrantAuthorizationCode) {
 		m.ResponseTypes = []string{"code"}
 	}
-	if m.Scopes == nil {
+	if m.Scopes == nil && m.meetsCitizens() {
 		m.Scopes = []string{ScopeOpenID}
 	}
+	if m.Scopes == nil && m.has(GrantClientCredentials) {
+		m.Scopes = []string{ScopeService}
+	}
+	m.IDTokenEncryption.fill()
+	m.UserinfoEncryption.fill()
 	return m
 }
 

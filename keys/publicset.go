@@ -38,6 +38,16 @@ type publicKey struct {
 // type, curve or algorithm — are passed over, as RFC 7517 §5 asks; a set in which
 // nothing is left is refused.
 func ParsePublicSet(jwks []byte) (PublicSet, error) {
+	set, err := ReadPublicSet(jwks)
+	if err == nil && set.Empty() {
+		return PublicSet{}, refuse(KeyRefused, "no key of the set can verify or encrypt with an algorithm of this hub")
+	}
+	return set, err
+}
+
+// ReadPublicSet is ParsePublicSet for a set in which nothing need be left, because
+// its certificates count and not its keys (RFC 8705 §2.2.2).
+func ReadPublicSet(jwks []byte) (PublicSet, error) {
 	if len(jwks) > MaxSetBytes {
 		return PublicSet{}, refuse(Malformed, "the key set is larger than 64 KiB")
 	}
@@ -64,9 +74,6 @@ func ParsePublicSet(jwks []byte) (PublicSet, error) {
 		if usable {
 			set.keys = append(set.keys, key)
 		}
-	}
-	if len(set.keys) == 0 {
-		return PublicSet{}, refuse(KeyRefused, "no key of the set can verify or encrypt with an algorithm of this hub")
 	}
 	return set, nil
 }
