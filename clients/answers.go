@@ -75,6 +75,10 @@ func (c *Client) TLSIdentity() TLSIdentity { return c.m.TLS }
 // empty.
 func (c *Client) Resources() []string { return slices.Clone(c.m.Resources) }
 
+// Serves returns the resource indicators the client is the resource server of; may be empty. No two clients serve
+// the same.
+func (c *Client) Serves() []string { return slices.Clone(c.m.Serves) }
+
 // DetailTypes returns the types of authorization details the client may use (RFC
 // 9396 §10); may be empty.
 func (c *Client) DetailTypes() []string { return slices.Clone(c.m.DetailTypes) }

@@ -19,6 +19,7 @@ type cache struct {
 	looked    atomic.Int64 // Unix nanoseconds of the last comparison with the database
 	clients   sync.Map     // ID → *Client
 	list      atomic.Pointer[[]*Client]
+	servers   atomic.Pointer[map[string]*Client] // by resource; never changed once it is here
 }
 
 func (c *cache) fresh(now time.Time) bool {

@@ -59,13 +59,18 @@ const maxDetailType = 100
 
 // checkResources judges what tokens may be meant for: RFC 8707 §2, RFC 9396 §10.
 func checkResources(m *Metadata, faults *FieldErrors) {
-	checkEach(faults, "resources", m.Resources, func(s string) (problem, remedy string) {
+	indicator := func(s string) (problem, remedy string) {
 		u, err := url.Parse(s)
 		if err != nil || len(s) > maxAddress || !u.IsAbs() || u.Host == "" && u.Opaque == "" || u.User != nil || !printableASCII(s) || u.String() != s || hasFragment(s) {
 			return "is not an absolute URI without fragment", "write the address that the resource goes by"
 		}
 		return "", ""
-	})
+	}
+	checkEach(faults, "resources", m.Resources, indicator)
+	checkEach(faults, "serves", m.Serves, indicator)
+	if len(m.Serves) > 0 && m.TokenEndpointAuthMethod == None {
+		faults.add("serves", "stands in the registration of a public client", "register the resource server with a way to authenticate")
+	}
 	checkEach(faults, "authorization_details_types", m.DetailTypes, func(s string) (problem, remedy string) {
 		if s == "" || len(s) > maxDetailType || !printableASCII(s) {
 			return "is not a type of authorization details", "write 1 to 100 visible ASCII characters"

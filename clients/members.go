@@ -38,6 +38,7 @@ func fields() []field {
 		member("response_types", aList, func(m *Metadata) *[]string { return &m.ResponseTypes }),
 		{"scope", aString, readScope, writeScope},
 		member("resources", aList, func(m *Metadata) *[]string { return &m.Resources }),
+		member("serves", aList, func(m *Metadata) *[]string { return &m.Serves }),
 		member("authorization_details_types", aList, func(m *Metadata) *[]string { return &m.DetailTypes }),
 		member("token_endpoint_auth_method", aString, func(m *Metadata) *Method { return &m.TokenEndpointAuthMethod }),
 		member("token_endpoint_auth_signing_alg", aString, func(m *Metadata) *keys.Alg { return &m.TokenEndpointAuthSigningAlg }),

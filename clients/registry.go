@@ -137,6 +137,9 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 			return clientRow{}, sectorChanged(before.sector, next.sector)
 		}
 	}
+	if err := r.checkServed(ctx, e.m); err != nil {
+		return clientRow{}, err
+	}
 	if err := checkSecret(e.m.TokenEndpointAuthMethod, next.secret); err != nil {
 		return clientRow{}, err
 	}

@@ -26,14 +26,21 @@ const (
 	ScopeLink = "link"
 )
 
+// Need is what a request asks of its access token.
+type Need struct {
+	Scope string
+	Fresh bool // the person has signed in lately, in the strongest way
+}
+
 // APIDeps is what NewAPI needs. Every field is required.
 type APIDeps struct {
 	Issuer  string
 	Links   *Links
 	Clients *clients.Registry
 	// Authorize turns the request's access token into its Caller, or refuses a
-	// token that is missing, not valid, or without scope (RFC 6750 §3.1).
-	Authorize func(ctx context.Context, r *http.Request, scope string) (Caller, error)
+	// token that is missing, not valid, or not what is needed (RFC 6750 §3.1, RFC
+	// 9470 §3).
+	Authorize func(ctx context.Context, r *http.Request, need Need) (Caller, error)
 	// Refuse writes the answer for an error that is not of this package: what
 	// Authorize returned, or a failure of the store.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
@@ -60,7 +67,7 @@ func (a *API) Mount(e *echo.Echo) {
 	e.GET("/api/account/services", a.as(ScopeLinks, a.getServices))
 	e.POST("/api/account/links", a.as(ScopeLinks, a.postLink))
 	e.GET("/api/account/links/:client", a.as(ScopeLinks, a.getLink))
-	e.DELETE("/api/account/links/:client", a.as(ScopeLinks, a.deleteLink))
+	e.DELETE("/api/account/links/:client", a.need(Need{ScopeLinks, true}, a.deleteLink)) // ends another service's rights for good
 	e.GET("/api/link", a.as(ScopeLink, a.getOwn))
 	e.PUT("/api/link", a.as(ScopeLink, a.putOwn))
 	e.DELETE("/api/link", a.as(ScopeLink, a.deleteOwn))
@@ -68,9 +75,14 @@ func (a *API) Mount(e *echo.Echo) {
 
 // as runs h for the caller the request's token proves.
 func (a *API) as(scope string, h func(echo.Context, Caller) error) echo.HandlerFunc {
+	return a.need(Need{Scope: scope}, h)
+}
+
+// need is as with further needs.
+func (a *API) need(n Need, h func(echo.Context, Caller) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header().Set("Cache-Control", "no-store")
-		who, err := a.d.Authorize(c.Request().Context(), c.Request(), scope)
+		who, err := a.d.Authorize(c.Request().Context(), c.Request(), n)
 		if err == nil {
 			err = h(c, who)
 		}

@@ -54,9 +54,9 @@ func newWorld(t *testing.T, db *sqldb.DB) *world {
 	w := &world{t: t, links: links}
 	api, err := NewAPI(APIDeps{
 		Issuer: "http://localhost:8400", Links: links, Clients: registry,
-		Authorize: func(_ context.Context, r *http.Request, scope string) (Caller, error) {
+		Authorize: func(_ context.Context, r *http.Request, need Need) (Caller, error) {
 			f := strings.Fields(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-			if len(f) != 3 || f[2] != scope {
+			if len(f) != 3 || f[2] != need.Scope {
 				return Caller{}, errRefused
 			}
 			return Caller{Account: AccountID(f[0]), Client: clients.ID(f[1])}, nil

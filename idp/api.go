@@ -21,7 +21,7 @@ func (p *Provider) newAPI() (*federation.API, error) {
 
 // refuseAPI answers what the federation itself has no answer for.
 func (p *Provider) refuseAPI(w http.ResponseWriter, r *http.Request, err error) {
-	if err = answerBearer(w, r, err); err != nil {
+	if err = p.answerBearer(w, r, err); err != nil {
 		p.log.ErrorContext(r.Context(), "internal error", "path", r.URL.Path, "err", err, "trace", web.Trace(r.Context()))
 		p.writeOAuthError(w, r, &oauthError{code: "server_error", description: "internal error, reference " + web.Trace(r.Context()), status: http.StatusInternalServerError})
 	}

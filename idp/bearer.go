@@ -5,12 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/federation"
-	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
 // bearerError is RFC 6750 §3: what a resource answers to a token that will not do.
@@ -18,7 +19,9 @@ type bearerError struct {
 	code   string // "" when no token came at all
 	status int
 	scope  string
-	dpop   bool // the token is bound to a key: the answer is of scheme DPoP (RFC 9449 §7.1)
+	dpop   bool          // the token is bound to a key: the answer is of scheme DPoP (RFC 9449 §7.1)
+	acr    string        // the level the citizen has to sign in at (RFC 9470 §3)
+	maxAge time.Duration // and how long ago at most; 0: any time
 }
 
 func (e *bearerError) Error() string { return "bearer: " + e.code }
@@ -47,26 +50,36 @@ func bearerToken(r *http.Request) (token string, bound bool, err error) {
 	return strings.TrimSpace(token), bound, nil
 }
 
-// bearer returns the live grant behind a request's access token, which must carry the scope.
+// demand is what a resource of ours asks of an access token.
+type demand struct {
+	scope   string
+	service bool          // got by a client on its own behalf (RFC 6749 §4.4); otherwise it must speak for a citizen
+	acr     string        // the lowest level of the citizen's sign-in; empty: any
+	maxAge  time.Duration // the longest time since; 0: any
+}
+
+// bearer returns the live grant behind a request's access token, which must speak for a citizen and carry the scope.
 func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*grant, error) {
+	return p.bearerFor(ctx, r, demand{scope: scope})
+}
+
+// bearerFor is bearer with further demands.
+func (p *Provider) bearerFor(ctx context.Context, r *http.Request, d demand) (*grant, error) {
 	token, bound, err := bearerToken(r)
 	if err != nil {
 		return nil, err
 	}
 	invalid := &bearerError{code: "invalid_token", status: http.StatusUnauthorized, dpop: bound}
-	id := grantOf(kindAccess, token)
-	if id == "" {
-		return nil, invalid
-	}
-	g, _, err := p.grants.get(ctx, id)
-	if errors.Is(err, ephemeral.ErrNotFound) {
+	held, err := p.findAccess(ctx, token)
+	if errors.Is(err, errNoToken) {
 		return nil, invalid
 	}
 	if err != nil {
 		return nil, err
 	}
-	a := g.access(signatureOf(token))
-	if a == nil || a.Exp <= p.now().Unix() {
+	g, a := held.g, held.a
+	// A token for somebody else's resource is none for us, whoever shows it (RFC 9068 §4).
+	if !held.forHub(p.issuer) {
 		return nil, invalid
 	}
 	// A bound token without its proof, and a proof for a token that is bound to nothing, are both refused (RFC 9449 §7.2).
@@ -78,26 +91,29 @@ func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*
 			return nil, err
 		}
 	}
-	if _, err := p.client(ctx, g.Client); err != nil { // suspended since
-		var gone *Error
-		if errors.As(err, &gone) {
-			return nil, invalid
-		}
-		return nil, err
-	}
-	if ok, err := p.live(ctx, g); err != nil {
+	if ok, err := p.stands(ctx, g); err != nil {
 		return nil, err
 	} else if !ok {
 		return nil, invalid
 	}
-	if !slices.Contains(g.scopesOf(a), scope) {
-		return nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: scope, dpop: bound}
+	if !slices.Contains(g.scopesOf(a), d.scope) || d.service != (g.Account == "") {
+		return nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
-	return g, nil
+	return g, p.fresh(g, d, bound)
+}
+
+// fresh refuses a sign-in that was too long ago or too weak for what is asked (RFC 9470 §3).
+func (p *Provider) fresh(g *grant, d demand, bound bool) error {
+	old := d.maxAge > 0 && p.now().Sub(time.Unix(g.AuthTime, 0)) > d.maxAge
+	weak := d.acr != "" && !acrSatisfied([]string{d.acr}, g.ACR)
+	if !old && !weak {
+		return nil
+	}
+	return &bearerError{code: "insufficient_user_authentication", status: http.StatusUnauthorized, dpop: bound, acr: d.acr, maxAge: d.maxAge}
 }
 
 // answerBearer writes a refusal; any other error goes to the caller.
-func answerBearer(w http.ResponseWriter, r *http.Request, err error) error {
+func (p *Provider) answerBearer(w http.ResponseWriter, r *http.Request, err error) error {
 	var e *bearerError
 	if !errors.As(err, &e) {
 		return err
@@ -106,8 +122,15 @@ func answerBearer(w http.ResponseWriter, r *http.Request, err error) error {
 	if e.dpop {
 		challenge = `DPoP algs="ES256 PS256 EdDSA"`
 	}
+	challenge += `, resource_metadata="` + p.issuer + resourceMetadataPath + `"` // RFC 9728 §5.1
 	if e.code != "" {
 		challenge += `, error="` + e.code + `"`
+	}
+	if e.acr != "" {
+		challenge += `, acr_values="` + e.acr + `"`
+	}
+	if e.maxAge > 0 {
+		challenge += `, max_age="` + strconv.FormatInt(int64(e.maxAge.Seconds()), 10) + `"`
 	}
 	if e.scope != "" {
 		challenge += `, scope="` + e.scope + `"`
@@ -121,20 +144,28 @@ func answerBearer(w http.ResponseWriter, r *http.Request, err error) error {
 	return nil
 }
 
+// freshLogin is how old a sign-in may be for what cannot be taken back: as old as a session gets. A token that a client has refreshed
+// for weeks does not do for it.
+const freshLogin = sessionAbsolute
+
 // getUserinfo is OIDC Core §5.3. The login certificate names nobody, so there is nothing to say but who, pairwise.
 func (p *Provider) getUserinfo(c echo.Context) error {
 	allowAnyOrigin(c.Response().Header())
 	g, err := p.bearer(c.Request().Context(), c.Request(), "openid")
 	if err != nil {
-		return answerBearer(c.Response(), c.Request(), err)
+		return p.answerBearer(c.Response(), c.Request(), err)
 	}
 	writeJSON(c.Response(), c.Request(), http.StatusOK, map[string]string{"sub": g.Subject})
 	return nil
 }
 
 // authorizeAPI is how the federation's API learns who calls.
-func (p *Provider) authorizeAPI(ctx context.Context, r *http.Request, scope string) (federation.Caller, error) {
-	g, err := p.bearer(ctx, r, scope)
+func (p *Provider) authorizeAPI(ctx context.Context, r *http.Request, need federation.Need) (federation.Caller, error) {
+	d := demand{scope: need.Scope}
+	if need.Fresh {
+		d.acr, d.maxAge = ACRCard, freshLogin
+	}
+	g, err := p.bearerFor(ctx, r, d)
 	if err != nil {
 		return federation.Caller{}, err
 	}

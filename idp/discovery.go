@@ -1,10 +1,9 @@
 package idp
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -19,6 +18,7 @@ type metadata struct {
 	JWKS                 string   `json:"jwks_uri"`
 	PAR                  string   `json:"pushed_authorization_request_endpoint"`
 	Revocation           string   `json:"revocation_endpoint"`
+	Introspection        string   `json:"introspection_endpoint"`
 	EndSession           string   `json:"end_session_endpoint"`
 	Scopes               []string `json:"scopes_supported"`
 	ResponseTypes        []string `json:"response_types_supported"`
@@ -30,6 +30,10 @@ type metadata struct {
 	AuthAlgs             []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAuth    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAlgs    []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
+	ProtectedResources   []string `json:"protected_resources"`                        // RFC 9728 §4
 	Challenges           []string `json:"code_challenge_methods_supported"`
 	DPoPAlgs             []string `json:"dpop_signing_alg_values_supported"`
 	ACR                  []string `json:"acr_values_supported"`
@@ -54,7 +58,7 @@ type document struct {
 	etag string
 }
 
-func newDiscovery(issuer string) (document, error) {
+func newDiscovery(issuer string, grantTypes []string) (document, error) {
 	methods := []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}
 	algs := []string{"ES256", "PS256", "EdDSA", "RS256"}
 	checkSession := ""
@@ -63,17 +67,19 @@ func newDiscovery(issuer string) (document, error) {
 	}
 	b, err := json.Marshal(metadata{
 		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
-		JWKS: issuer + "/jwks", PAR: issuer + "/par", Revocation: issuer + "/revoke", EndSession: issuer + "/end-session", CheckSession: checkSession,
-		Scopes: knownScopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
-		GrantTypes: []string{"authorization_code", "refresh_token"}, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
+		JWKS: issuer + "/jwks", PAR: issuer + "/par", Revocation: issuer + "/revoke", Introspection: issuer + "/introspect",
+		EndSession: issuer + "/end-session", CheckSession: checkSession,
+		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		GrantTypes: grantTypes, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
+		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,
+		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
 		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
 		IssInResponse: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
-	d := sha256.Sum256(b)
-	return document{b, `"` + base64.RawURLEncoding.EncodeToString(d[:12]) + `"`}, err
+	return newDocument(b), err
 }
 
 func (p *Provider) getDiscovery(c echo.Context) error {

@@ -16,8 +16,8 @@ import (
 	"github.com/ory/fosite/token/jwt"
 )
 
-// engine is ory/fosite, wired by hand: code and refresh grants, OpenID Connect, PKCE, revocation. Its client authentication, its
-// request objects, its PAR, its tokens, its introspection and its writers are not used.
+// engine is ory/fosite, wired by hand: code and refresh grants, OpenID Connect, PKCE. Its client authentication, its request objects,
+// its PAR, its tokens, its introspection, its revocation and its writers are not used.
 type engine struct {
 	fosite *fosite.Fosite
 }
@@ -33,7 +33,7 @@ func (engineConfig) GetEnforcePKCE(ctx context.Context) bool {
 
 func newEngine(p *Provider) engine {
 	store := engineStore{now: p.now}
-	tokens := engineTokens{now: p.now, code: p.codeFor}
+	tokens := engineTokens{now: p.now, code: p.codeFor, mint: p.mintAccess}
 	cfg := engineConfig{&fosite.Config{
 		AccessTokenLifespan:            accessLife,
 		RefreshTokenLifespan:           refreshLife,
@@ -79,9 +79,6 @@ func newEngine(p *Provider) engine {
 	// The order matters: later handlers read what earlier ones staged.
 	cfg.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, oidc, proofKey}
 	cfg.TokenEndpointHandlers = fosite.TokenEndpointHandlers{code, refresh, proofKey, narrowing{}, oidc, oidcRefresh}
-	cfg.RevocationHandlers = fosite.RevocationHandlers{&oauth2.TokenRevocationHandler{
-		TokenRevocationStorage: store, RefreshTokenStrategy: tokens, AccessTokenStrategy: tokens,
-	}}
 	return engine{&fosite.Fosite{Store: store, Config: cfg}}
 }
 
@@ -129,16 +126,6 @@ func engineForm(req *authzRequest) url.Values {
 	return f
 }
 
-// tokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1).
-type tokenAnswer struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
-}
-
 // redeem handles a code or a refresh token of an authenticated client.
 func (e engine) redeem(ctx context.Context, u *unit, r *http.Request, form url.Values) (tokenAnswer, error) {
 	ctx = withUnit(ctx, u)
@@ -156,23 +143,7 @@ func (e engine) redeem(ctx context.Context, u *unit, r *http.Request, form url.V
 		return tokenAnswer{}, err
 	}
 	text := func(k string) string { s, _ := resp.GetExtra(k).(string); return s }
-	typ := "Bearer"
-	if u.jkt != "" {
-		typ = "DPoP"
-	}
-	return tokenAnswer{
-		AccessToken: resp.GetAccessToken(), TokenType: typ, ExpiresIn: int64(accessLife.Seconds()),
-		RefreshToken: text("refresh_token"), IDToken: text("id_token"), Scope: scopeText(req.GetGrantedScopes()),
-	}, nil
-}
-
-// revoke ends the grant of a token that belongs to the authenticated client (RFC 7009 §2.1).
-func (e engine) revoke(ctx context.Context, u *unit, r *http.Request, form url.Values) error {
-	ctx = withUnit(ctx, u)
-	r = r.WithContext(ctx)
-	r.Form, r.PostForm = form, form
-	if err := e.fosite.NewRevocationRequest(ctx, r); err != nil {
-		return engineOAuthError(err)
-	}
-	return nil
+	answer := answerFor(u.g, resp.GetAccessToken(), u.minted)
+	answer.RefreshToken, answer.IDToken = text("refresh_token"), text("id_token")
+	return answer, nil
 }

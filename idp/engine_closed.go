@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/token/jwt"
@@ -48,46 +47,3 @@ func (closedSigner) Hash(context.Context, []byte) ([]byte, error)         { retu
 func (closedSigner) Decode(context.Context, string) (*jwt.Token, error)   { return nil, errClosed }
 func (closedSigner) GetSignature(context.Context, string) (string, error) { return "", errClosed }
 func (closedSigner) GetSigningMethodLength(context.Context) int           { return 0 }
-
-// narrowing lets a refresh ask for fewer scopes than were granted (RFC 6749 §6), which the engine does not know.
-type narrowing struct{}
-
-var _ fosite.TokenEndpointHandler = narrowing{}
-
-// CanHandleTokenEndpointRequest is true for refresh.
-func (narrowing) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne("refresh_token")
-}
-
-// CanSkipClientAuth is false.
-func (narrowing) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
-
-// HandleTokenEndpointRequest narrows the access token; the refresh token keeps the whole grant.
-func (narrowing) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
-	u, err := unitOf(ctx)
-	if err != nil {
-		return err
-	}
-	wanted := fosite.RemoveEmpty(splitScope(r.GetRequestForm().Get("scope")))
-	slices.Sort(wanted)
-	wanted = slices.Compact(wanted)
-	if len(wanted) == 0 {
-		return nil
-	}
-	ar, ok := r.(*fosite.AccessRequest)
-	if !ok {
-		return errClosed
-	}
-	for _, s := range wanted {
-		if !fosite.ExactScopeStrategy(u.g.Scopes, s) {
-			return fosite.ErrInvalidScope
-		}
-	}
-	ar.GrantedScope, u.narrow = wanted, wanted
-	return nil
-}
-
-// PopulateTokenEndpointResponse has nothing to add.
-func (narrowing) PopulateTokenEndpointResponse(context.Context, fosite.AccessRequester, fosite.AccessResponder) error {
-	return fosite.ErrUnknownRequest
-}

@@ -16,6 +16,10 @@ func engineOAuthError(err error) error {
 	if errors.Is(err, errWrongKey) {
 		return &oauthError{code: "invalid_dpop_proof", description: "the code or token is bound to another key", err: err}
 	}
+	var own *oauthError
+	if errors.As(err, &own) { // of a handler or strategy of ours
+		return own
+	}
 	var e *fosite.RFC6749Error
 	if !errors.As(err, &e) {
 		return err
@@ -31,7 +35,7 @@ func engineOAuthError(err error) error {
 	case "invalid_client":
 		out.code, out.description, out.status = "invalid_client", "client authentication failed", http.StatusUnauthorized
 	case "unauthorized_client":
-		out.code, out.description = "unauthorized_client", "the client is not registered for this grant, or the token is not its own"
+		out.code, out.description = "unauthorized_client", "the client is not registered for this grant"
 	case "unsupported_response_type":
 		out.code, out.description = "unsupported_response_type", "only response_type code is supported"
 	case "login_required", "consent_required", "interaction_required":

@@ -17,6 +17,7 @@ import (
 type engineTokens struct {
 	now  func() time.Time
 	code func(grantID string, issued int64) string
+	mint func(ctx context.Context, g *grant, o accessOrder) (string, accessRecord, error)
 }
 
 var _ oauth2.CoreStrategy = engineTokens{}
@@ -69,10 +70,18 @@ func (t engineTokens) ValidateAuthorizeCode(_ context.Context, r fosite.Requeste
 	return nil
 }
 
-// GenerateAccessToken returns a new access token.
-func (engineTokens) GenerateAccessToken(_ context.Context, r fosite.Requester) (string, string, error) {
-	token := newToken(kindAccess, r.GetID())
-	return token, signatureOf(token), nil
+// GenerateAccessToken returns a new access token of the unit's grant, as wide as narrowing left it.
+func (t engineTokens) GenerateAccessToken(ctx context.Context, _ fosite.Requester) (string, string, error) {
+	u, err := unitOf(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	token, rec, err := t.mint(ctx, u.g, accessOrder{scopes: u.narrow, aud: u.aud, details: u.details, jkt: u.jkt, x5t: u.x5t, life: accessLife})
+	if err != nil {
+		return "", "", err
+	}
+	u.minted = rec
+	return token, rec.Digest, nil
 }
 
 // AccessTokenSignature is signatureOf.

@@ -31,9 +31,10 @@ type grant struct {
 	AuthTime  int64                `json:"at"`           // Unix seconds
 	ACR       string               `json:"ac"`
 	AMR       []string             `json:"am"`
-	Session   int64                `json:"se"` // Unix milliseconds of the session's login, compared with "signed out everywhere"
-	Issued    int64                `json:"is"` // Unix milliseconds
-	Hard      int64                `json:"h"`  // Unix seconds after which nothing of the grant lives
+	Session   int64                `json:"se"`           // Unix milliseconds of the session's login, compared with "signed out everywhere"
+	Issued    int64                `json:"is"`           // Unix milliseconds
+	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
+	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
 	Ended     bool                 `json:"x,omitempty"`
 
 	Resources []string        `json:"rs,omitempty"` // resource indicators of the authorization (RFC 8707)
@@ -54,6 +55,7 @@ type codeRecord struct {
 type accessRecord struct {
 	Digest string   `json:"d"`
 	Exp    int64    `json:"e"`
+	At     int64    `json:"i,omitempty"`  // Unix seconds of its making
 	Scopes []string `json:"sc,omitempty"` // nil: all of the grant's
 	JKT    string   `json:"j,omitempty"`  // thumbprint of the DPoP key it is bound to (RFC 9449 §6)
 	X5T    string   `json:"x,omitempty"`  // thumbprint of the certificate it is bound to (RFC 8705 §3.1)
@@ -94,6 +96,7 @@ const (
 	kindCode    kind = "tsc_"
 	kindAccess  kind = "tsa_"
 	kindRefresh kind = "tsr_"
+	kindJWT     kind = "tsj_" // not a token but the jti of one (RFC 9068 §2.2)
 )
 
 const tokenLength = 4 + 22 + 43

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,7 +79,9 @@ type Provider struct {
 	sessions     sessions
 	grants       grants
 	engine       engine
+	exchanges    exchangePolicy
 	discovery    document
+	resource     document // RFC 9728
 	api          *federation.API
 }
 
@@ -112,13 +115,17 @@ func New(d Deps) (*Provider, error) {
 		transactions: transactions{store: d.Transient},
 		sessions:     sessions{store: d.Transient, now: d.Now},
 		grants:       grants{store: d.Transient, now: d.Now},
+		exchanges:    registeredExchanges{},
 	}
 	p.engine = newEngine(p)
 	var err error
 	if p.api, err = p.newAPI(); err != nil {
 		return nil, err
 	}
-	p.discovery, err = newDiscovery(d.Issuer)
+	if p.discovery, err = newDiscovery(d.Issuer, slices.Sorted(maps.Keys(p.tokenGrants()))); err != nil {
+		return nil, err
+	}
+	p.resource, err = newResourceMetadata(d.Issuer)
 	return p, err
 }
 
@@ -169,6 +176,9 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	if g.Account == "" {
 		return true, nil
 	}
+	if g.Parent != "" {
+		return p.parentLives(ctx, g)
+	}
 	ok, err := p.accounts.ground(ctx, g)
 	if err != nil || !ok {
 		return false, err
@@ -182,6 +192,18 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	}
 	since := s.since(g.Client)
 	return since != 0 && g.Issued >= since, nil
+}
+
+// parentLives is live for a token got by exchange: it dies with the authorization it came from, at whatever distance.
+func (p *Provider) parentLives(ctx context.Context, g *grant) (bool, error) {
+	parent, _, err := p.grants.get(ctx, g.Parent)
+	if errors.Is(err, ephemeral.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return p.stands(ctx, parent)
 }
 
 func (p *Provider) unit(c *clients.Client) *unit {
@@ -239,5 +261,6 @@ const (
 	eventRefreshReused  audit.Kind = "token.refresh_reused"
 	eventClientRefused  audit.Kind = "client.refused"
 	eventTokenRevoked   audit.Kind = "token.revoked"
+	eventExchanged      audit.Kind = "token.exchanged"
 	eventPushedReplayed audit.Kind = "request.replayed"
 )

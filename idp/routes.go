@@ -19,10 +19,13 @@ func (p *Provider) machineRoutes() []route {
 	return []route{
 		{http.MethodGet, "/.well-known/openid-configuration", p.getDiscovery},
 		{http.MethodGet, "/.well-known/oauth-authorization-server", p.getDiscovery},
+		{http.MethodGet, resourceMetadataPath, p.getResourceMetadata},
 		{http.MethodGet, "/jwks", p.getJWKS},
 		{http.MethodPost, "/par", p.postPAR},
 		{http.MethodPost, "/token", p.postToken},
 		{http.MethodPost, "/revoke", p.postRevoke},
+		{http.MethodPost, "/introspect", p.postIntrospect},
+		{http.MethodGet, "/api/service", p.getService},
 		{http.MethodGet, "/userinfo", p.getUserinfo},
 		{http.MethodPost, "/userinfo", p.getUserinfo},
 		{http.MethodGet, "/card/challenges/:id", p.getChallenge},
@@ -64,7 +67,8 @@ func (p *Provider) pageRoutes() []route {
 // machinePaths are the paths that the site's middleware leaves to their own authentication.
 func machinePaths() []string {
 	return []string{
-		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/par", "/token", "/revoke",
+		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par", "/token", "/revoke",
+		"/introspect",
 		"/userinfo", "/card/challenges/", "/api/", "/healthz", "/readyz",
 	}
 }
@@ -81,7 +85,7 @@ func (p *Provider) Handler() http.Handler {
 	for _, r := range p.machineRoutes() {
 		e.Add(r.method, r.path, r.handler)
 	}
-	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/token", "/revoke", "/userinfo"} {
+	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/token", "/revoke", "/userinfo"} {
 		e.OPTIONS(path, preflight)
 	}
 	for _, r := range p.pageRoutes() {

@@ -39,7 +39,7 @@ func TestEveryRouteHasSafeHeaders(t *testing.T) {
 			t.Errorf("%s %s may be cached", r.Method, r.Path)
 		}
 	}
-	public := map[string]bool{"/.well-known/openid-configuration": true, "/.well-known/oauth-authorization-server": true, "/jwks": true}
+	public := map[string]bool{"/.well-known/openid-configuration": true, "/.well-known/oauth-authorization-server": true, "/.well-known/oauth-protected-resource": true, "/jwks": true}
 	for _, r := range machine {
 		w := call(r.Method, r.Path)
 		if cached := strings.Contains(w.Header().Get("Cache-Control"), "max-age"); cached != public[r.Path] {

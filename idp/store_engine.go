@@ -95,14 +95,15 @@ func (s engineStore) InvalidateAuthorizeCodeSession(ctx context.Context, _ strin
 }
 
 // CreateAccessTokenSession stages an access token.
-func (s engineStore) CreateAccessTokenSession(ctx context.Context, signature string, _ fosite.Requester) error {
+func (engineStore) CreateAccessTokenSession(ctx context.Context, signature string, _ fosite.Requester) error {
 	u, err := unitOf(ctx)
 	if err != nil {
 		return err
 	}
-	exp := min(s.now().Add(accessLife).Unix(), u.g.Hard)
-	u.g.Access = append(u.g.Access, accessRecord{Digest: signature, Exp: exp, Scopes: u.narrow, JKT: u.jkt, X5T: u.x5t})
-	u.dirty = true
+	if signature != u.minted.Digest {
+		return errClosed // not the token that this unit made
+	}
+	u.g.Access, u.dirty = append(u.g.Access, u.minted), true
 	return nil
 }
 
@@ -161,8 +162,6 @@ func (s engineStore) GetRefreshTokenSession(ctx context.Context, signature strin
 	switch {
 	case r == nil || r.Exp <= now.Unix():
 		return nil, fosite.ErrNotFound
-	case u.revoking:
-		return u.requester(g, session), nil
 	case string(g.Client) != u.client.GetID():
 		return nil, fosite.ErrNotFound
 	case r.JKT != "" && r.JKT != u.jkt, r.X5T != "" && r.X5T != u.x5t:
@@ -204,7 +203,6 @@ func (engineStore) RevokeRefreshToken(ctx context.Context, requestID string) err
 	if err != nil {
 		return err
 	}
-	u.ended = true
 	return u.grants.revoke(ctx, requestID)
 }
 

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -95,13 +96,14 @@ type unit struct {
 	version ephemeral.Version
 	fresh   bool // g is new and must be created
 	dirty   bool
-	narrow  []string // scopes of the access token being made, nil for all
-	jkt     string   // thumbprint of the key that the request proved to hold (RFC 9449), or ""
-	x5t     string   // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
+	narrow  []string        // scopes of the access token being made, nil for all
+	aud     []string        // resources it is for (RFC 8707), nil for none
+	details json.RawMessage // authorization details it is to have (RFC 9396), nil for all
+	minted  accessRecord    // the access token that was made
+	jkt     string          // thumbprint of the key that the request proved to hold (RFC 9449), or ""
+	x5t     string          // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
 
-	revoking bool // the request gives a token back: no proof is needed, and a token that was used up will do
 	replayed bool // a spent code or a rotated refresh token was presented
-	ended    bool // the engine ended the grant
 }
 
 type unitKey struct{}

@@ -19,7 +19,7 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	if err == nil {
 		var c *clients.Client
 		c, err = p.clients.Authenticate(ctx, cred, clients.AssertionRules{
-			Issuer: p.issuer, Audiences: []string{p.issuer + "/token", p.issuer + "/par", p.issuer + "/revoke"}, Store: p.store,
+			Issuer: p.issuer, Audiences: []string{p.issuer + "/token", p.issuer + "/par", p.issuer + "/revoke", p.issuer + "/introspect"}, Store: p.store,
 		})
 		if err == nil {
 			return c, nil
@@ -63,6 +63,8 @@ func (p *Provider) tokenGrants() map[string]tokenGrant {
 		clients.GrantRefreshToken: {[]string{"refresh_token"}, func(ctx context.Context, req tokenRequest) (tokenAnswer, error) {
 			return p.redeem(ctx, req, eventRefreshReused)
 		}},
+		clients.GrantClientCredentials: {nil, p.serviceToken},
+		clients.GrantTokenExchange:     {[]string{"subject_token", "subject_token_type"}, p.exchangeToken},
 	}
 }
 
@@ -160,32 +162,4 @@ func (p *Provider) redeemFailed(ctx context.Context, u *unit, c *clients.Client,
 		}
 	}
 	return out
-}
-
-// postRevoke is the revocation endpoint (RFC 7009). Revoking any token of a grant ends the grant.
-func (p *Provider) postRevoke(c echo.Context) error {
-	ctx, r := c.Request().Context(), c.Request()
-	allowAnyOrigin(c.Response().Header())
-	form, err := readForm(r)
-	if err != nil {
-		return formError(err)
-	}
-	client, err := p.authenticate(ctx, r, form)
-	if err != nil {
-		return err
-	}
-	if form.Get("token") == "" {
-		return invalidRequest("token is required")
-	}
-	u := p.unit(client)
-	u.revoking = true
-	if err := p.engine.revoke(ctx, u, r, form); err != nil {
-		return err
-	}
-	if u.ended {
-		if err := p.record(ctx, audit.Event{Kind: eventTokenRevoked, Account: string(u.g.Account), Client: string(client.ID()), Session: u.g.SID}); err != nil {
-			return err
-		}
-	}
-	return c.NoContent(http.StatusOK)
 }

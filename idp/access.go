@@ -1,0 +1,183 @@
+package idp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// accessType is the typ of a JWT access token (RFC 9068 §2.1). No other token of ours has it, and we read no other as one.
+const accessType = "at+jwt"
+
+// accessAlg signs JWT access tokens: one algorithm for all resource servers, which need not know which client a token is of.
+const accessAlg = keys.ES256
+
+// accessClaims are the claims of a JWT access token (RFC 9068 §2.2, RFC 8693 §4.1, RFC 9396 §9.1).
+type accessClaims struct {
+	Issuer   string          `json:"iss"`
+	Subject  string          `json:"sub"`
+	Audience []string        `json:"aud"`
+	Client   string          `json:"client_id"`
+	Expires  int64           `json:"exp"`
+	IssuedAt int64           `json:"iat"`
+	ID       string          `json:"jti"`
+	Scope    string          `json:"scope,omitempty"`
+	AuthTime int64           `json:"auth_time,omitempty"`
+	ACR      string          `json:"acr,omitempty"`
+	AMR      []string        `json:"amr,omitempty"`
+	Bound    *confirmation   `json:"cnf,omitempty"`
+	Details  json.RawMessage `json:"authorization_details,omitempty"`
+	Actor    *actor          `json:"act,omitempty"`
+}
+
+// confirmation says which key or certificate a token is bound to (RFC 7800 §3, RFC 9449 §6.1, RFC 8705 §3.1).
+type confirmation struct {
+	JKT string `json:"jkt,omitempty"`
+	X5T string `json:"x5t#S256,omitempty"`
+}
+
+// actor is who acts for the subject, the last one outermost (RFC 8693 §4.1).
+type actor struct {
+	Subject string `json:"sub"`
+	Actor   *actor `json:"act,omitempty"`
+}
+
+// depth counts the actors of a chain.
+func (a *actor) depth() int {
+	n := 0
+	for ; a != nil; a = a.Actor {
+		n++
+	}
+	return n
+}
+
+func boundTo(jkt, x5t string) *confirmation {
+	if jkt == "" && x5t == "" {
+		return nil
+	}
+	return &confirmation{JKT: jkt, X5T: x5t}
+}
+
+// accessOrder says what a new access token is to be.
+type accessOrder struct {
+	scopes  []string        // nil: all of the grant's
+	aud     []string        // resources (RFC 8707); none: an opaque token for the hub's own endpoints
+	details json.RawMessage // nil: all of the grant's
+	jkt     string
+	x5t     string
+	life    time.Duration
+	sub     string // the name the resources know the citizen by; empty: looked up
+	act     *actor // token exchange only
+}
+
+// mintAccess makes an access token of the grant and the record to keep of it: a JWT if it names resources, opaque otherwise. Neither the
+// record nor the store can be turned back into the token.
+func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (string, accessRecord, error) {
+	now := p.now()
+	rec := accessRecord{
+		Exp: min(now.Add(o.life).Unix(), g.Hard), At: now.Unix(), Scopes: o.scopes, JKT: o.jkt, X5T: o.x5t, Aud: o.aud, Details: o.details,
+	}
+	if len(o.aud) == 0 {
+		token := newToken(kindAccess, g.ID)
+		rec.Digest = signatureOf(token)
+		return token, rec, nil
+	}
+	if o.sub == "" {
+		var err error
+		if o.sub, err = p.subjectAt(ctx, g, o.aud); err != nil {
+			return "", accessRecord{}, err
+		}
+	}
+	jti := newToken(kindJWT, g.ID)
+	rec.Digest = signatureOf(jti)
+	token, err := p.keys.Sign(accessAlg, accessType, accessClaims{
+		Issuer: p.issuer, Subject: o.sub, Audience: o.aud, Client: string(g.Client), Expires: rec.Exp, IssuedAt: rec.At, ID: jti,
+		Scope: scopeText(g.scopesOf(&rec)), AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Bound: boundTo(o.jkt, o.x5t),
+		Details: detailsFor(g.detailsOf(&rec), o.aud), Actor: o.act,
+	})
+	if err != nil {
+		return "", accessRecord{}, fmt.Errorf("sign access token: %w", err)
+	}
+	return token, rec, nil
+}
+
+// errNoToken is a token that is unknown, malformed, expired, or of a grant that has ended.
+var errNoToken = errors.New("no such token")
+
+// heldToken is an access token that somebody holds, with what is known of it.
+type heldToken struct {
+	g      *grant
+	a      *accessRecord
+	claims *accessClaims // nil for an opaque token
+}
+
+// forHub says whether the token is for the hub's own endpoints.
+func (t heldToken) forHub(issuer string) bool {
+	return len(t.a.Aud) == 0 || slices.Contains(t.a.Aud, issuer)
+}
+
+// findAccess returns the access token if it is one of ours that has neither expired nor been taken back, or errNoToken. Whether its
+// ground still stands is for stands to say.
+func (p *Provider) findAccess(ctx context.Context, token string) (heldToken, error) {
+	var t heldToken
+	k, lookup := kindAccess, token
+	if strings.Contains(token, ".") {
+		claims, err := p.readAccess(token)
+		if err != nil {
+			return t, errNoToken
+		}
+		// A jti is no token: by itself it is of another kind and opens nothing.
+		t.claims, k, lookup = claims, kindJWT, claims.ID
+	}
+	id := grantOf(k, lookup)
+	if id == "" {
+		return t, errNoToken
+	}
+	g, _, err := p.grants.get(ctx, id)
+	if errors.Is(err, ephemeral.ErrNotFound) {
+		return t, errNoToken
+	}
+	if err != nil {
+		return t, err
+	}
+	t.g, t.a = g, g.access(signatureOf(lookup))
+	if t.a == nil || t.a.Exp <= p.now().Unix() {
+		return t, errNoToken
+	}
+	return t, nil
+}
+
+// readAccess verifies a JWT access token (RFC 9068 §4). An ID token or any other token of ours has another typ and is none.
+func (p *Provider) readAccess(token string) (*accessClaims, error) {
+	payload, err := p.keys.Verify(token, accessType, accessAlg)
+	if err != nil {
+		return nil, err
+	}
+	claims := new(accessClaims)
+	if err := json.Unmarshal(payload, claims); err != nil {
+		return nil, err
+	}
+	if claims.Issuer != p.issuer {
+		return nil, errNoToken
+	}
+	return claims, nil
+}
+
+// stands says whether a grant may still be used: its client is not suspended, and its ground is there.
+func (p *Provider) stands(ctx context.Context, g *grant) (bool, error) {
+	if _, err := p.client(ctx, g.Client); err != nil {
+		var gone *Error
+		if errors.As(err, &gone) {
+			return false, nil
+		}
+		return false, err
+	}
+	return p.live(ctx, g)
+}
