@@ -91,17 +91,16 @@ func (p *Provider) show(c echo.Context, e *Error) {
 	case MethodNotAllowed:
 		p.site.Fail(w, r, e.Reason.status(), NotFound.String())
 		return
+	case CodeWrong, CodeExpired, CodeUsed: // the page where another code can be typed
+		_ = p.showDevice(c, e.Reason.status(), deviceView{Error: e.Reason.String()})
+		return
 	case UnknownClient, RedirectMismatch, RequestExpired, LoginExpired, BadRequest, CookiesOff, TooMany, LogoutInvalid, NotFound, Internal:
 	}
 	developer := []web.Term{{Name: "error", Value: e.Reason.String()}}
 	if e.Client != "" {
 		developer = append(developer, web.Term{Name: "client_id", Value: e.Client})
 	}
-	v := web.ErrorView{Developer: developer, NextURL: "/help", NextLabelKey: "error.help"}
-	if e.Reason == LogoutInvalid { // whoever wanted to sign out still can
-		v.NextURL, v.NextLabelKey = "/end-session", "error.logout_invalid.go"
-	}
-	p.site.FailWith(w, r, e.Reason.status(), e.Reason.String(), v)
+	p.site.FailWith(w, r, e.Reason.status(), e.Reason.String(), web.ErrorView{Developer: developer, NextURL: "/help", NextLabelKey: "error.help"})
 }
 
 func isMachine(path string) bool {

@@ -77,7 +77,7 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 		return p.complete(c, tx, s, con)
 	case StepRefuse:
 		return p.refuse(c, tx, codeOf(why))
-	case StepLogin, StepOpenFolder, StepConsent:
+	case StepLogin, StepOpenFolder, StepConsent, StepConfirmDevice:
 		if err := p.park(c, tx, s, step); err != nil {
 			return err
 		}
@@ -101,6 +101,8 @@ func stepPath(s Step) string {
 		return "/folder/open"
 	case StepConsent:
 		return "/consent"
+	case StepConfirmDevice:
+		return "/device/confirm"
 	case StepLogin, StepComplete, StepRefuse:
 	}
 	return "/login"
@@ -127,7 +129,7 @@ func (p *Provider) park(c echo.Context, tx *transaction, s *session, step Step) 
 
 // situation gathers what next looks at.
 func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (situation, consent, error) {
-	sit := situation{State: tx.State, Own: tx.Request == nil, HintAgree: true, Decided: tx.Decided}
+	sit := situation{State: tx.State, Own: tx.Request == nil, HintAgree: true, Decided: tx.Decided, Stranger: tx.Device != "" && !tx.Confirmed}
 	var con consent
 	// Somebody else may have signed in in another tab. Who proved themselves here, or was shown the consent page, is who it is about.
 	if bound := cmp.Or(tx.SID, tx.Shown); s != nil && bound != "" && s.ID != bound {
@@ -199,6 +201,9 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
 		Session: s.Created, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
+	if tx.Device != "" {
+		return p.approveDevice(c, tx, s, g)
+	}
 	code, err := p.engine.issueCode(ctx, p.unit(client), req, g)
 	if errors.Is(err, ephemeral.ErrExists) {
 		code, err = p.repeated(ctx, tx)
@@ -241,6 +246,9 @@ func (p *Provider) close(ctx context.Context, tx *transaction) error {
 func (p *Provider) sendAgain(c echo.Context, tx *transaction) error {
 	if tx.Request == nil {
 		return c.Redirect(http.StatusSeeOther, tx.Return)
+	}
+	if tx.Device != "" {
+		return p.deviceDone(c, tx)
 	}
 	ctx := c.Request().Context()
 	code, err := p.repeated(ctx, tx)
@@ -304,6 +312,9 @@ func (p *Provider) refuse(c echo.Context, tx *transaction, o *oauthError) error 
 	}
 	if tx.Request == nil {
 		return c.Redirect(http.StatusSeeOther, "/")
+	}
+	if tx.Device != "" {
+		return p.denyDevice(c, tx)
 	}
 	more, err := p.stateOfRefusal(c, tx.Request)
 	if err != nil {

@@ -36,7 +36,7 @@ func (p *Provider) ownTransaction(c echo.Context, id string) (*transaction, erro
 		return nil, err
 	}
 	proof, ok := p.site.Cookie(c.Request(), cookieBrowser)
-	if !ok && c.Path() == "/login" { // the page a service's visitor is sent to first: the cookie was set one redirect ago
+	if !ok && (c.Path() == "/login" || c.Path() == "/device/confirm") { // the page a service's visitor is sent to first: the cookie was set one redirect ago
 		return nil, &Error{Reason: CookiesOff, Detail: "no browser cookie came back"}
 	}
 	if !ok || !sameDigest(tx.Browser, digest(proof)) {
@@ -117,7 +117,7 @@ func (p *Provider) startSession(ctx context.Context, old, s *session, again bool
 	if cookie, err = p.sessions.open(ctx, s); err != nil || old == nil {
 		return cookie, err
 	}
-	_, err = p.farewell(ctx, old, federation.LogoutOtherPerson, nil) // the browser tells nobody: what it shows next is the new login's
+	_, err = p.farewell(ctx, old, federation.LogoutOtherPerson)
 	return cookie, err
 }
 

@@ -218,7 +218,7 @@ func (p *Provider) getLoginRefused(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), cardStatus(reason), web.Page{
 		Name: "card-refused", Title: "refused." + reason.String() + ".title", Error: reason.String(), OpenForm: true,
-		Data: refusedView{Tx: tx.ID, Reason: reason.String(), Service: service, Final: finalRefusal(reason)},
+		Data: refusedView{Tx: tx.ID, Reason: reason.String(), Service: service, Final: finalRefusal(reason), Device: tx.Device != ""},
 	})
 	return nil
 }

@@ -33,7 +33,7 @@ func (p *Provider) getConsent(c echo.Context) error {
 		return err
 	}
 	lang := p.site.Lang(c.Request())
-	v := consentView{Tx: tx.ID, Service: viewOfService(client, lang), More: con.ID != 0}
+	v := consentView{Tx: tx.ID, Service: viewOfService(client, lang), More: con.ID != 0, Device: tx.Device != ""}
 	for _, scope := range p.grantable(client, tx.Request.Scopes) {
 		if scope == "offline_access" {
 			v.Offline = true

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// metadata is the discovery document (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3).
+// metadata is the discovery document (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 8628 §4, RFC 9207 §3).
 type metadata struct {
 	Issuer               string   `json:"issuer"`
 	Authorization        string   `json:"authorization_endpoint"`
@@ -17,6 +17,7 @@ type metadata struct {
 	Userinfo             string   `json:"userinfo_endpoint"`
 	JWKS                 string   `json:"jwks_uri"`
 	PAR                  string   `json:"pushed_authorization_request_endpoint"`
+	DeviceAuthorization  string   `json:"device_authorization_endpoint"`
 	Revocation           string   `json:"revocation_endpoint"`
 	Introspection        string   `json:"introspection_endpoint"`
 	EndSession           string   `json:"end_session_endpoint"`
@@ -43,11 +44,9 @@ type metadata struct {
 	RequestParameter     bool     `json:"request_parameter_supported"`
 	RequestURIParameter  bool     `json:"request_uri_parameter_supported"`
 	IssInResponse        bool     `json:"authorization_response_iss_parameter_supported"`
-	FrontchannelLogout   bool     `json:"frontchannel_logout_supported"`         // Front-Channel Logout §3
-	FrontchannelSession  bool     `json:"frontchannel_logout_session_supported"` // iss and sid are in the address
-	CheckSession         string   `json:"check_session_iframe,omitempty"`        // Session Management §3.3
-	BackchannelLogout    bool     `json:"backchannel_logout_supported"`          // Back-Channel Logout §2.1
-	BackchannelSession   bool     `json:"backchannel_logout_session_supported"`  // logout tokens carry sid
+	CheckSession         string   `json:"check_session_iframe,omitempty"`       // Session Management §3.3
+	BackchannelLogout    bool     `json:"backchannel_logout_supported"`         // Back-Channel Logout §2.1
+	BackchannelSession   bool     `json:"backchannel_logout_session_supported"` // logout tokens carry sid
 	Locales              []string `json:"ui_locales_supported"`
 	ServiceDocumentation string   `json:"service_documentation"`
 	OPPolicy             string   `json:"op_policy_uri"`
@@ -69,8 +68,8 @@ func newDiscovery(issuer string, grantTypes []string) (document, error) {
 	}
 	b, err := json.Marshal(metadata{
 		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
-		JWKS: issuer + "/jwks", PAR: issuer + "/par", Revocation: issuer + "/revoke", Introspection: issuer + "/introspect",
-		EndSession: issuer + "/end-session", CheckSession: checkSession,
+		JWKS: issuer + "/jwks", PAR: issuer + "/par", DeviceAuthorization: issuer + "/device_authorization", Revocation: issuer + "/revoke",
+		Introspection: issuer + "/introspect", EndSession: issuer + "/end-session", CheckSession: checkSession,
 		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: grantTypes, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
@@ -78,7 +77,7 @@ func newDiscovery(issuer string, grantTypes []string) (document, error) {
 		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
 		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
-		IssInResponse: true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
+		IssInResponse: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
 	return newDocument(b), err

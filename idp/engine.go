@@ -75,10 +75,14 @@ func newEngine(p *Provider) engine {
 	}
 	oidcRefresh := &openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: idTokens, Config: cfg}
 	proofKey := &pkce.Handler{AuthorizeCodeStrategy: tokens, Storage: store, Config: cfg}
+	device := deviceGrant{
+		tokens: tokens, store: store, idTokens: idTokens,
+		issue: &oauth2.HandleHelper{AccessTokenStrategy: tokens, AccessTokenStorage: store, Config: cfg},
+	}
 
 	// The order matters: later handlers read what earlier ones staged.
 	cfg.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, oidc, proofKey}
-	cfg.TokenEndpointHandlers = fosite.TokenEndpointHandlers{code, refresh, proofKey, narrowing{}, oidc, oidcRefresh}
+	cfg.TokenEndpointHandlers = fosite.TokenEndpointHandlers{code, refresh, proofKey, device, narrowing{}, oidc, oidcRefresh}
 	return engine{&fosite.Fosite{Store: store, Config: cfg}}
 }
 

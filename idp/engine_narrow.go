@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/ory/fosite"
+
+	"github.com/tsunagu-id/tsunagu/clients"
 )
 
 // narrowing lets a token request ask for less than was granted: scopes at refresh (RFC 6749 §6), resources (RFC 8707 §2.2) and
@@ -13,9 +15,10 @@ type narrowing struct{}
 
 var _ fosite.TokenEndpointHandler = narrowing{}
 
-// CanHandleTokenEndpointRequest is true for code and refresh.
+// CanHandleTokenEndpointRequest is true for code, device code and refresh.
 func (narrowing) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne("refresh_token") || r.GetGrantTypes().ExactOne("authorization_code")
+	types := r.GetGrantTypes()
+	return types.ExactOne(clients.GrantRefreshToken) || types.ExactOne(clients.GrantAuthorizationCode) || types.ExactOne(clients.GrantDeviceCode)
 }
 
 // CanSkipClientAuth is false.

@@ -23,6 +23,9 @@ const (
 	ReturnUnknown
 	CookiesOff
 	TooMany
+	CodeWrong   // a user code (RFC 8628) that no device shows
+	CodeExpired // a user code whose time is over
+	CodeUsed    // a user code that was decided on, or typed in another browser
 	LogoutInvalid
 	NotFound
 	MethodNotAllowed
@@ -52,6 +55,12 @@ func (r Reason) String() string {
 		return "cookies_off"
 	case TooMany:
 		return "too_many"
+	case CodeWrong:
+		return "code_wrong"
+	case CodeExpired:
+		return "code_expired"
+	case CodeUsed:
+		return "code_used"
 	case LogoutInvalid:
 		return "logout_invalid"
 	case NotFound:
@@ -69,7 +78,9 @@ func (r Reason) status() int {
 	switch r {
 	case UnknownClient, RedirectMismatch, RequestExpired, BadRequest, CookiesOff, LogoutInvalid:
 		return http.StatusBadRequest
-	case LoginExpired, ReturnUsed, ReturnUnknown:
+	case CodeWrong:
+		return http.StatusUnprocessableEntity
+	case LoginExpired, ReturnUsed, ReturnUnknown, CodeExpired, CodeUsed:
 		return http.StatusGone
 	case OtherBrowser:
 		return http.StatusForbidden
@@ -133,7 +144,7 @@ func invalidRequest(description string) *oauthError {
 // codeOf is the error a client is told when prompt=none cannot be satisfied, or the login ended without success.
 func codeOf(w Why) *oauthError {
 	switch w {
-	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson:
+	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed:
 		return &oauthError{code: "login_required", description: "the citizen must sign in"}
 	case FolderMissing:
 		return &oauthError{code: "interaction_required", description: "the citizen must open a folder first"}

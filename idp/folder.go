@@ -29,7 +29,7 @@ func (p *Provider) getFolderOpen(c echo.Context) error {
 		return err
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: tx.ID, Service: service},
+		Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: tx.ID, Service: service, Device: tx.Device != ""},
 	})
 	return nil
 }

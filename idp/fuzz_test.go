@@ -44,7 +44,7 @@ func FuzzTokens(f *testing.F) {
 	f.Add("tsr_")
 	f.Add(strings.Repeat("=", tokenLength))
 	f.Fuzz(func(t *testing.T, token string) {
-		for _, k := range []kind{kindCode, kindAccess, kindRefresh} {
+		for _, k := range []kind{kindCode, kindAccess, kindRefresh, kindDevice} {
 			id := grantOf(k, token)
 			if id == "" {
 				continue

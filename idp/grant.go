@@ -36,6 +36,7 @@ type grant struct {
 	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
 	Ended     bool                 `json:"x,omitempty"`
+	Device    bool                 `json:"dv,omitempty"` // a device without a browser has the tokens (RFC 8628)
 
 	Resources []string        `json:"rs,omitempty"` // resource indicators of the authorization (RFC 8707)
 	Details   json.RawMessage `json:"ad,omitempty"` // authorization_details that were granted (RFC 9396 §7)
@@ -96,6 +97,7 @@ const (
 	kindCode    kind = "tsc_"
 	kindAccess  kind = "tsa_"
 	kindRefresh kind = "tsr_"
+	kindDevice  kind = "tsd_"
 	kindJWT     kind = "tsj_" // not a token but the jti of one (RFC 9068 §2.2)
 )
 

@@ -48,7 +48,7 @@ func (p *Provider) getLogin(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: loginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample},
+		Data: loginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample, Device: tx.Device != ""},
 	})
 	return nil
 }
@@ -60,7 +60,7 @@ func whyWord(w Why) string {
 		return "again"
 	case ACRTooLow:
 		return "stepup"
-	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver:
+	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver, DeviceUnconfirmed:
 	}
 	return ""
 }
@@ -113,6 +113,9 @@ func (p *Provider) postLoginCard(c echo.Context) error {
 		}
 		ask.ClientID, ask.ClientName = string(client.ID()), client.Name(p.site.Lang(c.Request()))
 		ask.RedirectHost = hostOf(tx.Request.Redirect)
+		if tx.Device != "" { // it ends at this hub: nobody is sent on
+			ask.RedirectHost = hostOf(p.issuer)
+		}
 	} else {
 		ask.ClientID = p.issuer
 	}

@@ -16,6 +16,7 @@ const (
 	StepConsent
 	StepComplete
 	StepRefuse
+	StepConfirmDevice
 )
 
 // Why is the reason for a Step other than StepComplete.
@@ -33,6 +34,7 @@ const (
 	ConsentMissing
 	PromptConsent
 	AlreadyOver // the transaction is completed or refused
+	DeviceUnconfirmed
 )
 
 // situation is everything next looks at.
@@ -46,6 +48,7 @@ type situation struct {
 	HintAgree bool // no id_token_hint, or it names the session's person
 	Covered   bool // an earlier consent covers everything asked
 	Decided   bool // the citizen agreed on the consent page in this login
+	Stranger  bool // a device asked that the citizen has not called her own yet
 }
 
 // next decides, from stored facts alone, what must happen before the request may be answered. It reads no clock, no store and no
@@ -61,6 +64,9 @@ func next(s situation, now time.Time) (Step, Why) {
 func interactive(s situation, now time.Time) (Step, Why) {
 	if s.State == Completed || s.State == Refused {
 		return StepRefuse, AlreadyOver
+	}
+	if s.Stranger {
+		return StepConfirmDevice, DeviceUnconfirmed
 	}
 	if s.State == Proven {
 		return StepOpenFolder, FolderMissing

@@ -26,6 +26,9 @@ func pageSamples() map[string]pageSample {
 	login := func(v loginView) web.Page {
 		return web.Page{Name: "login", Title: "login.title", OpenForm: true, Data: v}
 	}
+	device := func(v deviceView) web.Page {
+		return web.Page{Name: "device", Title: "device.title", Error: v.Error, Data: v}
+	}
 	card := `action="/login/card"`
 	return map[string]pageSample{
 		"login":         {login(loginView{Tx: "t1", Service: service, Demo: true}), []string{`id="card-login"`, card, `id="login-cancel"`, `action="/login/cancel"`, `name="tx" value="t1"`}},
@@ -38,28 +41,39 @@ func pageSamples() map[string]pageSample {
 			Opened: at, Card: cardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
 			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
 			Services: []connectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
-			Told:     []receiptView{{Client: "etax", Name: evil.Name, State: "confirmed", At: at}},
+			Told:     []receiptView{{"etax", evil.Name, "confirmed", at}},
 		}}, []string{`href="/account/sign-out-everywhere"`, "2026年11月23日（月）14:05"}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
 		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
 			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},
 		"end session of no service": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Token: "t2"}}, []string{`id="logout-confirm"`, `id="logout-cancel"`}},
-		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Return: "http://localhost:8402/", Back: service.Name}}, []string{`href="http://localhost:8402/"`}},
-		"signed out, browser tells": {web.Page{Name: "signed-out", Title: "signed_out.title", Frames: []string{"https://shop.example"}, Data: signedOutView{
-			Return: "http://localhost:8402/", Back: evil.Name, Frames: []string{"https://shop.example/bye?iss=a&sid=b"}, Receipts: []receiptView{
-				{Client: "shop", Name: "店", State: "asked", At: at}, {Client: "etax", Name: "見本e-Tax", State: "confirmed", At: at, Browser: true}},
-		}}, []string{`<iframe src="https://shop.example/bye?iss=a&amp;sid=b" hidden sandbox=`, `id="signed-out-next"`, `data-state="asked"`, "届いたかどうかは分かりません", `data-browser`, "/signed-out.js"}},
-		"signed out everywhere": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Everywhere: true}}, []string{`href="/"`}},
+		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Return: "http://localhost:8402/", Service: service}}, []string{`href="http://localhost:8402/"`}},
+		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Everywhere: true}}, []string{`href="/"`}},
 		"signed out with receipts": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{
 			Again: "/signed-out?request=r1", Receipts: []receiptView{
-				{Client: "etax", Name: "見本e-Tax", State: "confirmed", At: at}, {Client: "bank", Name: evil.Name, State: "pending", At: at}, {Client: "shop", Name: "店", State: "failed", At: at}, {Client: "old", Name: "古い店", State: "unsupported", At: at}},
+				{"etax", "見本e-Tax", "confirmed", at}, {"bank", evil.Name, "pending", at}, {"shop", "店", "failed", at}, {"old", "古い店", "unsupported", at}},
 		}}, []string{`href="/signed-out?request=r1"`, `data-service="etax" data-state="confirmed"`, "伝えています（まだ返事がありません）", "応答がありませんでした"}},
 		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{
 			Tx: "t1", Service: service, More: true, Offline: true, Items: []consentItem{
 				{Scope: "openid", Label: "scope.openid"}, {Scope: "links", Label: "scope.links", Purpose: evil.Name}, {Scope: "link", Label: "scope.link", Added: true}},
 		}}, []string{`id="consent-allow"`, `id="consent-deny"`, `name="decision"`, `value="allow"`, `value="deny"`, `action="/consent"`}},
-		"home":  {web.Page{Name: "home", Title: "home.title"}, []string{`href="/account"`}},
-		"terms": {web.Page{Name: "terms", Title: "terms.title"}, nil}, "help": {web.Page{Name: "help", Title: "help.title"}, []string{`id="card-app"`}},
+		"device":         {device(deviceView{}), []string{`id="user_code"`, `action="/device"`, `id="device-next"`, "役所や会社の人が"}},
+		"device by link": {device(deviceView{Request: "r1", Head: "WDJB"}), []string{`name="request" value="r1"`, ">WDJB<", `id="user_code"`, "役所や会社の人が"}},
+		"device wrong code": {device(deviceView{Value: evil.Name, Error: "code_wrong"}),
+			[]string{`data-error="code_wrong"`, "data-error-summary", `aria-invalid="true"`, `value="&lt;script`, `href="#user_code"`}},
+		"device too many":     {device(deviceView{Value: "x", Error: "too_many", Minutes: 3}), []string{`data-error="too_many"`, "3分ほど"}},
+		"device wrong end":    {device(deviceView{Request: "r1", Head: "WDJB", Error: "code_wrong"}), []string{"終わりの4文字を入力してください", `name="request" value="r1"`}},
+		"device code expired": {device(deviceView{Error: "code_expired"}), []string{`data-error="code_expired"`, `href="/device"`}},
+		"device code used":    {device(deviceView{Error: "code_used"}), []string{`data-error="code_used"`, `href="/device"`}},
+		"device confirm": {web.Page{Name: "device-confirm", Title: "device.confirm.title", Data: deviceConfirmView{Tx: "t1", Service: evil, Code: "WDJB-MJHT", Minutes: 7}},
+			[]string{`id="device-yes"`, `id="device-no"`, `value="yes"`, `value="no"`, `action="/device/confirm"`, "およそ7分前", "役所や会社の人が", "WDJB-MJHT"}},
+		"device done":    {web.Page{Name: "device-done", Title: "device.done.title", Data: deviceDoneView{Service: service, Approved: true}}, []string{`id="device-done"`}},
+		"device denied":  {web.Page{Name: "device-done", Title: "device.denied.title", Data: deviceDoneView{Service: service}}, []string{`id="device-denied"`}},
+		"device login":   {login(loginView{Tx: "t1", Service: service, Device: true}), []string{"別の機器の「見本e-Tax」"}},
+		"device folder":  {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: "t1", Service: service, Device: true}}, []string{"の機器に渡す情報"}},
+		"device consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{Tx: "t1", Service: service, Device: true}}, []string{"機器に渡ります"}},
+		"home":           {web.Page{Name: "home", Title: "home.title"}, []string{`href="/account"`}},
+		"terms":          {web.Page{Name: "terms", Title: "terms.title"}, nil}, "help": {web.Page{Name: "help", Title: "help.title"}, []string{`id="card-app"`}},
 		"privacy": {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
 	}
 }
@@ -92,7 +106,7 @@ func TestPagesRender(t *testing.T) {
 			if n := strings.Count(body, "<h1"); n != 1 {
 				t.Errorf("%s: %d h1", name, n)
 			}
-			for _, bad := range []string{"<script>", "<b>", `href="javascript`, "ZgotmplZ\" onclick"} {
+			for _, bad := range []string{"<script", "<b>", `href="javascript`, "ZgotmplZ\" onclick"} {
 				if strings.Contains(body, bad) {
 					t.Errorf("%s in %s: %s got through", name, lang.Code, bad)
 				}
@@ -153,8 +167,8 @@ func TestEveryRefusalHasItsPage(t *testing.T) {
 	for r := UnknownClient; r <= Internal; r++ {
 		w := httptest.NewRecorder()
 		site.FailWith(w, httptest.NewRequest(http.MethodGet, "/", nil), r.status(), r.String(), web.ErrorView{Developer: []web.Term{{Name: "error", Value: "<x>"}}})
-		if slices.Contains([]Reason{OtherBrowser, ReturnUsed, ReturnUnknown, MethodNotAllowed}, r) {
-			continue // shown by card-refused, and as not_found
+		if slices.Contains([]Reason{OtherBrowser, ReturnUsed, ReturnUnknown, MethodNotAllowed, CodeWrong, CodeExpired, CodeUsed}, r) {
+			continue // shown by card-refused, as not_found, and by device
 		}
 		if w.Code != r.status() || !strings.Contains(w.Body.String(), `data-error="`+r.String()+`"`) {
 			t.Errorf("%s: status %d", r, w.Code)

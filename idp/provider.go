@@ -78,6 +78,7 @@ type Provider struct {
 	transactions transactions
 	sessions     sessions
 	grants       grants
+	devices      devices
 	engine       engine
 	exchanges    exchangePolicy
 	discovery    document
@@ -115,6 +116,7 @@ func New(d Deps) (*Provider, error) {
 		transactions: transactions{store: d.Transient},
 		sessions:     sessions{store: d.Transient, now: d.Now},
 		grants:       grants{store: d.Transient, now: d.Now},
+		devices:      devices{store: d.Transient, now: d.Now, digest: d.Digest},
 		exchanges:    registeredExchanges{},
 	}
 	p.engine = newEngine(p)
@@ -263,4 +265,9 @@ const (
 	eventTokenRevoked   audit.Kind = "token.revoked"
 	eventExchanged      audit.Kind = "token.exchanged"
 	eventPushedReplayed audit.Kind = "request.replayed"
+
+	eventDeviceAsked     audit.Kind = "device.asked"
+	eventDeviceWrongCode audit.Kind = "device.wrong_code"
+	eventDeviceApproved  audit.Kind = "device.approved"
+	eventDeviceDenied    audit.Kind = "device.denied"
 )

@@ -22,6 +22,7 @@ func (p *Provider) machineRoutes() []route {
 		{http.MethodGet, resourceMetadataPath, p.getResourceMetadata},
 		{http.MethodGet, "/jwks", p.getJWKS},
 		{http.MethodPost, "/par", p.postPAR},
+		{http.MethodPost, "/device_authorization", p.postDeviceAuthorization},
 		{http.MethodPost, "/token", p.postToken},
 		{http.MethodPost, "/revoke", p.postRevoke},
 		{http.MethodPost, "/introspect", p.postIntrospect},
@@ -46,6 +47,11 @@ func (p *Provider) pageRoutes() []route {
 		{http.MethodGet, "/login/refused", p.getLoginRefused},
 		{http.MethodGet, "/folder/open", p.getFolderOpen},
 		{http.MethodPost, "/folder/open", p.postFolderOpen},
+		{http.MethodGet, "/device", p.getDevice},
+		{http.MethodPost, "/device", p.postDevice},
+		{http.MethodGet, "/device/confirm", p.getDeviceConfirm},
+		{http.MethodPost, "/device/confirm", p.postDeviceConfirm},
+		{http.MethodGet, "/device/done", p.getDeviceDone},
 		{http.MethodGet, "/consent", p.getConsent},
 		{http.MethodPost, "/consent", p.postConsent},
 		{http.MethodGet, "/account", p.getAccount},
@@ -67,8 +73,8 @@ func (p *Provider) pageRoutes() []route {
 // machinePaths are the paths that the site's middleware leaves to their own authentication.
 func machinePaths() []string {
 	return []string{
-		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par", "/token", "/revoke",
-		"/introspect",
+		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par",
+		"/device_authorization", "/token", "/revoke", "/introspect",
 		"/userinfo", "/card/challenges/", "/api/", "/healthz", "/readyz",
 	}
 }

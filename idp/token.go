@@ -19,7 +19,9 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	if err == nil {
 		var c *clients.Client
 		c, err = p.clients.Authenticate(ctx, cred, clients.AssertionRules{
-			Issuer: p.issuer, Audiences: []string{p.issuer + "/token", p.issuer + "/par", p.issuer + "/revoke", p.issuer + "/introspect"}, Store: p.store,
+			Issuer: p.issuer, Store: p.store, Audiences: []string{
+				p.issuer + "/token", p.issuer + "/par", p.issuer + "/revoke", p.issuer + "/introspect", p.issuer + "/device_authorization",
+			},
 		})
 		if err == nil {
 			return c, nil
@@ -63,6 +65,7 @@ func (p *Provider) tokenGrants() map[string]tokenGrant {
 		clients.GrantRefreshToken: {[]string{"refresh_token"}, func(ctx context.Context, req tokenRequest) (tokenAnswer, error) {
 			return p.redeem(ctx, req, eventRefreshReused)
 		}},
+		clients.GrantDeviceCode:        {[]string{"device_code"}, p.redeemDevice},
 		clients.GrantClientCredentials: {nil, p.serviceToken},
 		clients.GrantTokenExchange:     {[]string{"subject_token", "subject_token_type"}, p.exchangeToken},
 	}

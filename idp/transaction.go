@@ -60,6 +60,11 @@ type transaction struct {
 	Login     int64      `json:"l,omitempty"` // when it made it, Unix seconds
 	Shown     string     `json:"w,omitempty"` // the session whose person was shown the consent page
 	Decided   bool       `json:"d,omitempty"` // the citizen agreed on the consent page in this login
+
+	// A login that another device asked for (RFC 8628) ends in that device's request and not in a redirect.
+	Device    string   `json:"dv,omitempty"` // which request, see deviceRecord
+	UserCode  userCode `json:"uc,omitempty"` // as typed, to be shown once more
+	Confirmed bool     `json:"cf,omitempty"` // the citizen said that the device is hers
 }
 
 // cardProof is what a verified card response leaves behind until an account is known. It holds no certificate.

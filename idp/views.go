@@ -28,6 +28,7 @@ type loginView struct {
 	Why          string // "", "again" or "stepup"
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
+	Device       bool // another device asked
 }
 
 // refusedView is the data of card-refused.html.
@@ -36,12 +37,14 @@ type refusedView struct {
 	Reason  string
 	Service serviceView
 	Final   bool // trying again with the same card cannot help
+	Device  bool // another device asked
 }
 
 // folderView is the data of folder-open.html.
 type folderView struct {
 	Tx      string
 	Service serviceView
+	Device  bool // another device asked
 }
 
 // consentView is the data of consent.html.
@@ -51,6 +54,30 @@ type consentView struct {
 	Items   []consentItem
 	More    bool // it asks for more than before
 	Offline bool
+	Device  bool // what is shared goes to another device
+}
+
+// deviceView is the data of device.html.
+type deviceView struct {
+	Request string // the request that a link named; empty: the whole code is asked for
+	Head    string // the half of its code that the link gives away
+	Value   string // what was typed, kept
+	Error   string // a Reason, or ""
+	Minutes int    // how long to wait after too many tries
+}
+
+// deviceConfirmView is the data of device-confirm.html.
+type deviceConfirmView struct {
+	Tx      string
+	Service serviceView
+	Code    string
+	Minutes int // since the device asked
+}
+
+// deviceDoneView is the data of device-done.html.
+type deviceDoneView struct {
+	Service  serviceView
+	Approved bool
 }
 
 // consentItem is one thing a service is given.
@@ -103,20 +130,17 @@ type endSessionView struct {
 // signedOutView is the data of signed-out.html.
 type signedOutView struct {
 	Everywhere bool
-	Only       string // the name of the one service that was left
-	Return     string // where the service that asked wants the citizen
-	Back       string // its name
+	Return     string
+	Service    serviceView
 	Receipts   []receiptView
-	Again      string   // reads the page once more; empty: nothing more will come in
-	Frames     []string // addresses that the browser opens out of sight, to tell the services
+	Again      string // reads the page once more; empty: nothing more will come in
 }
 
 // receiptView is what became of telling one service that the citizen signed out.
 type receiptView struct {
 	Client, Name string
-	State        string // "pending", "confirmed", "failed", "unsupported" or "asked"
+	State        string // "pending", "confirmed", "failed" or "unsupported"
 	At           time.Time
-	Browser      bool // the browser tells it as well
 }
 
 // hostOf returns the host of an address that has been parsed before.

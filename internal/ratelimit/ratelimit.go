@@ -73,6 +73,21 @@ func (l *Limiter) Allow(ctx context.Context, r Rule, who string) (ok bool, retry
 	return false, (left + time.Second - 1).Truncate(time.Second), nil
 }
 
+// Refund takes back one that Allow counted a moment ago, where only what fails is to count: counting first and taking back keeps a
+// crowd within the rule, which looking first and counting afterwards would not. Between two windows the new one gains it.
+func (l *Limiter) Refund(ctx context.Context, r Rule, who string) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if who == "" {
+		return errors.New("rate limit: nobody to count")
+	}
+	if _, err := l.store.Increment(ctx, r.key(who, l.now().UnixNano()/int64(r.Window)), -1, r.Window); err != nil {
+		return fmt.Errorf("rate limit: %s: %w", r.Name, err)
+	}
+	return nil
+}
+
 // key names the counter of one who in one window. 128 bits of the digest: whoever looked for two that collide would only share
 // a limit with himself.
 func (r Rule) key(who string, window int64) string {

@@ -133,3 +133,37 @@ func BenchmarkAllow(b *testing.B) {
 		}
 	}
 }
+
+// TestRefundedTriesDoNotCount: ten tries that succeed use nothing up, and a refund gives back exactly one.
+func TestRefundedTriesDoNotCount(t *testing.T) {
+	ephemeraltest.Each(t, func(t *testing.T, s ephemeral.Store) {
+		now := time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)
+		l := ratelimit.New(s, func() time.Time { return now })
+		try := func(want bool) {
+			t.Helper()
+			if ok, _, err := l.Allow(t.Context(), perMinute, "a"); ok != want || err != nil {
+				t.Errorf("%v, %v; want %v", ok, err, want)
+			}
+		}
+		for range 10 {
+			try(true)
+			if err := l.Refund(t.Context(), perMinute, "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range perMinute.Limit {
+			try(true)
+		}
+		try(false)
+		for range 2 { // the refused try counted too
+			if err := l.Refund(t.Context(), perMinute, "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		try(true)
+		try(false)
+		if err := l.Refund(t.Context(), perMinute, ""); err == nil {
+			t.Error("nobody was refunded")
+		}
+	})
+}
