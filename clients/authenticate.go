@@ -36,8 +36,7 @@ func (r *Registry) Authenticate(ctx context.Context, cred Credentials, rules Ass
 	case None:
 		return c, nil
 	case SecretBasic, SecretPost:
-		sum := sha256.Sum256(cred.proof.Reveal())
-		if cred.proof.Empty() || !keys.NewSecret(sum[:]).Equal(c.secret) {
+		if !c.holds(cred.proof) {
 			return nil, &Error{Reason: BadSecret, Client: c.ID()}
 		}
 		return c, nil
@@ -48,4 +47,10 @@ func (r *Registry) Authenticate(ctx context.Context, cred Credentials, rules Ass
 		return c, nil
 	}
 	return nil, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "unknown method"}
+}
+
+// holds reports whether a secret is the client's.
+func (c *Client) holds(secret keys.Secret) bool {
+	sum := sha256.Sum256(secret.Reveal())
+	return !secret.Empty() && keys.NewSecret(sum[:]).Equal(c.secret)
 }

@@ -49,6 +49,9 @@ func (r *Registry) Get(ctx context.Context, id ID) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
+		if row.status == statusDeleted {
+			return nil, ErrUnknown
+		}
 		if c, err = clientOf(row); err != nil {
 			return nil, err
 		}

@@ -51,19 +51,15 @@ func (r *Registry) Put(ctx context.Context, m Metadata, secret *keys.Secret) (*C
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	e := entry{m: m}
-	if secret != nil {
-		digest, err := digestSecret(*secret)
-		if err != nil {
-			return nil, err
-		}
-		e.secret = digest[:]
+	e, err := entryOf(m, secret)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.checkRemote(ctx, m); err != nil {
 		return nil, err
 	}
 	var stored clientRow
-	err := r.change(ctx, func(ctx context.Context) (err error) {
+	err = r.change(ctx, func(ctx context.Context) (err error) {
 		stored, err = r.store(ctx, e)
 		return err
 	})
@@ -110,6 +106,18 @@ type entry struct {
 	seed   []byte // SHA-256 of the seed entry; empty keeps what there is
 }
 
+func entryOf(m Metadata, secret *keys.Secret) (entry, error) {
+	e := entry{m: m}
+	if secret != nil {
+		digest, err := digestSecret(*secret)
+		if err != nil {
+			return entry{}, err
+		}
+		e.secret = digest[:]
+	}
+	return e, nil
+}
+
 // store writes a new version, unless nothing would change. It runs in a
 // transaction that holds the stamp, so nobody else writes meanwhile.
 func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
@@ -125,6 +133,10 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 	case errors.Is(err, ErrUnknown):
 	case err != nil:
 		return clientRow{}, err
+	case before.status == statusDeleted:
+		var faults FieldErrors
+		faults.add("client_id", "belonged to a client that deleted itself", "use another one")
+		return clientRow{}, faults.orNil()
 	default:
 		next.version, next.status = before.version+1, before.status
 		if len(next.secret) == 0 && e.m.TokenEndpointAuthMethod.usesSecret() {

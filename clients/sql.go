@@ -115,7 +115,7 @@ func storeClient(ctx context.Context, db *sqldb.DB, r clientRow, now time.Time) 
 }
 
 func updateStatus(ctx context.Context, db *sqldb.DB, id ID, status string, now time.Time) error {
-	n, err := db.Exec(ctx, `UPDATE client SET status = $2, changed_at = $3 WHERE id = $1`, string(id), status, now.Unix())
+	n, err := db.Exec(ctx, `UPDATE client SET status = $2, changed_at = $3 WHERE id = $1 AND status <> $4`, string(id), status, now.Unix(), statusDeleted)
 	if err != nil {
 		return fmt.Errorf("make client %s %s: %w", id, status, err)
 	}

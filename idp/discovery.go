@@ -21,6 +21,7 @@ type metadata struct {
 	Revocation           string   `json:"revocation_endpoint"`
 	Introspection        string   `json:"introspection_endpoint"`
 	EndSession           string   `json:"end_session_endpoint"`
+	Registration         string   `json:"registration_endpoint,omitempty"` // if anybody may register
 	Scopes               []string `json:"scopes_supported"`
 	ResponseTypes        []string `json:"response_types_supported"`
 	ResponseModes        []string `json:"response_modes_supported"`
@@ -59,17 +60,21 @@ type document struct {
 	etag string
 }
 
-func newDiscovery(issuer string, grantTypes []string) (document, error) {
+func newDiscovery(issuer string, grantTypes []string, registers bool) (document, error) {
 	methods := []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}
 	algs := []string{"ES256", "PS256", "EdDSA", "RS256"}
 	checkSession := ""
 	if strings.HasPrefix(issuer, "https://") { // see managesSessions
 		checkSession = issuer + "/check-session"
 	}
+	registration := ""
+	if registers {
+		registration = issuer + "/register"
+	}
 	b, err := json.Marshal(metadata{
 		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
 		JWKS: issuer + "/jwks", PAR: issuer + "/par", DeviceAuthorization: issuer + "/device_authorization", Revocation: issuer + "/revoke",
-		Introspection: issuer + "/introspect", EndSession: issuer + "/end-session", CheckSession: checkSession,
+		Introspection: issuer + "/introspect", EndSession: issuer + "/end-session", Registration: registration, CheckSession: checkSession,
 		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: grantTypes, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,

@@ -31,6 +31,7 @@ type Deps struct {
 	Keys       *keys.Set
 	Digest     func(purpose string, data []byte) [32]byte // keyed, stable for ever
 	Clients    *clients.Registry
+	Policies   []clients.Policy // who may register clients; none: nobody
 	Challenges *cardauth.Challenges
 	Cards      *cardauth.Verifier
 	Subjects   *federation.Subjects
@@ -84,6 +85,7 @@ type Provider struct {
 	discovery    document
 	resource     document // RFC 9728
 	api          *federation.API
+	registrar    *clients.Registrar
 }
 
 // New returns a provider ready to serve, or an error naming the missing part.
@@ -124,7 +126,13 @@ func New(d Deps) (*Provider, error) {
 	if p.api, err = p.newAPI(); err != nil {
 		return nil, err
 	}
-	if p.discovery, err = newDiscovery(d.Issuer, slices.Sorted(maps.Keys(p.tokenGrants()))); err != nil {
+	p.registrar, err = clients.NewRegistrar(clients.RegistrarDeps{
+		Issuer: d.Issuer, Registry: d.Clients, Policies: d.Policies, Limiter: p.limiter, Record: p.record, Refuse: p.refuseAPI,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.discovery, err = newDiscovery(d.Issuer, slices.Sorted(maps.Keys(p.tokenGrants())), len(d.Policies) > 0); err != nil {
 		return nil, err
 	}
 	p.resource, err = newResourceMetadata(d.Issuer)

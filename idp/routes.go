@@ -75,7 +75,7 @@ func machinePaths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par",
 		"/device_authorization", "/token", "/revoke", "/introspect",
-		"/userinfo", "/card/challenges/", "/api/", "/healthz", "/readyz",
+		"/userinfo", "/register", "/register/", "/card/challenges/", "/api/", "/healthz", "/readyz",
 	}
 }
 
@@ -83,7 +83,7 @@ func machinePaths() []string {
 // start something that the citizen then decides.
 func crossOriginPaths() []string { return []string{"/authorize", "/end-session"} }
 
-// Handler returns the provider as a handler, with the federation's API beside it.
+// Handler returns the provider as a handler, with the federation's API and the registration of clients beside it.
 func (p *Provider) Handler() http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -98,6 +98,7 @@ func (p *Provider) Handler() http.Handler {
 		e.Add(r.method, r.path, r.handler)
 	}
 	p.api.Mount(e)
+	p.registrar.Mount(e)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
 	e.GET("/readyz", func(c echo.Context) error {
 		if err := p.Ready(c.Request().Context()); err != nil {

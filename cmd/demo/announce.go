@@ -36,6 +36,7 @@ func (s *stack) announce(w io.Writer) {
 		out("    %-14s %s / %s", e.Name, e.LabelJA, e.LabelEN)
 	}
 	out("  e-Tax number %s, password %s", etaxNumber, etaxPassword)
+	out("  token for registering services at the hub: %s", s.registrationFile())
 	out("")
 	out("ready")
 }

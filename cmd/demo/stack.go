@@ -135,9 +135,14 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	policies, err := s.policies()
+	if err != nil {
+		return err
+	}
 	h, err := hub.New(ctx, hub.Config{
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
-		Now: time.Now, Log: s.log.With("program", "hub"), Sample: true,
+		Policies: policies,
+		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
 		Rates: hub.Rates{Login: s.loginRate},
 	})
 	if err != nil {

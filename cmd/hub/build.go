@@ -34,6 +34,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
+	policies, err := c.policies()
+	if err != nil {
+		return nil, nil, err
+	}
 	db, err := sqldb.Open(ctx, dsn)
 	if err != nil {
 		return nil, nil, fmt.Errorf("database: %w", err)
@@ -62,7 +66,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	}
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation,
-		Fetch: fetch, Now: time.Now, Log: log, Sample: c.Sample,
+		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {

@@ -38,10 +38,11 @@ type config struct {
 		CRL         string        `json:"crl"`
 		OCSPMaxAge  conf.Duration `json:"ocsp_max_age"`
 	} `json:"cards"`
-	Clients    string   `json:"clients"`     // JSON array of client metadata
-	FetchAllow []string `json:"fetch_allow"` // host:port that client key addresses may name although they are not public
-	FetchTrust string   `json:"fetch_trust"` // PEM, authorities of clients' certificates beside the system's; empty: none
-	Rates      struct {
+	Clients      string         `json:"clients"`      // JSON array of client metadata
+	FetchAllow   []string       `json:"fetch_allow"`  // host:port that client key addresses may name although they are not public
+	FetchTrust   string         `json:"fetch_trust"`  // PEM, authorities of clients' certificates beside the system's; empty: none
+	Registration []registration `json:"registration"` // who may register clients; none: nobody
+	Rates        struct {
 		Login     int64 `json:"login"`     // card challenges of one browser, a minute; 0: 60
 		Strangers int64 `json:"strangers"` // audit rows of each kind by requests that prove nothing, a minute; 0: 300
 	} `json:"rates"`
@@ -76,6 +77,11 @@ func (c config) check() error {
 	if c.Rates.Login < 0 || c.Rates.Strangers < 0 {
 		return errors.New("rates: a number of times a minute, or 0 for the hub's own limit")
 	}
+	for _, r := range c.Registration {
+		if r.Token.File == "" && !r.Open {
+			return fmt.Errorf("registration: %q has no token; \"open\": true lets everybody register", r.Name)
+		}
+	}
 	return c.address().Check()
 }
 
@@ -104,6 +110,9 @@ func (c config) verify() error {
 		return err
 	}
 	if _, err := c.fetcher(time.Now); err != nil {
+		return err
+	}
+	if _, err := c.policies(); err != nil {
 		return err
 	}
 	if c.TLS.Certificate != "" {

@@ -33,6 +33,7 @@ type Config struct {
 	// Revocation says whether a certificate is still good.
 	Revocation *cardauth.Revocation
 	Fetch      *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
+	Policies   []clients.Policy // who may register clients at the registration endpoint; none: nobody
 	Now        func() time.Time
 	Log        *slog.Logger
 	Sample     bool
@@ -105,7 +106,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Challenges: challenges, Anchors: c.Anchors, Revocation: c.Revocation, Now: c.Now, Digest: c.Sealer.Digest,
 	})
 	h.provider, err = idp.New(idp.Deps{
-		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Clients: h.Clients, Challenges: challenges,
+		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Clients: h.Clients, Policies: c.Policies, Challenges: challenges,
 		Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),

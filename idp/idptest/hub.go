@@ -32,6 +32,7 @@ type Options struct {
 	Transient ephemeral.Store
 	Now       func() time.Time
 	Clients   []map[string]any // further clients, in registration metadata
+	Policies  []clients.Policy // who may register clients
 	Log       io.Writer        // nil: discarded
 	TLS       bool             // serve over https, as everywhere but in development
 	// Reachable are services on this machine, host:port, that the hub may call. With any, the hub also does what has to happen on
@@ -103,7 +104,7 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	h.Hub, err = hub.New(ctx, hub.Config{
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
-		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Now: o.Now, Log: log, Sample: true,
+		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
 	})
 	must(t, err)
 	seed, err := json.Marshal(append(standardClients(), o.Clients...))

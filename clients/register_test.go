@@ -1,0 +1,693 @@
+package clients
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral/ephemeraltest"
+	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+const initialToken = "initial-access-token-0123456789-0123456789-0"
+
+// desk is a registration endpoint with what it wrote.
+type desk struct {
+	t        testing.TB
+	registry *Registry
+	handler  http.Handler
+	clock    *clock
+
+	mu       sync.Mutex
+	events   []audit.Event
+	failures []error
+}
+
+// newDesk serves the policies; without any, one that lets initialToken do what a
+// policy allows by itself.
+func newDesk(t testing.TB, db *sqldb.DB, fetch *Fetcher, policies ...Policy) *desk {
+	t.Helper()
+	d := &desk{t: t, clock: newClock()}
+	d.registry = openRegistry(t, db, d.clock, fetch)
+	if policies == nil {
+		policies = []Policy{{Name: "test", PKCEOptional: true, MaxClients: 1000, PerMinute: 1000}}
+	}
+	for i := range policies {
+		if policies[i].Token == nil && policies[i].Name != "open" {
+			token, err := PolicyToken(keys.NewSecret([]byte(initialToken)))
+			must(t, err)
+			policies[i].Token = token
+		}
+	}
+	registrar, err := NewRegistrar(RegistrarDeps{
+		Issuer: issuer, Registry: d.registry, Policies: policies, Limiter: ratelimit.New(ephemeraltest.Open(t), d.clock.now),
+		Record: func(_ context.Context, e audit.Event) error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.events = append(d.events, e)
+			return nil
+		},
+		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.failures = append(d.failures, err)
+			w.WriteHeader(http.StatusInternalServerError)
+		},
+	})
+	must(t, err)
+	e := echo.New()
+	registrar.Mount(e)
+	d.handler = e
+	return d
+}
+
+// reply is an answer, its members decoded.
+type reply struct {
+	status int
+	header http.Header
+	body   map[string]any
+	raw    string
+}
+
+func (r reply) text(name string) string { s, _ := r.body[name].(string); return s }
+
+func (d *desk) call(method, path, token string, body any) reply {
+	d.t.Helper()
+	var reader io.Reader = http.NoBody
+	if text, ok := body.(string); ok {
+		reader = strings.NewReader(text)
+	} else if body != nil {
+		b, err := json.Marshal(body)
+		must(d.t, err)
+		reader = bytes.NewReader(b)
+	}
+	request := httptest.NewRequestWithContext(d.t.Context(), method, strings.TrimPrefix(path, issuer), reader)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, request)
+	out := reply{status: w.Code, header: w.Header(), raw: w.Body.String()}
+	if w.Body.Len() > 0 {
+		must(d.t, json.Unmarshal(w.Body.Bytes(), &out.body))
+	}
+	return out
+}
+
+// basicBody is what the suite's Basic plan sends.
+func basicBody(more map[string]any) map[string]any {
+	all := map[string]any{
+		"client_name": "OIDF Conformance Suite", "grant_types": []string{"authorization_code"}, "token_endpoint_auth_method": "client_secret_basic",
+		"response_types": []string{"code"}, "redirect_uris": []string{"https://rp.example/test/a/tsunagu/callback"}, "contacts": []string{"certification@oidf.org"},
+	}
+	maps.Copy(all, more)
+	maps.DeleteFunc(all, func(_ string, v any) bool { return v == nil })
+	return all
+}
+
+func (d *desk) register(more map[string]any) reply {
+	d.t.Helper()
+	r := d.call(http.MethodPost, "/register", initialToken, basicBody(more))
+	if r.status != http.StatusCreated {
+		d.t.Fatalf("%d %s", r.status, r.raw)
+	}
+	return r
+}
+
+func (d *desk) client(r reply) *Client {
+	d.t.Helper()
+	c, err := d.registry.Get(d.t.Context(), ID(r.text("client_id")))
+	must(d.t, err)
+	return c
+}
+
+// Mirrors the registration of oidcc-server of the suite's dynamic Basic plan.
+func TestRegistrationAnswersWithAllThatWasRegistered(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		d := newDesk(t, db, nil)
+		r := d.register(map[string]any{"jwks": jwks(t, newRSAKey(t, "r", jose.RS256)), "an_unknown_member": []int{1}})
+		for name, want := range map[string]string{
+			"client_name": "OIDF Conformance Suite", "token_endpoint_auth_method": "client_secret_basic", "id_token_signed_response_alg": "RS256",
+			"subject_type": "pairwise", "application_type": "web", "scope": "openid profile email address phone", "profile": "oidc",
+			"grant_types": "[authorization_code]", "response_types": "[code]", "client_secret_expires_at": "0", "require_pkce": "false",
+			"client_id_issued_at": fmt.Sprint(float64(d.clock.now().Unix())), "registration_client_uri": issuer + "/register/" + r.text("client_id"),
+			"redirect_uris": "[https://rp.example/test/a/tsunagu/callback]", "contacts": "[certification@oidf.org]",
+		} {
+			if got := fmt.Sprint(r.body[name]); got != want {
+				t.Errorf("%s is %s, want %s", name, got, want)
+			}
+		}
+		for _, name := range append(ownMembers()[1:], "an_unknown_member") {
+			if _, there := r.body[name]; there {
+				t.Errorf("the answer has %s", name)
+			}
+		}
+		if len(r.text("client_secret")) < 43 || len(r.text("registration_access_token")) < 43 || r.header.Get("Cache-Control") != "no-store" ||
+			r.header.Get("Content-Type") != "application/json" || r.header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s %v", r.raw, r.header)
+		}
+		c := d.client(r)
+		if c.Verified() || c.Listed() || c.FirstParty() || c.Category() != Private || c.Operator() != "rp.example" || c.RequirePKCE() || c.Sector() != "rp.example" {
+			t.Errorf("%+v", c.m)
+		}
+		got, err := d.registry.Authenticate(t.Context(), Credentials{c.ID(), SecretBasic, keys.NewSecret([]byte(r.text("client_secret")))}, AssertionRules{})
+		if err != nil || got.ID() != c.ID() {
+			t.Errorf("the secret does not authenticate: %v", err)
+		}
+		if len(d.events) != 1 || d.events[0].Kind != eventRegistered || d.events[0].Client != string(c.ID()) || d.events[0].Actor != "test" {
+			t.Errorf("audit %+v", d.events)
+		}
+	})
+}
+
+// The database holds digests of what is shown once.
+func TestRegistrationStoresNoSecrets(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	r := d.register(nil)
+	rows, err := d.registry.d.DB.Query(t.Context(), `SELECT c.secret_sha256, r.token_sha256, v.metadata FROM client c
+		JOIN client_registration r ON r.client = c.id JOIN client_version v ON v.client = c.id`)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var secret, token []byte
+		var text string
+		must(t, rows.Scan(&secret, &token, &text))
+		all := string(secret) + string(token) + text
+		if len(secret) != 32 || len(token) != 32 || strings.Contains(all, r.text("client_secret")) || strings.Contains(all, r.text("registration_access_token")) {
+			t.Error("a secret is stored")
+		}
+	}
+	must(t, rows.Err())
+}
+
+// Members that only the operator sets are to a stranger members that do not exist.
+func TestRegistrationCannotVouchForItself(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	r := d.register(map[string]any{
+		"client_id": "portal", "verified": true, "listed": true, "first_party": true, "category": "government", "operator": "デジタル庁",
+		"description": "公式", "purposes": map[string]string{"openid": "公式"}, "development": true, "initiate_login_uri": "https://rp.example/start",
+	})
+	c := d.client(r)
+	if c.ID() == "portal" || c.Verified() || c.Listed() || c.FirstParty() || c.Category() != Private || c.Operator() != "rp.example" ||
+		c.Description("ja") != "" || c.Purpose("openid", "ja") != "" || c.m.Development || c.InitiateLoginURI() != "https://rp.example/start" {
+		t.Errorf("%+v", c.m)
+	}
+}
+
+// RFC 7591 §2.2.
+func TestRegistrationReadsNamesByLanguage(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	for _, c := range []struct {
+		more   map[string]any
+		ja, en string
+	}{
+		{map[string]any{"client_name": "A"}, "A", "A"},
+		{map[string]any{"client_name": "A", "client_name#ja": "あ"}, "あ", "A"},
+		{map[string]any{"client_name": "A", "client_name#ja-JP": "あ", "client_name#fr": "à"}, "あ", "A"},
+		{map[string]any{"client_name": "あ", "client_name#en": "A"}, "あ", "A"},
+		{map[string]any{"client_name": nil, "client_name#ja": "あ", "client_name#en-GB": "A"}, "あ", "A"},
+		{map[string]any{"client_name": nil, "client_name#en": "A"}, "A", "A"},
+		{map[string]any{"client_name": nil}, "rp.example", "rp.example"},
+	} {
+		got := d.client(d.register(c.more))
+		if got.Name("ja") != c.ja || got.Name("en") != c.en {
+			t.Errorf("%v: %q, %q", c.more, got.Name("ja"), got.Name("en"))
+		}
+	}
+}
+
+// What is left out and what it becomes.
+func TestRegistrationDefaults(t *testing.T) {
+	all := Policy{Name: "all", MaxClients: 1000, PerMinute: 1000, Profiles: []Profile{OIDC, FAPI2}, GrantTypes: grants(), Scopes: append(citizenScopes(), ScopeService),
+		Methods: []Method{SecretBasic, PrivateKeyJWT, None}}
+	d := newDesk(t, sqldbtest.Open(t), nil, all)
+	key := jwks(t, newECKey(t, "a"))
+	fapi := d.register(map[string]any{"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": key})
+	if c := d.client(fapi); c.IDTokenAlg() != keys.ES256 || !c.RequirePKCE() || fapi.body["dpop_bound_access_tokens"] != true ||
+		fapi.body["require_pushed_authorization_requests"] != true || fapi.text("client_secret") != "" || fapi.body["client_secret_expires_at"] != nil {
+		t.Errorf("fapi2: %s", fapi.raw)
+	}
+	refreshing := d.register(map[string]any{"grant_types": []string{"authorization_code", "refresh_token"}})
+	if got := refreshing.text("scope"); got != "openid offline_access profile email address phone links link" {
+		t.Errorf("with refresh tokens: %s", got)
+	}
+	bare := d.call(http.MethodPost, "/register", initialToken, map[string]any{"redirect_uris": []string{"https://rp.example/cb"}})
+	if c := d.client(bare); bare.status != http.StatusCreated || c.AuthMethod() != SecretBasic || !c.RequirePKCE() || bare.text("scope") != "openid profile email address phone links link" {
+		t.Errorf("bare: %s", bare.raw)
+	}
+	service := d.register(map[string]any{"grant_types": []string{GrantClientCredentials}, "redirect_uris": nil, "response_types": []string{}})
+	if service.text("scope") != "service" {
+		t.Errorf("service: %s", service.raw)
+	}
+	if public := d.register(map[string]any{"token_endpoint_auth_method": "none"}); !d.client(public).RequirePKCE() || public.text("client_secret") != "" {
+		t.Errorf("public: %s", public.raw)
+	}
+}
+
+// RFC 7591 §3.2.2, and the suite's oidcc-registration-*, oidcc-3rdparty-init-login.
+func TestRegistrationRefusals(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	key := jwks(t, newECKey(t, "a"))
+	type change = map[string]any
+	for _, c := range []struct {
+		name  string
+		body  any
+		code  string
+		field string
+	}{
+		{"fragment", basicBody(change{"redirect_uris": []string{"https://rp.example/cb#f"}}), codeRedirect, "redirect_uris[0]"},
+		{"http", basicBody(change{"redirect_uris": []string{"https://rp.example/cb", "http://rp.example/cb"}}), codeRedirect, "redirect_uris[1]"},
+		{"own scheme", basicBody(change{"redirect_uris": []string{"com.example:/cb"}}), codeRedirect, "redirect_uris[0]"},
+		{"loopback", basicBody(change{"redirect_uris": []string{"http://127.0.0.1:8080/cb"}}), codeRedirect, "redirect_uris[0]"},
+		{"no redirect addresses", basicBody(change{"redirect_uris": nil}), codeRedirect, "redirect_uris"},
+		{"no list of redirect addresses", basicBody(change{"redirect_uris": "https://rp.example/cb"}), codeRedirect, "redirect_uris"},
+		{"native loopback", basicBody(change{"application_type": "native", "redirect_uris": []string{"http://127.0.0.1:8080/cb"}}), codeMetadata, "application_type"},
+		{"two hosts without sector", basicBody(change{"redirect_uris": []string{"https://rp.example/cb", "https://www.rp.example/cb"}}), codeMetadata, "redirect_uris[1]"},
+		{"initiate_login_uri by http", basicBody(change{"initiate_login_uri": "http://rp.example/start"}), codeMetadata, "initiate_login_uri"},
+		{"public subjects", basicBody(change{"subject_type": "public"}), codeMetadata, "subject_type"},
+		{"unsigned ID tokens", basicBody(change{"id_token_signed_response_alg": "none"}), codeMetadata, "id_token_signed_response_alg"},
+		{"implicit", basicBody(change{"grant_types": []string{"implicit"}}), codeMetadata, "grant_types"},
+		{"id_token", basicBody(change{"response_types": []string{"code id_token"}}), codeMetadata, "response_types"},
+		{"a grant beyond the policy", basicBody(change{"grant_types": []string{"authorization_code", GrantTokenExchange}}), codeMetadata, "grant_types"},
+		{"a scope beyond the policy", basicBody(change{"scope": "openid links"}), codeMetadata, "scope"},
+		{"a method beyond the policy", basicBody(change{"token_endpoint_auth_method": "none"}), codeMetadata, "token_endpoint_auth_method"},
+		{"a method nobody offers", basicBody(change{"token_endpoint_auth_method": "client_secret_jwt"}), codeMetadata, "token_endpoint_auth_method"},
+		{"a profile beyond the policy", basicBody(change{"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": key}), codeMetadata, "profile"},
+		{"jwks beside jwks_uri", basicBody(change{"jwks": key, "jwks_uri": "https://rp.example/jwks"}), codeMetadata, "jwks_uri"},
+		{"logout told to another host", basicBody(change{"backchannel_logout_uri": "https://elsewhere.example/bye"}), codeMetadata, "backchannel_logout_uri"},
+		{"a name that turns around", basicBody(change{"client_name": "\u202eabc"}), codeMetadata, "client_name"},
+		{"a number as name", basicBody(change{"client_name": 7}), codeMetadata, "client_name"},
+		{"a client that names its secret uri", basicBody(change{"registration_client_uri": "https://rp.example"}), codeMetadata, "registration_client_uri"},
+		{"software statement", basicBody(change{"software_statement": "e30.e30.c2ln"}), codeUnapproved, ""},
+		{"software statement that is none", basicBody(change{"software_statement": "x"}), codeStatement, ""},
+		{"member twice", `{"client_name":"a","client_name":"b"}`, codeMetadata, "(document)"},
+		{"list", `[]`, codeMetadata, "(document)"},
+		{"nothing", ` `, codeMetadata, "(document)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := d.call(http.MethodPost, "/register", initialToken, c.body)
+			if r.status != http.StatusBadRequest || r.text("error") != c.code || !strings.Contains(r.text("error_description"), c.field) {
+				t.Errorf("%d %s, want %s about %s", r.status, r.raw, c.code, c.field)
+			}
+			if strings.ContainsFunc(r.text("error_description"), func(x rune) bool { return x < ' ' || x > '~' }) || strings.Contains(r.raw, "example") {
+				t.Errorf("the answer repeats the request: %s", r.raw)
+			}
+		})
+	}
+	if list, err := d.registry.List(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("registered all the same: %v, %v", idsOf(list), err)
+	}
+}
+
+func TestRegistrationRefusesOtherBodies(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	if r := d.call(http.MethodPost, "/register", initialToken, `{"client_name":"`+strings.Repeat("a", MaxMetadata)+`"}`); r.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("large body: %d", r.status)
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/register", strings.NewReader("redirect_uris=https://rp.example/cb"))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Authorization", "Bearer "+initialToken)
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, request)
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), codeMetadata) {
+		t.Errorf("form: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestRegistrationNeedsItsToken(t *testing.T) {
+	expired := Policy{Name: "ends", PerMinute: 1000, Expires: newClock().now().Add(time.Hour)}
+	d := newDesk(t, sqldbtest.Open(t), nil, expired)
+	for token, challenge := range map[string]string{
+		"": `Bearer realm="tsunagu"`, "wrong": `Bearer realm="tsunagu", error="invalid_token"`, initialToken + "x": `Bearer realm="tsunagu", error="invalid_token"`,
+		strings.Repeat("x", 1000): `Bearer realm="tsunagu", error="invalid_token"`,
+	} {
+		if r := d.call(http.MethodPost, "/register", token, basicBody(nil)); r.status != http.StatusUnauthorized || r.header.Get("WWW-Authenticate") != challenge {
+			t.Errorf("%.20q: %d %s", token, r.status, r.header.Get("WWW-Authenticate"))
+		}
+	}
+	d.register(nil)
+	d.clock.pass(time.Hour)
+	if r := d.call(http.MethodPost, "/register", initialToken, basicBody(nil)); r.status != http.StatusUnauthorized {
+		t.Errorf("after its end: %d", r.status)
+	}
+	if r := newDesk(t, sqldbtest.Open(t), nil, Policy{Name: "open"}).call(http.MethodPost, "/register", "", basicBody(nil)); r.status != http.StatusCreated {
+		t.Errorf("open registration: %d %s", r.status, r.raw)
+	}
+}
+
+func TestRegistrationCountsClientsAndTries(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil, Policy{Name: "two", MaxClients: 2, PerMinute: 5})
+	first := d.register(nil)
+	d.register(nil)
+	if r := d.call(http.MethodPost, "/register", initialToken, basicBody(nil)); r.status != http.StatusForbidden || r.text("error") != "access_denied" {
+		t.Errorf("third client: %d %s", r.status, r.raw)
+	}
+	if r := d.call(http.MethodDelete, first.text("registration_client_uri"), first.text("registration_access_token"), nil); r.status != http.StatusNoContent {
+		t.Fatalf("delete: %d", r.status)
+	}
+	d.register(nil)
+	d.call(http.MethodPost, "/register", initialToken, basicBody(nil))
+	if r := d.call(http.MethodPost, "/register", initialToken, basicBody(nil)); r.status != http.StatusTooManyRequests || r.header.Get("Retry-After") == "" {
+		t.Errorf("sixth try: %d %v", r.status, r.header)
+	}
+}
+
+// Mirrors oidcc-registration-sector-uri and -sector-bad of the suite.
+func TestRegistrationReadsTheSectorDocument(t *testing.T) {
+	p := newPublisher(t, says([]byte(`["https://a.example/cb","https://b.example/cb"]`)))
+	d := newDesk(t, sqldbtest.Open(t), fetcher(t, newClock(), p), Policy{Name: "test", Loopback: true})
+	body := func(redirects ...string) map[string]any {
+		return basicBody(map[string]any{"redirect_uris": redirects, "subject_type": "pairwise", "sector_identifier_uri": p.URL + "/sector.json"})
+	}
+	if r := d.call(http.MethodPost, "/register", initialToken, body("https://a.example/cb", "https://b.example/cb")); r.status != http.StatusCreated || d.client(r).Sector() != p.host() {
+		t.Errorf("listed: %d %s", r.status, r.raw)
+	}
+	if r := d.call(http.MethodPost, "/register", initialToken, body("https://a.example/cb", "https://c.example/cb")); r.status != http.StatusBadRequest || r.text("error") != codeMetadata {
+		t.Errorf("not listed: %d %s", r.status, r.raw)
+	}
+}
+
+func TestManagementReads(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	made := d.register(map[string]any{"initiate_login_uri": "https://rp.example/start"})
+	got := d.call(http.MethodGet, made.text("registration_client_uri"), made.text("registration_access_token"), nil)
+	if got.status != http.StatusOK || got.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %s", got.status, got.raw)
+	}
+	delete(made.body, "client_secret")
+	delete(made.body, "client_secret_expires_at")
+	if fmt.Sprint(got.body) != fmt.Sprint(made.body) {
+		t.Errorf("read %v, registered %v", got.body, made.body)
+	}
+}
+
+func TestManagementNeedsTheClientsOwnToken(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	one, two := d.register(nil), d.register(nil)
+	secret := keys.RandomSecret()
+	_, err := d.registry.Put(t.Context(), metadata(t, "seeded", nil), &secret)
+	must(t, err)
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+		for name, c := range map[string]struct{ path, token string }{
+			"none":                {one.text("registration_client_uri"), ""},
+			"another client's":    {one.text("registration_client_uri"), two.text("registration_access_token")},
+			"the initial one":     {one.text("registration_client_uri"), initialToken},
+			"its secret":          {one.text("registration_client_uri"), one.text("client_secret")},
+			"of an unknown one":   {"/register/nobody", one.text("registration_access_token")},
+			"of a seeded client":  {"/register/seeded", one.text("registration_access_token")},
+			"of an odd client id": {"/register/a%20b", one.text("registration_access_token")},
+		} {
+			r := d.call(method, c.path, c.token, basicBody(nil))
+			if r.status != http.StatusUnauthorized || !strings.HasPrefix(r.header.Get("WWW-Authenticate"), "Bearer ") {
+				t.Errorf("%s, token %s: %d", method, name, r.status)
+			}
+		}
+	}
+}
+
+// RFC 7592 §2.2: a full replacement. The suite sends back what it was answered.
+func TestManagementReplaces(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	made := d.register(map[string]any{"policy_uri": "https://rp.example/privacy"})
+	uri, token := made.text("registration_client_uri"), made.text("registration_access_token")
+	body := maps.Clone(made.body)
+	for _, name := range []string{"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"} {
+		delete(body, name)
+	}
+	same := d.call(http.MethodPut, uri, token, body)
+	if same.status != http.StatusOK || fmt.Sprint(same.body) != fmt.Sprint(made.body) || d.client(made).Version() != 1 {
+		t.Fatalf("the same again: %d %s", same.status, same.raw)
+	}
+	delete(body, "policy_uri")
+	delete(body, "client_secret")
+	body["client_name"] = "B"
+	changed := d.call(http.MethodPut, uri, token, body)
+	if c := d.client(made); changed.status != http.StatusOK || changed.body["policy_uri"] != nil || c.Name("ja") != "B" || c.PolicyURI() != "" || c.Version() != 2 ||
+		changed.text("registration_access_token") != token || changed.text("client_secret") != "" {
+		t.Errorf("changed: %d %s", changed.status, changed.raw)
+	}
+	if _, err := d.registry.Authenticate(t.Context(), Credentials{d.client(made).ID(), SecretBasic, keys.NewSecret([]byte(made.text("client_secret")))}, AssertionRules{}); err != nil {
+		t.Errorf("the secret changed: %v", err)
+	}
+	// To another method and back: the old secret is gone, a new one is drawn.
+	body["token_endpoint_auth_method"], body["jwks"] = "private_key_jwt", jwks(t, newECKey(t, "a"))
+	if r := d.call(http.MethodPut, uri, token, body); r.status != http.StatusOK || r.text("client_secret") != "" {
+		t.Errorf("to keys: %d %s", r.status, r.raw)
+	}
+	body["token_endpoint_auth_method"] = "client_secret_post"
+	if r := d.call(http.MethodPut, uri, token, body); r.status != http.StatusOK || r.text("client_secret") == "" || r.text("client_secret") == made.text("client_secret") {
+		t.Errorf("back to a secret: %d %s", r.status, r.raw)
+	}
+	if n := len(d.events); d.events[n-1].Kind != eventUpdated {
+		t.Errorf("audit %+v", d.events)
+	}
+}
+
+func TestManagementRefusesUpdates(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	made := d.register(nil)
+	uri, token, id := made.text("registration_client_uri"), made.text("registration_access_token"), made.text("client_id")
+	for name, more := range map[string]map[string]any{
+		"without client_id":     nil,
+		"another client_id":     {"client_id": "other"},
+		"another secret":        {"client_id": id, "client_secret": initialToken},
+		"what the hub says":     {"client_id": id, "registration_access_token": token},
+		"another sector":        {"client_id": id, "redirect_uris": []string{"https://elsewhere.example/cb"}},
+		"a scope of the portal": {"client_id": id, "scope": "openid links"},
+	} {
+		if r := d.call(http.MethodPut, uri, token, basicBody(more)); r.status != http.StatusBadRequest || r.text("error") != codeMetadata {
+			t.Errorf("%s: %d %s", name, r.status, r.raw)
+		}
+	}
+	if v := d.client(made).Version(); v != 1 {
+		t.Errorf("version %d", v)
+	}
+}
+
+// What the operator said of a client was said of what an update replaces.
+func TestUpdateEndsVerification(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	made := d.register(nil)
+	m := d.client(made).m
+	m.Verified, m.Operator = true, "株式会社見本"
+	_, err := d.registry.Put(t.Context(), m, nil)
+	must(t, err)
+	if !d.client(made).Verified() {
+		t.Fatal("not verified")
+	}
+	r := d.call(http.MethodPut, made.text("registration_client_uri"), made.text("registration_access_token"), basicBody(map[string]any{"client_id": made.text("client_id"), "client_name": "銀行"}))
+	if c := d.client(made); r.status != http.StatusOK || c.Verified() || c.Operator() != "rp.example" {
+		t.Errorf("%d, %+v", r.status, c.m)
+	}
+}
+
+func TestDeletedClientIsGone(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		d := newDesk(t, db, nil)
+		made := d.register(nil)
+		uri, token, id := made.text("registration_client_uri"), made.text("registration_access_token"), ID(made.text("client_id"))
+		m := d.client(made).m
+		if r := d.call(http.MethodDelete, uri, token, nil); r.status != http.StatusNoContent || r.raw != "" {
+			t.Fatalf("%d %s", r.status, r.raw)
+		}
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+			if r := d.call(method, uri, token, basicBody(map[string]any{"client_id": id})); r.status != http.StatusUnauthorized {
+				t.Errorf("%s afterwards: %d", method, r.status)
+			}
+		}
+		if _, err := d.registry.Get(t.Context(), id); !errors.Is(err, ErrUnknown) {
+			t.Errorf("found: %v", err)
+		}
+		secret := keys.NewSecret([]byte(made.text("client_secret")))
+		if _, err := d.registry.Authenticate(t.Context(), Credentials{id, SecretBasic, secret}, AssertionRules{}); reasonOf(err) != UnknownClient {
+			t.Errorf("authenticates: %v", err)
+		}
+		if _, err := d.registry.Put(t.Context(), m, &secret); faultsOf(err) != "client_id" {
+			t.Errorf("came back: %v", err)
+		}
+		if err := d.registry.Resume(t.Context(), id); !errors.Is(err, ErrUnknown) {
+			t.Errorf("resumed: %v", err)
+		}
+		if list, err := d.registry.List(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("listed: %v, %v", idsOf(list), err)
+		}
+		if d.events[len(d.events)-1].Kind != eventDeleted {
+			t.Errorf("audit %+v", d.events)
+		}
+	})
+}
+
+func TestSuspendedClientCannotManageItself(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	made := d.register(nil)
+	must(t, d.registry.Suspend(t.Context(), ID(made.text("client_id"))))
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+		r := d.call(method, made.text("registration_client_uri"), made.text("registration_access_token"), basicBody(map[string]any{"client_id": made.text("client_id")}))
+		if r.status != http.StatusForbidden {
+			t.Errorf("%s: %d", method, r.status)
+		}
+	}
+}
+
+// A hundred at once: one delete wins, updates before it succeed, everything after it
+// is 401, and nothing else is answered.
+func TestConcurrentManagementHasOneDeletion(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		d := newDesk(t, db, nil)
+		made := d.register(nil)
+		uri, token := made.text("registration_client_uri"), made.text("registration_access_token")
+		var deleted, updated, gone atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				method := http.MethodDelete
+				if i%2 == 0 {
+					method = http.MethodPut
+				}
+				r := d.call(method, uri, token, basicBody(map[string]any{"client_id": made.text("client_id"), "client_name": fmt.Sprint("name ", i)}))
+				switch {
+				case r.status == http.StatusNoContent && method == http.MethodDelete:
+					deleted.Add(1)
+				case r.status == http.StatusOK && method == http.MethodPut:
+					updated.Add(1)
+				case r.status == http.StatusUnauthorized:
+					gone.Add(1)
+				default:
+					t.Errorf("%s: %d %s", method, r.status, r.raw)
+				}
+			})
+		}
+		wg.Wait()
+		if deleted.Load() != 1 || len(d.failures) > 0 {
+			t.Errorf("%d deleted, %d updated, %d came too late, failures %v", deleted.Load(), updated.Load(), gone.Load(), d.failures)
+		}
+		var left int64
+		must(t, db.QueryRow(t.Context(), `SELECT clients FROM client_policy WHERE name = 'test'`).Scan(&left))
+		if left != 0 {
+			t.Errorf("%d clients counted", left)
+		}
+	})
+}
+
+// A hundred at once never are more than the policy allows.
+func TestConcurrentRegistrationsKeepToTheLimit(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		d := newDesk(t, db, nil, Policy{Name: "ten", MaxClients: 10, PerMinute: 1000})
+		var made atomic.Int64
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				switch r := d.call(http.MethodPost, "/register", initialToken, basicBody(nil)); r.status {
+				case http.StatusCreated:
+					made.Add(1)
+				case http.StatusForbidden:
+				default:
+					t.Errorf("%d %s", r.status, r.raw)
+				}
+			})
+		}
+		wg.Wait()
+		if made.Load() != 10 || len(d.failures) > 0 {
+			t.Errorf("%d clients, failures %v", made.Load(), d.failures)
+		}
+	})
+}
+
+func TestRegistrationFromAPageOfAnotherOrigin(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil)
+	for _, path := range []string{"/register", "/register/d-ABC"} {
+		r := d.call(http.MethodOptions, path, "", nil)
+		if r.status != http.StatusNoContent || r.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(r.header.Get("Access-Control-Allow-Methods"), "PUT") {
+			t.Errorf("%s: %d %v", path, r.status, r.header)
+		}
+	}
+}
+
+func TestPolicyRefusals(t *testing.T) {
+	digest, err := PolicyToken(keys.NewSecret([]byte(initialToken)))
+	must(t, err)
+	if _, err := PolicyToken(keys.NewSecret([]byte("short"))); err == nil {
+		t.Error("a short token")
+	}
+	for name, list := range map[string][]Policy{
+		"no name":            {{Token: digest}},
+		"odd name":           {{Name: "A b", Token: digest}},
+		"a token in clear":   {{Name: "a", Token: []byte(initialToken)}},
+		"unknown profile":    {{Name: "a", Token: digest, Profiles: []Profile{"fapi1"}}},
+		"unknown scope":      {{Name: "a", Token: digest, Scopes: []string{"admin"}}},
+		"unknown grant type": {{Name: "a", Token: digest, GrantTypes: []string{"password"}}},
+		"unknown method":     {{Name: "a", Token: digest, Methods: []Method{"client_secret_jwt"}}},
+		"negative limit":     {{Name: "a", Token: digest, MaxClients: -1}},
+		"one name twice":     {{Name: "a", Token: digest}, {Name: "a"}},
+		"one token twice":    {{Name: "a", Token: digest}, {Name: "b", Token: digest}},
+		"two open ones":      {{Name: "a"}, {Name: "b"}},
+	} {
+		if err := CheckPolicies(list); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if err := CheckPolicies([]Policy{{Name: "a", Token: digest}, {Name: "b"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a stranger sends makes a client that its policy allows, or faults.
+func FuzzRegistration(f *testing.F) {
+	for _, more := range []map[string]any{nil, {"scope": "openid"}, {"client_name#ja": "あ"}, {"verified": true}, {"software_statement": "a.b.c"}, {"redirect_uris": nil}} {
+		b, err := json.Marshal(basicBody(more))
+		must(f, err)
+		f.Add(b)
+	}
+	for _, v := range readVectors(f) {
+		if v.head["kind"] == "metadata" {
+			f.Add([]byte(v.body))
+		}
+	}
+	policy := Policy{Name: "fuzz", PKCEOptional: true}.withDefaults()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		request, err := parseRegistration(body)
+		m := request.m
+		if err == nil {
+			m, err = policy.judge(request.m, "d-FUZZ")
+		}
+		if err != nil {
+			refused, ok := errors.AsType[*registrationError](refusedMetadata(&m, err))
+			if !ok || refused.status != http.StatusBadRequest || strings.ContainsFunc(refused.description, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		c, err := newClient(m, 1, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Verified() || c.Listed() || c.FirstParty() || c.Profile() != OIDC || c.ID() != "d-FUZZ" || c.Operator() == "" || c.Name("ja") == "" || c.Public() || m.loopback() {
+			t.Fatalf("%+v", m)
+		}
+		roundTrip(t, m)
+		if _, err := json.Marshal(registered(c)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
