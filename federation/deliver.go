@@ -81,6 +81,9 @@ func (o *Deliveries) Run(ctx context.Context) error {
 	}
 }
 
+// Hurry makes this process look at once for what is to be told: for whoever called Enqueue inside a transaction, after its end.
+func (o *Deliveries) Hurry() { o.nudge() }
+
 // nudge lets Run look at once.
 func (o *Deliveries) nudge() {
 	select {

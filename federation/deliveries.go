@@ -70,7 +70,7 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 				ID: rand.Text(), Account: n.Account, Client: n.Client, Session: n.Session, Reason: reason, State: Pending,
 				Created: now, sid: n.SID, next: now,
 			}
-			if err := o.address(ctx, &r); err != nil {
+			if err := o.address(ctx, &r, n.Browser); err != nil {
 				return err
 			}
 			if err := insertDelivery(ctx, o.d.DB, batch, r); err != nil {
@@ -86,14 +86,17 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 	return batch, nil
 }
 
-// address fills in whom the client knows the person as, or that it cannot be told.
-func (o *Deliveries) address(ctx context.Context, r *Delivery) error {
+// address fills in whom the client knows the person as, or that we cannot tell it ourselves.
+func (o *Deliveries) address(ctx context.Context, r *Delivery, browser bool) error {
 	c, err := o.client(ctx, r.Client)
 	if err != nil {
 		return err
 	}
 	if c == nil || c.BackchannelLogoutURI() == "" || r.sid == "" && c.BackchannelLogoutSessionRequired() {
 		r.State, r.Done = Unsupported, r.Created
+		if browser && c != nil && c.FrontchannelLogoutURI() != "" {
+			r.State = Asked
+		}
 		return nil
 	}
 	r.sub, err = o.d.Subjects.For(ctx, r.Account, c.Sector())

@@ -12,6 +12,7 @@ type Notice struct {
 	Client  clients.ID
 	Session string // the hub's session that ended; empty: all of the person's
 	SID     string // the name the client knows that session by; empty: all of the person's at that client
+	Browser bool   // the person's browser is about to open the service's frontchannel_logout_uri
 }
 
 // LogoutReason is why services are told, from a closed set.
@@ -29,12 +30,13 @@ const (
 // DeliveryState is what became of a notice.
 type DeliveryState string
 
-// The states. A delivery begins as Pending or Unsupported, and Pending becomes any of the others.
+// The states. A delivery begins as Pending, Unsupported or Asked, and Pending becomes Confirmed, Failed or Unsupported.
 const (
 	Pending     DeliveryState = "pending"     // the service has not answered yet
 	Confirmed   DeliveryState = "confirmed"   // the service said that it ended its sessions
 	Failed      DeliveryState = "failed"      // the service did not say so for a whole day
 	Unsupported DeliveryState = "unsupported" // the service cannot be told
+	Asked       DeliveryState = "asked"       // only the person's browser could tell the service, and nothing says whether it did
 )
 
 // Delivery is the receipt of one notice.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -113,13 +114,14 @@ func (p *Provider) postSignOutEverywhere(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	batch := ""
+	var end ending
 	if s != nil {
-		if batch, err = p.endEverything(c, s); err != nil {
+		if end, err = p.endEverything(c, s); err != nil {
 			return err
 		}
 	}
-	to, err := p.signedOutPage(c, batch, true)
+	end.everywhere = true
+	to, err := p.signedOutPage(c, end, logoutRequest{})
 	if err != nil {
 		return err
 	}
@@ -128,28 +130,36 @@ func (p *Provider) postSignOutEverywhere(c echo.Context) error {
 
 // endEverything: the one row decides, and the promise to tell the services is made with it. The deletions after it only save the
 // stores the wait for expiry.
-func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err error) {
+func (p *Provider) endEverything(c echo.Context, s *session) (end ending, err error) {
 	ctx := context.WithoutCancel(c.Request().Context())
 	all, err := p.sessions.of(ctx, s.Account)
 	if err != nil {
-		return "", err
+		return end, err
 	}
 	notices, err := p.noticesEverywhere(ctx, s.Account, all)
 	if err != nil {
-		return "", err
+		return end, err
+	}
+	end.session = s.ID
+	if end.front, err = p.front(ctx, s); err != nil { // other browsers cannot be reached
+		return end, err
+	}
+	for i := range notices {
+		notices[i].Browser = slices.Contains(end.front, notices[i].Client)
 	}
 	err = p.db.Tx(ctx, func(ctx context.Context) error {
 		if err := p.accounts.endAll(ctx, s.Account); err != nil {
 			return err
 		}
-		if batch, err = p.deliveries.Enqueue(ctx, federation.LogoutEverywhere, notices); err != nil {
+		if end.batch, err = p.deliveries.Enqueue(ctx, federation.LogoutEverywhere, notices); err != nil {
 			return err
 		}
 		return p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
 	})
 	if err != nil {
-		return "", fmt.Errorf("end everything: %w", err)
+		return end, fmt.Errorf("end everything: %w", err)
 	}
+	p.deliveries.Hurry()
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
 	p.setBrowserState(c, newSecret(), 0)
 	for _, n := range all {
@@ -157,5 +167,5 @@ func (p *Provider) endEverything(c echo.Context, s *session) (batch string, err 
 			p.log.WarnContext(ctx, "session of a person who signed out everywhere is left to expire", "err", err, "trace", web.Trace(ctx))
 		}
 	}
-	return batch, nil
+	return end, nil
 }

@@ -100,7 +100,11 @@ func (p *Provider) show(c echo.Context, e *Error) {
 	if e.Client != "" {
 		developer = append(developer, web.Term{Name: "client_id", Value: e.Client})
 	}
-	p.site.FailWith(w, r, e.Reason.status(), e.Reason.String(), web.ErrorView{Developer: developer, NextURL: "/help", NextLabelKey: "error.help"})
+	v := web.ErrorView{Developer: developer, NextURL: "/help", NextLabelKey: "error.help"}
+	if e.Reason == LogoutInvalid { // whoever wanted to sign out still can
+		v.NextURL, v.NextLabelKey = "/end-session", "error.logout_invalid.go"
+	}
+	p.site.FailWith(w, r, e.Reason.status(), e.Reason.String(), v)
 }
 
 func isMachine(path string) bool {

@@ -117,7 +117,7 @@ func (p *Provider) startSession(ctx context.Context, old, s *session, again bool
 	if cookie, err = p.sessions.open(ctx, s); err != nil || old == nil {
 		return cookie, err
 	}
-	_, err = p.farewell(ctx, old, federation.LogoutOtherPerson)
+	_, err = p.farewell(ctx, old, federation.LogoutOtherPerson, nil) // the browser tells nobody: what it shows next is the new login's
 	return cookie, err
 }
 

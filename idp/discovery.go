@@ -45,9 +45,11 @@ type metadata struct {
 	RequestParameter     bool     `json:"request_parameter_supported"`
 	RequestURIParameter  bool     `json:"request_uri_parameter_supported"`
 	IssInResponse        bool     `json:"authorization_response_iss_parameter_supported"`
-	CheckSession         string   `json:"check_session_iframe,omitempty"`       // Session Management §3.3
-	BackchannelLogout    bool     `json:"backchannel_logout_supported"`         // Back-Channel Logout §2.1
-	BackchannelSession   bool     `json:"backchannel_logout_session_supported"` // logout tokens carry sid
+	FrontchannelLogout   bool     `json:"frontchannel_logout_supported"`         // Front-Channel Logout §3
+	FrontchannelSession  bool     `json:"frontchannel_logout_session_supported"` // iss and sid are in the address
+	CheckSession         string   `json:"check_session_iframe,omitempty"`        // Session Management §3.3
+	BackchannelLogout    bool     `json:"backchannel_logout_supported"`          // Back-Channel Logout §2.1
+	BackchannelSession   bool     `json:"backchannel_logout_session_supported"`  // logout tokens carry sid
 	Locales              []string `json:"ui_locales_supported"`
 	ServiceDocumentation string   `json:"service_documentation"`
 	OPPolicy             string   `json:"op_policy_uri"`
@@ -82,7 +84,7 @@ func newDiscovery(issuer string, grantTypes []string, registers bool) (document,
 		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
 		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
-		IssInResponse: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
+		IssInResponse: true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
 	return newDocument(b), err

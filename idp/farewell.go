@@ -24,11 +24,13 @@ const (
 	toldFor = 7 * 24 * time.Hour
 )
 
-// notices asks for every service of a session to be told that it ended.
-func (p *Provider) notices(s *session) []federation.Notice {
+// notices asks for every service of a session to be told that it ended; those in front are told by the browser as well.
+func (p *Provider) notices(s *session, front []clients.ID) []federation.Notice {
 	out := make([]federation.Notice, 0, len(s.Clients))
 	for _, cl := range s.Clients {
-		out = append(out, federation.Notice{Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(s.ID, string(cl.ID))})
+		out = append(out, federation.Notice{
+			Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(s.ID, string(cl.ID)), Browser: slices.Contains(front, cl.ID),
+		})
 	}
 	return out
 }
@@ -43,7 +45,7 @@ func (p *Provider) noticesEverywhere(ctx context.Context, account federation.Acc
 	}
 	var out []federation.Notice
 	for _, s := range all {
-		for _, n := range p.notices(s) {
+		for _, n := range p.notices(s, nil) {
 			c, err := p.clients.Get(ctx, n.Client)
 			if err != nil && !errors.Is(err, clients.ErrSuspended) && !errors.Is(err, clients.ErrUnknown) {
 				return nil, fmt.Errorf("read client: %w", err)
@@ -74,8 +76,8 @@ func (p *Provider) noticesEverywhere(ctx context.Context, account federation.Acc
 // farewell ends a session and promises to tell its services. The promise comes first: a crash in between repeats it, and loses
 // nothing. A service that was entered between our reading of the session and its end is told as well, in a batch of its own that no
 // page shows.
-func (p *Provider) farewell(ctx context.Context, s *session, reason federation.LogoutReason) (batch string, err error) {
-	if batch, err = p.deliveries.Enqueue(ctx, reason, p.notices(s)); err != nil {
+func (p *Provider) farewell(ctx context.Context, s *session, reason federation.LogoutReason, front []clients.ID) (batch string, err error) {
+	if batch, err = p.deliveries.Enqueue(ctx, reason, p.notices(s, front)); err != nil {
 		return "", err
 	}
 	last, err := p.sessions.end(ctx, s)
@@ -83,32 +85,53 @@ func (p *Provider) farewell(ctx context.Context, s *session, reason federation.L
 		return batch, err
 	}
 	last.Clients = slices.DeleteFunc(last.Clients, func(cl sessionClient) bool { return slices.Contains(s.Clients, cl) })
-	_, err = p.deliveries.Enqueue(ctx, reason, p.notices(last))
+	_, err = p.deliveries.Enqueue(ctx, reason, p.notices(last, nil))
 	return batch, err
+}
+
+// ending is what a browser has signed out of.
+type ending struct {
+	batch      string       // of the services that are told; empty: none
+	session    string       // the hub's session, or the one that a service was left in
+	front      []clients.ID // services that the browser is to tell
+	only       bool         // of the one service that asked for it
+	everywhere bool
 }
 
 // receipt lets the browser that signed out see which services confirmed it, though it has no session any more.
 type receipt struct {
-	Browser string `json:"b"` // digest of its cookie
+	Browser string       `json:"b"`           // digest of its cookie
+	Session string       `json:"s,omitempty"` // that ended
+	Front   []clients.ID `json:"f,omitempty"` // services that this browser tells
+	Client  clients.ID   `json:"c,omitempty"` // that asked for it
+	Only    bool         `json:"o,omitempty"` // and was all that ended
+	Return  string       `json:"u,omitempty"` // where it wants the citizen afterwards
+	At      int64        `json:"t"`           // Unix seconds
 }
 
 func receiptKey(batch string) string { return "receipt:1:" + batch }
 
-// signedOutPage is where a browser sees what became of a batch.
-func (p *Provider) signedOutPage(c echo.Context, batch string, everywhere bool) (string, error) {
+// signedOutPage is where a browser sees what became of an ending.
+func (p *Provider) signedOutPage(c echo.Context, end ending, req logoutRequest) (string, error) {
 	q := url.Values{}
-	if everywhere {
+	if end.everywhere {
 		q.Set("everywhere", "1")
 	}
-	if batch != "" {
-		b, err := json.Marshal(receipt{Browser: digest(p.browserProof(c))})
+	if req.Locales != "" {
+		q.Set("ui_locales", req.Locales)
+	}
+	if end.batch != "" {
+		b, err := json.Marshal(receipt{
+			Browser: digest(p.browserProof(c)), Session: end.session, Front: end.front, Client: req.Client, Only: end.only,
+			Return: req.Return, At: p.now().Unix(),
+		})
 		if err != nil {
 			return "", fmt.Errorf("encode receipt: %w", err)
 		}
-		if err := p.store.Create(c.Request().Context(), receiptKey(batch), b, receiptLife); err != nil {
+		if err := p.store.Create(c.Request().Context(), receiptKey(end.batch), b, receiptLife); err != nil {
 			return "", fmt.Errorf("store receipt: %w", err)
 		}
-		q.Set("request", batch)
+		q.Set("request", end.batch)
 	}
 	if len(q) == 0 {
 		return "/signed-out", nil
@@ -116,32 +139,40 @@ func (p *Provider) signedOutPage(c echo.Context, batch string, everywhere bool) 
 	return "/signed-out?" + q.Encode(), nil
 }
 
-// receipts returns what became of the batch, if this browser may know: nothing otherwise, because the page is of use without.
-func (p *Provider) receipts(c echo.Context, batch string) ([]receiptView, error) {
-	ctx := c.Request().Context()
+// receipt returns what is known of the batch, if this browser may know: nil otherwise, because the page is of use without.
+func (p *Provider) receipt(c echo.Context, batch string) (*receipt, error) {
 	if batch == "" || len(batch) > 64 {
 		return nil, nil
 	}
-	rec, err := p.store.Get(ctx, receiptKey(batch))
+	rec, err := p.store.Get(c.Request().Context(), receiptKey(batch))
 	if errors.Is(err, ephemeral.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read receipt: %w", err)
 	}
-	var r receipt
-	if err := json.Unmarshal(rec.Value, &r); err != nil {
+	r := &receipt{}
+	if err := json.Unmarshal(rec.Value, r); err != nil {
 		return nil, fmt.Errorf("decode receipt: %w", err)
 	}
 	proof, ok := p.site.Cookie(c.Request(), cookieBrowser)
 	if !ok || !sameDigest(r.Browser, digest(proof)) {
 		return nil, nil
 	}
-	all, err := p.deliveries.Batch(ctx, batch, receiptPatience)
+	return r, nil
+}
+
+// receipts returns what became of a batch, one line for each service.
+func (p *Provider) receipts(c echo.Context, batch string, r *receipt) ([]receiptView, error) {
+	all, err := p.deliveries.Batch(c.Request().Context(), batch, receiptPatience)
 	if err != nil {
 		return nil, fmt.Errorf("read receipts: %w", err)
 	}
-	return p.receiptViews(c, all)
+	views, err := p.receiptViews(c, all)
+	for i := range views {
+		views[i].Browser = slices.Contains(r.Front, clients.ID(views[i].Client)) && views[i].State != string(federation.Asked)
+	}
+	return views, err
 }
 
 // told returns what a person's services answered to the latest sign-out that they were told of in the last days, the newest first.
@@ -163,7 +194,7 @@ func (p *Provider) told(c echo.Context, id federation.AccountID) ([]receiptView,
 // receiptViews is one line for each service, about the delivery that went worst.
 func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) ([]receiptView, error) {
 	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
-	order := []federation.DeliveryState{federation.Confirmed, federation.Pending, federation.Unsupported, federation.Failed}
+	order := []federation.DeliveryState{federation.Confirmed, federation.Asked, federation.Pending, federation.Unsupported, federation.Failed}
 	var out []receiptView
 	at := map[clients.ID]int{}
 	for _, d := range all {

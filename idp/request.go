@@ -81,6 +81,7 @@ const (
 	maxNonce      = 1024
 	maxScopes     = 32
 	maxACRValues  = 16
+	maxLocales    = 200
 )
 
 // errForm is a form that cannot be read as OAuth parameters.

@@ -182,7 +182,7 @@ func checkLengths(_ *Provider, _ context.Context, d *draft) error {
 		return invalidRequest("nonce is too long or not UTF-8")
 	}
 	d.out.Locales = d.form.Get("ui_locales")
-	if len(d.out.Locales) > 200 || len(d.form.Get("login_hint")) > 500 {
+	if len(d.out.Locales) > maxLocales || len(d.form.Get("login_hint")) > 500 {
 		return invalidRequest("ui_locales or login_hint is too long")
 	}
 	if disp := d.form.Get("display"); disp != "" && !slices.Contains([]string{"page", "popup", "touch", "wap"}, disp) {

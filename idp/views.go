@@ -130,17 +130,20 @@ type endSessionView struct {
 // signedOutView is the data of signed-out.html.
 type signedOutView struct {
 	Everywhere bool
-	Return     string
-	Service    serviceView
+	Only       string // the name of the one service that was left
+	Return     string // where the service that asked wants the citizen
+	Back       string // its name
 	Receipts   []receiptView
-	Again      string // reads the page once more; empty: nothing more will come in
+	Again      string   // reads the page once more; empty: nothing more will come in
+	Frames     []string // addresses that the browser opens out of sight, to tell the services
 }
 
 // receiptView is what became of telling one service that the citizen signed out.
 type receiptView struct {
 	Client, Name string
-	State        string // "pending", "confirmed", "failed" or "unsupported"
+	State        string // "pending", "confirmed", "failed", "unsupported" or "asked"
 	At           time.Time
+	Browser      bool // the browser tells it as well
 }
 
 // hostOf returns the host of an address that has been parsed before.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Page is one answer of a site.
@@ -15,7 +16,8 @@ type Page struct {
 	SignedIn  bool     // on main[data-signed-in]; the header says ログイン中
 	OpenForm  bool     // a form of this page can end at another site: no form-action in the policy
 	Crumbs    []Crumb
-	Data      any // .Data in the template
+	Frames    []string // origins that this page may frame, as in frame-src
+	Data      any      // .Data in the template
 }
 
 // Crumb is a step of the breadcrumb; the last has no Href.
@@ -57,6 +59,9 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, p Page
 		}
 	}
 	s.setHeaders(w.Header(), r, p.OpenForm)
+	if len(p.Frames) > 0 {
+		w.Header().Set("Content-Security-Policy", w.Header().Get("Content-Security-Policy")+"; frame-src "+strings.Join(p.Frames, " "))
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if code, ok := languageCode(r.URL.Query().Get("lang")); ok {
 		s.SetCookie(w, Cookie{Name: langCookie, Value: code, MaxAge: langLife})
