@@ -13,20 +13,23 @@ const good = `{
 
 func TestLoad(t *testing.T) {
 	for name, tt := range map[string]struct{ old, new, says string }{
-		"good":                {"", "", ""},
-		"no issuer":           {`"issuer": "http://localhost:8400", `, "", "issuer: "},
-		"no listen":           {`"listen": "127.0.0.1:0", `, "", "listen: "},
-		"no card app":         {`"agent_url": "http://127.0.0.1:8404", `, "", "agent_url: "},
-		"no database":         {`"database": "sqlite:hub.db",`, "", "database: "},
-		"no seal file":        {`"seal_file": "seal.key", `, "", "seal_file: "},
-		"no anchors":          {`["auth-ca.pem"]`, `[]`, "cards.anchors: "},
-		"neither test nor so": {`"test"`, `"both"`, "cards.environment: "},
-		"unknown key":         {`"listen"`, `"listne": "x", "listen"`, "listne: unknown key"},
-		"unknown inner key":   {`"environment"`, `"ocps": "x", "environment"`, "cards.ocps: unknown key"},
-		"half of TLS":         {`"listen"`, `"tls": {"key": "x"}, "listen"`, "tls: certificate and key belong together"},
-		"https without TLS":   {`"http://localhost:8400", "listen": "127.0.0.1:0"`, `"https://id.example.go.jp", "listen": ":443"`, "tls.certificate: "},
-		"a negative rate":     {`"listen"`, `"rates": {"login": -1}, "listen"`, "rates: "},
-		"behind a proxy":      {`"http://localhost:8400"`, `"https://id.example.go.jp"`, ""},
+		"good":                    {"", "", ""},
+		"no issuer":               {`"issuer": "http://localhost:8400", `, "", "issuer: "},
+		"no listen":               {`"listen": "127.0.0.1:0", `, "", "listen: "},
+		"no card app":             {`"agent_url": "http://127.0.0.1:8404", `, "", "agent_url: "},
+		"no database":             {`"database": "sqlite:hub.db",`, "", "database: "},
+		"no seal file":            {`"seal_file": "seal.key", `, "", "seal_file: "},
+		"no anchors":              {`["auth-ca.pem"]`, `[]`, "cards.anchors: "},
+		"neither test nor so":     {`"test"`, `"both"`, "cards.environment: "},
+		"unknown key":             {`"listen"`, `"listne": "x", "listen"`, "listne: unknown key"},
+		"unknown inner key":       {`"environment"`, `"ocps": "x", "environment"`, "cards.ocps: unknown key"},
+		"half of TLS":             {`"listen"`, `"tls": {"key": "x"}, "listen"`, "tls: certificate and key belong together"},
+		"https without TLS":       {`"http://localhost:8400", "listen": "127.0.0.1:0"`, `"https://id.example.go.jp", "listen": ":443"`, "tls.certificate: "},
+		"a negative rate":         {`"listen"`, `"rates": {"login": -1}, "listen"`, "rates: "},
+		"registration for nobody": {`"listen"`, `"registration": [{"name": "a"}], "listen"`, "registration: "},
+		"an end that is no time":  {`"listen"`, `"registration": [{"name": "a", "expires": "soon"}], "listen"`, "registration"},
+		"registration for all":    {`"listen"`, `"registration": [{"name": "a", "open": true, "expires": "2027-01-01T00:00:00Z"}], "listen"`, ""},
+		"behind a proxy":          {`"http://localhost:8400"`, `"https://id.example.go.jp"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := good
