@@ -2,6 +2,7 @@ package idp
 
 import (
 	"errors"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -47,7 +48,11 @@ func (p *Provider) answerError(err error, c echo.Context) {
 		maps.Copy(params, back.more)
 		p.sendBack(w, r, back.req, params)
 	case errors.As(err, &oauth):
-		p.log.InfoContext(r.Context(), "request refused", "path", c.Path(), "code", oauth.code, "err", err, "trace", web.Trace(r.Context()))
+		level := slog.LevelInfo
+		if oauth.httpStatus() >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		p.log.Log(r.Context(), level, "request refused", "path", c.Path(), "code", oauth.code, "err", err, "trace", web.Trace(r.Context()))
 		p.writeOAuthError(w, r, oauth)
 	case errors.As(err, &shown):
 		p.log.InfoContext(r.Context(), "shown", "path", c.Path(), "reason", shown.Reason.String(), "client", shown.Client, "err", err, "trace", web.Trace(r.Context()))
