@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -69,10 +71,30 @@ func (p *Provider) getAccount(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		v.Services = append(v.Services, connectedView{Name: name, Operator: operator, Since: con.Since, Scopes: con.Scopes})
+		launch, err := p.launch(ctx, con.Client)
+		if err != nil {
+			return err
+		}
+		v.Services = append(v.Services, connectedView{Client: string(con.Client), Name: name, Operator: operator, Launch: launch, Since: con.Since, Scopes: con.Scopes})
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: v})
 	return nil
+}
+
+// launch is where a press on a service of the list leads (OIDC Core §4), listed in a directory or not; empty for one that registered
+// no initiate_login_uri, or may ask for nothing.
+func (p *Provider) launch(ctx context.Context, id clients.ID) (string, error) {
+	c, err := p.clients.Get(ctx, id)
+	if errors.Is(err, clients.ErrUnknown) || errors.Is(err, clients.ErrSuspended) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read client: %w", err)
+	}
+	if c.InitiateLoginURI() == "" {
+		return "", nil
+	}
+	return federation.LaunchURI(c, p.issuer, "")
 }
 
 func (p *Provider) sessionViews(c echo.Context, current *session, acc account) ([]sessionView, error) {

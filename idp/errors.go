@@ -150,6 +150,8 @@ func codeOf(w Why) *oauthError {
 		return &oauthError{code: "interaction_required", description: "the citizen must open a folder first"}
 	case ConsentMissing, PromptConsent:
 		return &oauthError{code: "consent_required", description: "the citizen must agree first"}
+	case SelectAccount: // prompt=none cannot be combined with it
+		return &oauthError{code: "account_selection_required", description: "the citizen must choose a card"}
 	case AlreadyOver:
 		return &oauthError{code: "access_denied", description: "the sign-in was ended"}
 	case Satisfied:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/keys"
 )
 
 // frontClients are a service that only the browser can tell, one that is told both ways, and one with a query in its address.
@@ -37,9 +38,58 @@ func frontClients(back string) []map[string]any {
 
 func startFront(t *testing.T, now func() time.Time) *idptest.Hub {
 	t.Helper()
-	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	h, _ := startTold(t, now)
+	return h
+}
+
+// startTold also returns what the service with a back channel is sent.
+func startTold(t *testing.T, now func() time.Time) (*idptest.Hub, <-chan url.Values) {
+	t.Helper()
+	told := make(chan url.Values, 10)
+	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err == nil {
+			told <- r.PostForm
+		}
+		w.WriteHeader(http.StatusOK)
+	}))
 	t.Cleanup(back.Close)
-	return idptest.Start(t, idptest.Options{Now: now, Clients: frontClients(back.URL), Reachable: []string{back.Listener.Addr().String()}})
+	return idptest.Start(t, idptest.Options{Now: now, Clients: frontClients(back.URL), Reachable: []string{back.Listener.Addr().String()}}), told
+}
+
+// TestLogoutTokenNamesThePersonAndSessionOfTheIDToken: Back-Channel Logout §2.4, §2.5; conformance suite:
+// oidcc-backchannel-rp-initiated-logout. It has arrived when the citizen sees the page.
+func TestLogoutTokenNamesThePersonAndSessionOfTheIDToken(t *testing.T) {
+	h, told := startTold(t, nil)
+	b := h.Browser(t)
+	idToken, _ := enterPublic(t, h, b, "both")
+	signOut(t, b, "/end-session")
+	var form url.Values
+	select {
+	case form = <-told:
+	default:
+		t.Fatal("not told at once")
+	}
+	if len(form) != 1 || len(form["logout_token"]) != 1 {
+		t.Fatalf("form %v", form)
+	}
+	token := form.Get("logout_token")
+	if _, err := h.Keys.Verify(token, "logout+jwt", keys.ES256); err != nil { // the algorithm of the client's ID tokens
+		t.Fatal(err)
+	}
+	got, want := payloadOfHint(t, token), payloadOfHint(t, idToken)
+	for _, name := range []string{"iss", "aud", "sub", "sid"} {
+		if got[name] != want[name] || got[name] == nil {
+			t.Errorf("%s: %v, in the ID token %v", name, got[name], want[name])
+		}
+	}
+	events, _ := got["events"].(map[string]any)
+	event, ok := events["http://schemas.openid.net/event/backchannel-logout"].(map[string]any)
+	if !ok || len(events) != 1 || len(event) != 0 {
+		t.Errorf("events %v", got["events"])
+	}
+	if _, ok := got["nonce"]; ok || got["jti"] == "" || got["exp"].(float64)-got["iat"].(float64) != 120 {
+		t.Errorf("%v", got)
+	}
 }
 
 // enterPublic signs in at a service without a secret, and returns the sid of its ID token with the token.

@@ -60,6 +60,8 @@ func whyWord(w Why) string {
 		return "again"
 	case ACRTooLow:
 		return "stepup"
+	case SelectAccount:
+		return "select"
 	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver, DeviceUnconfirmed:
 	}
 	return ""

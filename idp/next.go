@@ -35,6 +35,7 @@ const (
 	PromptConsent
 	AlreadyOver // the transaction is completed or refused
 	DeviceUnconfirmed
+	SelectAccount
 )
 
 // situation is everything next looks at.
@@ -95,7 +96,9 @@ func loginNeeded(s situation, now time.Time) Why {
 	switch {
 	case s.Session == nil:
 		return NoSession
-	case !s.Session.Here && (s.Prompt.has(promptLogin) || s.Prompt.has(promptSelectAccount)):
+	case !s.Session.Here && s.Prompt.has(promptSelectAccount): // the card chooses
+		return SelectAccount
+	case !s.Session.Here && s.Prompt.has(promptLogin):
 		return PromptLogin
 	case !s.Session.Here && s.MaxAge != nil && (*s.MaxAge == 0 || now.Sub(s.Session.AuthTime) > *s.MaxAge):
 		return MaxAgeExceeded

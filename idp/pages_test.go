@@ -33,6 +33,7 @@ func pageSamples() map[string]pageSample {
 	return map[string]pageSample{
 		"login":         {login(loginView{Tx: "t1", Service: service, Demo: true}), []string{`id="card-login"`, card, `id="login-cancel"`, `action="/login/cancel"`, `name="tx" value="t1"`}},
 		"login again":   {login(loginView{Tx: "t1", Service: evil, Why: "again", AgentMissing: true}), []string{`id="card-login"`, `id="agent-missing"`}},
+		"login select":  {login(loginView{Tx: "t1", Why: "select"}), []string{`id="card-login"`, "別の人のカード"}},
 		"login own":     {login(loginView{Tx: "t1", Why: "stepup"}), []string{`id="card-login"`, `id="login-cancel"`}},
 		"folder":        {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: "t1", Service: service}}, []string{`id="open-folder"`, `action="/folder/open"`}},
 		"folder own":    {web.Page{Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: "t1"}}, []string{`id="open-folder"`}},
@@ -40,9 +41,9 @@ func pageSamples() map[string]pageSample {
 		"account": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: accountView{
 			Opened: at, Card: cardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
 			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
-			Services: []connectedView{{Name: evil.Name, Operator: evil.Operator, Since: at, Scopes: []string{"openid", "unknown"}}},
+			Services: []connectedView{{Client: "c1", Name: evil.Name, Operator: evil.Operator, Launch: "https://c1.example/start?iss=x", Since: at, Scopes: []string{"openid", "unknown"}}},
 			Told:     []receiptView{{Client: "etax", Name: evil.Name, State: "confirmed", At: at}},
-		}}, []string{`href="/account/sign-out-everywhere"`, "2026年11月23日（月）14:05"}},
+		}}, []string{`href="/account/sign-out-everywhere"`, `href="https://c1.example/start?iss=x" data-launch="c1"`, "2026年11月23日（月）14:05"}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
 		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
 			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},

@@ -25,7 +25,7 @@ func viewOfService(c *clients.Client, lang string) serviceView {
 type loginView struct {
 	Tx           string
 	Service      serviceView
-	Why          string // "", "again" or "stepup"
+	Why          string // "", "again", "stepup" or "select"
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
 	Device       bool // another device asked
@@ -116,7 +116,9 @@ type sessionView struct {
 
 // connectedView is a service the citizen agreed to.
 type connectedView struct {
+	Client         string
 	Name, Operator string
+	Launch         string // the address that makes it begin a sign-in; empty: it has none
 	Since          time.Time
 	Scopes         []string
 }
