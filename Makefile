@@ -6,6 +6,7 @@ TLS        ?=
 CLIENTS    ?=
 ALLOW      ?=
 TRUST      ?=
+CLIENT_CA  ?=
 LOGIN_RATE ?=
 
 # The server builds without a C compiler; only the race detector needs one.
@@ -17,11 +18,12 @@ build:
 	go build -o bin/ ./cmd/...
 
 # TLS=1 serves https with certificates of a private CA in var/demo/ca.pem. For a test client beside it: CLIENTS=file registers it,
-# ALLOW=host:port[,…] lets the hub reach it, TRUST=pem trusts its certificate, LOGIN_RATE=n allows a browser n card challenges a minute.
+# ALLOW=host:port[,…] lets the hub reach it, TRUST=pem trusts its certificate, CLIENT_CA=pem authorities of client
+# certificates, LOGIN_RATE=n allows a browser n card challenges a minute.
 run:
 	@go build -o bin/ ./cmd/demo
 	@exec ./bin/demo $(if $(filter 1 true yes,$(TLS)),-tls) $(if $(CLIENTS),-clients $(CLIENTS)) $(if $(ALLOW),-allow $(ALLOW)) \
-		$(if $(TRUST),-trust $(TRUST)) $(if $(LOGIN_RATE),-login-rate $(LOGIN_RATE))
+		$(if $(TRUST),-trust $(TRUST)) $(if $(CLIENT_CA),-client-ca $(CLIENT_CA)) $(if $(LOGIN_RATE),-login-rate $(LOGIN_RATE))
 
 # The card app with card readers, for a citizen's computer. On Linux it needs a C compiler and pcsc-lite's headers.
 agent:

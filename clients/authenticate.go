@@ -29,6 +29,9 @@ func (r *Registry) Authenticate(ctx context.Context, cred Credentials, rules Ass
 	case err != nil:
 		return nil, err
 	}
+	if cred.method == None && len(cred.chain) > 0 && c.AuthMethod().usesTLS() {
+		cred.method = c.AuthMethod()
+	}
 	if cred.method != c.AuthMethod() {
 		return nil, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "the client is registered for " + string(c.AuthMethod()) + ", the request uses " + string(cred.method)}
 	}
@@ -42,6 +45,16 @@ func (r *Registry) Authenticate(ctx context.Context, cred Credentials, rules Ass
 		return c, nil
 	case PrivateKeyJWT:
 		if err := r.checkAssertion(ctx, c, string(cred.proof.Reveal()), rules); err != nil {
+			return nil, err
+		}
+		return c, nil
+	case TLSClientAuth:
+		if err := r.checkIssued(c, cred.chain); err != nil {
+			return nil, err
+		}
+		return c, nil
+	case SelfSignedTLS:
+		if err := r.checkSelfSigned(ctx, c, cred.chain[0]); err != nil {
 			return nil, err
 		}
 		return c, nil

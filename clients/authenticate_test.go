@@ -58,19 +58,19 @@ func TestAuthenticateWithSecret(t *testing.T) {
 		cred Credentials
 		want Reason
 	}{
-		{"basic", Credentials{"basic", SecretBasic, secrets["basic"]}, 0},
-		{"post", Credentials{"post", SecretPost, secrets["post"]}, 0},
-		{"public", Credentials{"public", None, keys.Secret{}}, 0},
-		{"other client's secret", Credentials{"basic", SecretBasic, secrets["other"]}, BadSecret},
-		{"empty secret", Credentials{"basic", SecretBasic, keys.NewSecret(nil)}, BadSecret},
-		{"no secret", Credentials{"basic", SecretBasic, keys.Secret{}}, BadSecret},
-		{"the digest instead of the secret", Credentials{"basic", SecretBasic, keys.NewSecret([]byte(seedDigest(secrets["basic"])))}, BadSecret},
-		{"post for a basic client", Credentials{"basic", SecretPost, secrets["basic"]}, MethodMismatch},
-		{"basic for a post client", Credentials{"post", SecretBasic, secrets["post"]}, MethodMismatch},
-		{"confidential client without credentials", Credentials{"basic", None, keys.Secret{}}, MethodMismatch},
-		{"public client with a secret", Credentials{"public", SecretBasic, keys.NewSecret([]byte("x"))}, MethodMismatch},
+		{"basic", Credentials{id: "basic", method: SecretBasic, proof: secrets["basic"]}, 0},
+		{"post", Credentials{id: "post", method: SecretPost, proof: secrets["post"]}, 0},
+		{"public", Credentials{id: "public", method: None, proof: keys.Secret{}}, 0},
+		{"other client's secret", Credentials{id: "basic", method: SecretBasic, proof: secrets["other"]}, BadSecret},
+		{"empty secret", Credentials{id: "basic", method: SecretBasic, proof: keys.NewSecret(nil)}, BadSecret},
+		{"no secret", Credentials{id: "basic", method: SecretBasic, proof: keys.Secret{}}, BadSecret},
+		{"the digest instead of the secret", Credentials{id: "basic", method: SecretBasic, proof: keys.NewSecret([]byte(seedDigest(secrets["basic"])))}, BadSecret},
+		{"post for a basic client", Credentials{id: "basic", method: SecretPost, proof: secrets["basic"]}, MethodMismatch},
+		{"basic for a post client", Credentials{id: "post", method: SecretBasic, proof: secrets["post"]}, MethodMismatch},
+		{"confidential client without credentials", Credentials{id: "basic", method: None, proof: keys.Secret{}}, MethodMismatch},
+		{"public client with a secret", Credentials{id: "public", method: SecretBasic, proof: keys.NewSecret([]byte("x"))}, MethodMismatch},
 		{"assertion of a secret client", asserted("basic", "a.b.c"), MethodMismatch},
-		{"unknown client", Credentials{"nobody", SecretBasic, secrets["basic"]}, UnknownClient},
+		{"unknown client", Credentials{id: "nobody", method: SecretBasic, proof: secrets["basic"]}, UnknownClient},
 		{"zero credentials", Credentials{}, NoCredentials},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -273,7 +273,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	must(b, err)
 	b.Run("client_secret_basic", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := r.Authenticate(ctx, Credentials{"basic", SecretBasic, secret}, rules(store)); err != nil {
+			if _, err := r.Authenticate(ctx, Credentials{id: "basic", method: SecretBasic, proof: secret}, rules(store)); err != nil {
 				b.Fatal(err)
 			}
 		}

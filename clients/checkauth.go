@@ -64,7 +64,7 @@ func checkKeys(m *Metadata, faults *FieldErrors) {
 			break
 		}
 	}
-	if m.TokenEndpointAuthMethod == SelfSignedTLS && !hasCertificates(m.JWKS) {
+	if m.TokenEndpointAuthMethod == SelfSignedTLS && !set.HasCertificates() {
 		faults.add("jwks", "has no certificate in an x5c member", "add the client's certificate to its key (RFC 8705 §2.2.2)")
 	}
 }

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -27,6 +28,8 @@ type Credentials struct {
 	method Method
 	// proof is the secret or the assertion, which is as good as one until it expires.
 	proof keys.Secret
+	// chain is what the client showed in the TLS handshake, its own certificate first.
+	chain []*x509.Certificate
 }
 
 // ClientID returns the id that the request claims; empty if it named none.

@@ -29,6 +29,7 @@ const (
 	BadAssertion             // signature, key, algorithm or a claim of the assertion
 	AssertionExpired         // expired, or not yet valid
 	AssertionReplayed        // its jti was used before
+	BadCertificate           // not the client's certificate, or one that is no longer or not yet good
 	KeysUnavailable          // the client's jwks_uri does not answer with usable keys
 )
 
@@ -57,6 +58,8 @@ func (r Reason) String() string {
 		return "assertion_expired"
 	case AssertionReplayed:
 		return "assertion_replayed"
+	case BadCertificate:
+		return "certificate_invalid"
 	case KeysUnavailable:
 		return "keys_unavailable"
 	}

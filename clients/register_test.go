@@ -171,7 +171,7 @@ func TestRegistrationAnswersWithAllThatWasRegistered(t *testing.T) {
 		if c.Verified() || c.Listed() || c.FirstParty() || c.Category() != Private || c.Operator() != "rp.example" || c.RequirePKCE() || c.Sector() != "rp.example" {
 			t.Errorf("%+v", c.m)
 		}
-		got, err := d.registry.Authenticate(t.Context(), Credentials{c.ID(), SecretBasic, keys.NewSecret([]byte(r.text("client_secret")))}, AssertionRules{})
+		got, err := d.registry.Authenticate(t.Context(), Credentials{id: c.ID(), method: SecretBasic, proof: keys.NewSecret([]byte(r.text("client_secret")))}, AssertionRules{})
 		if err != nil || got.ID() != c.ID() {
 			t.Errorf("the secret does not authenticate: %v", err)
 		}
@@ -447,7 +447,7 @@ func TestManagementReplaces(t *testing.T) {
 		changed.text("registration_access_token") != token || changed.text("client_secret") != "" {
 		t.Errorf("changed: %d %s", changed.status, changed.raw)
 	}
-	if _, err := d.registry.Authenticate(t.Context(), Credentials{d.client(made).ID(), SecretBasic, keys.NewSecret([]byte(made.text("client_secret")))}, AssertionRules{}); err != nil {
+	if _, err := d.registry.Authenticate(t.Context(), Credentials{id: d.client(made).ID(), method: SecretBasic, proof: keys.NewSecret([]byte(made.text("client_secret")))}, AssertionRules{}); err != nil {
 		t.Errorf("the secret changed: %v", err)
 	}
 	// To another method and back: the old secret is gone, a new one is drawn.
@@ -520,7 +520,7 @@ func TestDeletedClientIsGone(t *testing.T) {
 			t.Errorf("found: %v", err)
 		}
 		secret := keys.NewSecret([]byte(made.text("client_secret")))
-		if _, err := d.registry.Authenticate(t.Context(), Credentials{id, SecretBasic, secret}, AssertionRules{}); reasonOf(err) != UnknownClient {
+		if _, err := d.registry.Authenticate(t.Context(), Credentials{id: id, method: SecretBasic, proof: secret}, AssertionRules{}); reasonOf(err) != UnknownClient {
 			t.Errorf("authenticates: %v", err)
 		}
 		if _, err := d.registry.Put(t.Context(), m, &secret); faultsOf(err) != "client_id" {

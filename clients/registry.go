@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ type Deps struct {
 	// Fetch reads jwks_uri and sector_identifier_uri. Without it no client that
 	// names one can be registered.
 	Fetch *Fetcher
+	// Authorities issue the certificates of tls_client_auth clients. Without any no
+	// such client is believed.
+	Authorities *x509.CertPool
 }
 
 // Registry is the table of clients.

@@ -21,7 +21,10 @@ const (
 	maxRemote = 4096
 )
 
-var errOutOfDate = errors.New("key set is out of date")
+var (
+	errOutOfDate    = errors.New("key set is out of date")
+	errNothingOfUse = errors.New("key set has neither a key of use here nor a certificate")
+)
 
 // remoteSet is what is known of the key set at an address.
 type remoteSet struct {
@@ -81,7 +84,10 @@ func (f *Fetcher) load(ctx context.Context, address string) error {
 	body, err := f.get(ctx, address)
 	var set keys.PublicSet
 	if err == nil {
-		set, err = keys.ParsePublicSet(body)
+		set, err = keys.ReadPublicSet(body)
+	}
+	if err == nil && set.Empty() && !set.HasCertificates() {
+		err = errNothingOfUse
 	}
 	now := f.now()
 	f.mu.Lock()

@@ -2,8 +2,6 @@ package clients
 
 import (
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -111,32 +109,6 @@ func (t TLSIdentity) Matches(cert *x509.Certificate) bool {
 		return false
 	case t.Email != "":
 		return slices.Contains(cert.EmailAddresses, t.Email)
-	}
-	return false
-}
-
-// hasCertificates reports whether a key of the set brings a certificate along
-// (RFC 7517 §4.7: the first element of x5c, in plain base64).
-func hasCertificates(jwks json.RawMessage) bool {
-	var set struct {
-		Keys []struct {
-			Chain []string `json:"x5c"`
-		} `json:"keys"`
-	}
-	if json.Unmarshal(jwks, &set) != nil {
-		return false
-	}
-	for _, k := range set.Keys {
-		if len(k.Chain) == 0 {
-			continue
-		}
-		der, err := base64.StdEncoding.DecodeString(k.Chain[0])
-		if err != nil {
-			continue
-		}
-		if _, err := x509.ParseCertificate(der); err == nil {
-			return true
-		}
 	}
 	return false
 }

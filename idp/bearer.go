@@ -91,6 +91,9 @@ func (p *Provider) bearerFor(ctx context.Context, r *http.Request, d demand) (*g
 			return nil, err
 		}
 	}
+	if a.X5T != "" && !holdsCertificate(r, a.X5T) { // RFC 8705 §3
+		return nil, invalid
+	}
 	if ok, err := p.stands(ctx, g); err != nil {
 		return nil, err
 	} else if !ok {

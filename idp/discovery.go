@@ -2,6 +2,7 @@ package idp
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -54,6 +55,9 @@ type metadata struct {
 	ServiceDocumentation string   `json:"service_documentation"`
 	OPPolicy             string   `json:"op_policy_uri"`
 	OPTermsOfService     string   `json:"op_tos_uri"`
+
+	CertificateBound bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705 §3.3
+	MutualAliases    map[string]string `json:"mtls_endpoint_aliases,omitempty"`                      // RFC 8705 §5
 }
 
 // document is an answer prepared once.
@@ -62,8 +66,15 @@ type document struct {
 	etag string
 }
 
-func newDiscovery(issuer string, grantTypes []string, registers bool) (document, error) {
+func (p *Provider) newDiscovery(registers bool) (document, error) {
+	issuer, grantTypes := p.issuer, slices.Sorted(maps.Keys(p.tokenGrants()))
 	methods := []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}
+	aliases := p.mutualAliases()
+	if aliases != nil {
+		for _, m := range p.clients.TLSMethods() {
+			methods = append(methods, string(m))
+		}
+	}
 	algs := []string{"ES256", "PS256", "EdDSA", "RS256"}
 	checkSession := ""
 	if strings.HasPrefix(issuer, "https://") { // see managesSessions
@@ -85,6 +96,7 @@ func newDiscovery(issuer string, grantTypes []string, registers bool) (document,
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
 		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
 		IssInResponse: true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
+		CertificateBound: aliases != nil, MutualAliases: aliases,
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
 	return newDocument(b), err

@@ -49,9 +49,11 @@ func badProof(description string) *oauthError {
 }
 
 // proofKey checks the DPoP proof of a request to one of our endpoints and returns the thumbprint of its key, "" if there is none. A
-// client of profile fapi2 has to send one, made with a nonce of ours; client is nil where neither is demanded.
+// client whose tokens are bound to a key has to send one; client is nil where it is not demanded. Of profile fapi2 the proof has to be
+// made with a nonce of ours too.
 func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, client *clients.Client) (string, error) {
-	demanded := client != nil && client.Profile() == clients.FAPI2
+	fapi2 := client != nil && client.Profile() == clients.FAPI2 && !client.CertificateBound()
+	demanded := fapi2 || client != nil && client.DPoPBound()
 	r := c.Request()
 	if len(r.Header.Values("DPoP")) == 0 {
 		if demanded {
@@ -63,7 +65,7 @@ func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, cl
 	if err != nil {
 		return "", err
 	}
-	if (demanded && claims.Nonce == "") || (claims.Nonce != "" && !p.nonceIsOurs(claims.Nonce)) {
+	if (fapi2 && claims.Nonce == "") || (claims.Nonce != "" && !p.nonceIsOurs(claims.Nonce)) {
 		c.Response().Header().Set("DPoP-Nonce", p.newNonce())
 		return "", &oauthError{code: "use_dpop_nonce", description: "the DPoP proof needs the nonce of this answer (RFC 9449 §8)"}
 	}
@@ -92,7 +94,7 @@ func (p *Provider) checkProof(r *http.Request, path string) (proofClaims, string
 		return claims, "", badProof("the DPoP proof's jti is missing or too long")
 	case claims.Method != r.Method:
 		return claims, "", badProof("htm is not the method of this request")
-	case !sameAddress(claims.URI, p.issuer+path):
+	case !sameAddress(claims.URI, p.base(r)+path):
 		return claims, "", badProof("htu is not the address of this request")
 	case claims.At == nil:
 		return claims, "", badProof("iat is missing")

@@ -78,10 +78,15 @@ func (p *prover) thumbprint(t *testing.T) string {
 
 func send(t *testing.T, req *http.Request, proofs ...string) idptest.Answer {
 	t.Helper()
+	return sendBy(t, idptest.Client(), req, proofs...)
+}
+
+func sendBy(t *testing.T, by *http.Client, req *http.Request, proofs ...string) idptest.Answer {
+	t.Helper()
 	for _, p := range proofs {
 		req.Header.Add("DPoP", p)
 	}
-	resp, err := idptest.Client().Do(req)
+	resp, err := by.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

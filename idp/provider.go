@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,6 +44,9 @@ type Deps struct {
 	Log        *slog.Logger
 	Sample     bool // made-up cards and services: the login page says so
 
+	// MutualTLS is the second address, for clients with certificates; zero: none.
+	MutualTLS MutualTLS
+
 	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
 	LoginRate ratelimit.Rule
 	// StrangerRate bounds the audit rows, of each kind, that requests can cause which prove nothing: the log must tell of an attack
@@ -57,6 +59,7 @@ type Provider struct {
 	issuer     string
 	agentURL   string
 	sample     bool
+	mutual     MutualTLS
 	keys       *keys.Set
 	digest     func(purpose string, data []byte) [32]byte
 	clients    *clients.Registry
@@ -93,6 +96,9 @@ func New(d Deps) (*Provider, error) {
 	if err := CheckIssuer(d.Issuer); err != nil {
 		return nil, err
 	}
+	if err := d.MutualTLS.Check(d.Issuer); err != nil {
+		return nil, fmt.Errorf("idp: %w", err)
+	}
 	for name, missing := range map[string]bool{
 		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Clients": d.Clients == nil,
 		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
@@ -110,7 +116,7 @@ func New(d Deps) (*Provider, error) {
 		d.StrangerRate = ratelimit.Rule{Name: "audit", Limit: 300, Window: time.Minute}
 	}
 	p := &Provider{
-		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, keys: d.Keys, digest: d.Digest,
+		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
 		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, strangers: d.StrangerRate,
@@ -132,10 +138,10 @@ func New(d Deps) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.discovery, err = newDiscovery(d.Issuer, slices.Sorted(maps.Keys(p.tokenGrants())), len(d.Policies) > 0); err != nil {
+	if p.discovery, err = p.newDiscovery(len(d.Policies) > 0); err != nil {
 		return nil, err
 	}
-	p.resource, err = newResourceMetadata(d.Issuer)
+	p.resource, err = newResourceMetadata(d.Issuer, d.MutualTLS.BaseURL != "")
 	return p, err
 }
 

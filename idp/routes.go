@@ -85,9 +85,7 @@ func crossOriginPaths() []string { return []string{"/authorize", "/end-session"}
 
 // Handler returns the provider as a handler, with the federation's API and the registration of clients beside it.
 func (p *Provider) Handler() http.Handler {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = p.answerError
+	e := p.newEcho()
 	for _, r := range p.machineRoutes() {
 		e.Add(r.method, r.path, r.handler)
 	}
@@ -97,6 +95,20 @@ func (p *Provider) Handler() http.Handler {
 	for _, r := range p.pageRoutes() {
 		e.Add(r.method, r.path, r.handler)
 	}
+	p.mountShared(e)
+	e.GET("/static/*", echo.WrapHandler(p.site.Static()))
+	return p.site.Middleware(e)
+}
+
+func (p *Provider) newEcho() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = p.answerError
+	return e
+}
+
+// mountShared mounts what every address of the hub has.
+func (p *Provider) mountShared(e *echo.Echo) {
 	p.api.Mount(e)
 	p.registrar.Mount(e)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
@@ -107,8 +119,6 @@ func (p *Provider) Handler() http.Handler {
 		}
 		return c.String(http.StatusOK, "ready\n")
 	})
-	e.GET("/static/*", echo.WrapHandler(p.site.Static()))
-	return p.site.Middleware(e)
 }
 
 // preflight answers the browser of a single-page app (Fetch standard): these endpoints use no cookies, so any origin may call them.

@@ -164,8 +164,10 @@ func (s engineStore) GetRefreshTokenSession(ctx context.Context, signature strin
 		return nil, fosite.ErrNotFound
 	case string(g.Client) != u.client.GetID():
 		return nil, fosite.ErrNotFound
-	case r.JKT != "" && r.JKT != u.jkt, r.X5T != "" && r.X5T != u.x5t:
+	case r.JKT != "" && r.JKT != u.jkt:
 		return nil, errWrongKey
+	case r.X5T != "" && r.X5T != u.x5t:
+		return nil, fosite.ErrNotFound // RFC 8705 §4: to whoever shows another certificate it is not a token
 	case r.Used == 0 || u.dirty:
 		return u.requester(g, session), nil
 	case now.Sub(time.Unix(r.Used, 0)) <= refreshGrace:

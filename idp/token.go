@@ -17,11 +17,10 @@ import (
 func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.Values) (*clients.Client, error) {
 	cred, err := clients.ParseCredentials(r.Header, form)
 	if err == nil {
+		cred = cred.WithCertificates(clientChain(r))
 		var c *clients.Client
 		c, err = p.clients.Authenticate(ctx, cred, clients.AssertionRules{
-			Issuer: p.issuer, Store: p.store, Audiences: []string{
-				p.issuer + "/token", p.issuer + "/par", p.issuer + "/revoke", p.issuer + "/introspect", p.issuer + "/device_authorization",
-			},
+			Issuer: p.issuer, Audiences: p.assertionAudiences(r), Store: p.store,
 		})
 		if err == nil {
 			return c, nil
@@ -39,6 +38,17 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 		return nil, err
 	}
 	return nil, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
+}
+
+// assertionAudiences are the endpoints that a client may mean an assertion for, under the address it called.
+func (p *Provider) assertionAudiences(r *http.Request) []string {
+	var out []string
+	for path := range mutualEndpoints() {
+		if path != "/userinfo" { // asks for a token, not for the client
+			out = append(out, p.base(r)+path)
+		}
+	}
+	return out
 }
 
 // tokenRequest is a request of the token endpoint by an authenticated client that may use the grant type.
@@ -92,7 +102,11 @@ func (p *Provider) postToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, err := grant.handle(ctx, tokenRequest{http: r, form: form, client: client, jkt: jkt})
+	x5t, err := boundCertificate(r, client)
+	if err != nil {
+		return err
+	}
+	answer, err := grant.handle(ctx, tokenRequest{http: r, form: form, client: client, jkt: jkt, x5t: x5t})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package keys
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,10 @@ const (
 
 // PublicSet is a JWK set (RFC 7517 §5) that somebody else published, judged. The
 // zero PublicSet is empty and verifies nothing.
-type PublicSet struct{ keys []publicKey }
+type PublicSet struct {
+	keys         []publicKey
+	certificates [][sha256.Size]byte // digests of those that its keys bring along
+}
 
 type publicKey struct {
 	id             string
@@ -66,13 +70,9 @@ func ReadPublicSet(jwks []byte) (PublicSet, error) {
 	}
 	var set PublicSet
 	for i, b := range raw.Keys {
-		key, usable, err := parsePublicKey(b)
-		if err != nil {
+		if err := set.add(b); err != nil {
 			err.Detail = "key " + strconv.Itoa(i) + ": " + err.Detail
 			return PublicSet{}, err
-		}
-		if usable {
-			set.keys = append(set.keys, key)
 		}
 	}
 	return set, nil
@@ -90,13 +90,30 @@ type jwkMembers struct {
 	P    json.RawMessage `json:"p"`
 	Q    json.RawMessage `json:"q"`
 	Priv json.RawMessage `json:"priv"`
+
+	Chain []string `json:"x5c"`
 }
 
-func parsePublicKey(b []byte) (key publicKey, usable bool, _ *Error) {
+// add judges one JWK and keeps what is of use in it.
+func (s *PublicSet) add(b []byte) *Error {
 	var m jwkMembers
 	if err := json.Unmarshal(b, &m); err != nil {
-		return publicKey{}, false, refuse(Malformed, "not a JWK")
+		return refuse(Malformed, "not a JWK")
 	}
+	key, usable, err := parsePublicKey(b, m)
+	if err != nil {
+		return err
+	}
+	if usable {
+		s.keys = append(s.keys, key)
+	}
+	if cert, ok := m.certificateOf(); ok && m.verifies() {
+		s.certificates = append(s.certificates, cert)
+	}
+	return nil
+}
+
+func parsePublicKey(b []byte, m jwkMembers) (key publicKey, usable bool, _ *Error) {
 	if m.Type == "oct" || m.K != nil {
 		return publicKey{}, false, refuse(KeyRefused, "symmetric key")
 	}

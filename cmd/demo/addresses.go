@@ -6,6 +6,7 @@ const (
 	portalAddr    = "localhost:8401"
 	etaxAddr      = "localhost:8402"
 	agentAddr     = "127.0.0.1:8404"
+	mutualAddr    = "localhost:8410" // for clients with certificates, with TLS only
 	authorityAddr = "127.0.0.1:8406"
 )
 

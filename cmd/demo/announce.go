@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
-	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
 // announce prints what a newcomer needs, and last the word that scripts wait for.
@@ -28,6 +26,7 @@ func (s *stack) announce(w io.Writer) {
 	}
 	out("  %-20s http://%s", "test authority", authorityAddr)
 	if s.tls {
+		out("  %-20s %s", "hub, mutual TLS", s.url(mutualAddr))
 		out("  %-20s %s", "trust this CA", filepath.Join(s.dir, "demo", "ca.pem"))
 	}
 	out("")
@@ -59,22 +58,6 @@ func (s *stack) tlsConfig() *tls.Config {
 		return nil
 	}
 	return s.authority.config
-}
-
-// roots returns whom the hub trusts where it reaches clients: this authority and those of -trust; nil: the system's.
-func (s *stack) roots() (*x509.CertPool, error) {
-	var own *x509.CertPool
-	if s.authority != nil {
-		own = s.authority.pool
-	}
-	if s.trust == "" {
-		return own, nil
-	}
-	pool, err := serve.Roots(own, s.trust)
-	if err != nil {
-		return nil, fmt.Errorf("-trust: %w", err)
-	}
-	return pool, nil
 }
 
 // client trusts this authority and nobody else.

@@ -29,6 +29,7 @@ func run() error {
 	flag.StringVar(&o.clients, "clients", "", "JSON file with further clients to register at the hub")
 	flag.Func("allow", "host:port, or several with commas, that the hub may reach for clients although it is not public", o.parseAllow)
 	flag.StringVar(&o.trust, "trust", "", "PEM file with authorities that the hub also trusts where it reaches clients")
+	flag.StringVar(&o.clientCA, "client-ca", "", "PEM file with authorities of clients' certificates (tls_client_auth) beside the demo's own; needs -tls")
 	flag.Int64Var(&o.loginRate, "login-rate", 0, "card challenges a minute that one browser may have; 0: the hub's own limit")
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")
 	flag.Parse()
@@ -37,6 +38,9 @@ func run() error {
 	}
 	if o.loginRate < 0 {
 		return errors.New("-login-rate: a number of times a minute, or 0 for the hub's own limit")
+	}
+	if o.clientCA != "" && !o.tls {
+		return errors.New("-client-ca: without -tls no client can show a certificate")
 	}
 	level := slog.LevelWarn
 	if *verbose {

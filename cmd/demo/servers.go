@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
 // server is one listener with what answers on it.
@@ -18,6 +20,7 @@ type server struct {
 	addr    string
 	handler http.Handler
 	plain   bool // http even when the others are https
+	mutual  bool // asks for clients' certificates
 }
 
 // listenAll binds every address before anything is served, so that a taken port stops the program at once.
@@ -31,7 +34,11 @@ func listenAll(ctx context.Context, servers []server, tc *tls.Config) ([]net.Lis
 			}
 			return nil, fmt.Errorf("%s: %w; is another demo running?", s.name, err)
 		}
-		if tc != nil && !s.plain {
+		switch {
+		case tc == nil || s.plain:
+		case s.mutual:
+			l = tls.NewListener(l, serve.MutualTLS(tc.Certificates[0]))
+		default:
 			l = tls.NewListener(l, tc)
 		}
 		out = append(out, l)

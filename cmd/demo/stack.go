@@ -35,6 +35,7 @@ type options struct {
 	clients   string   // file with further clients
 	allow     []string // host:port the hub may reach for them
 	trust     string   // PEM file with authorities of their certificates
+	clientCA  string   // PEM file with authorities of clients' certificates
 	loginRate int64    // card challenges a minute; 0: the hub's own limit
 	log       *slog.Logger
 }
@@ -135,6 +136,10 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	mutual, authorities, err := s.mutual()
+	if err != nil {
+		return err
+	}
 	policies, err := s.policies()
 	if err != nil {
 		return err
@@ -143,7 +148,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
 		Policies: policies,
 		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
-		Rates: hub.Rates{Login: s.loginRate},
+		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities,
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)
@@ -152,6 +157,9 @@ func (s *stack) addHub(ctx context.Context) error {
 		return fmt.Errorf("hub: register clients: %w", err)
 	}
 	s.serve(server{name: "hub", addr: hubAddr, handler: h.Handler()})
+	if mutual.BaseURL != "" {
+		s.serve(server{name: "hub, mutual TLS", addr: mutualAddr, handler: h.MutualHandler(), mutual: true})
+	}
 	s.runners = append(s.runners, h.Run)
 	return nil
 }

@@ -34,6 +34,14 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
+	mutual, err := c.Mutual.identity()
+	if err != nil {
+		return nil, nil, err
+	}
+	authorities, err := c.Mutual.authorities()
+	if err != nil {
+		return nil, nil, err
+	}
 	policies, err := c.policies()
 	if err != nil {
 		return nil, nil, err
@@ -67,6 +75,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation,
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
+		MutualTLS: mutual, Authorities: authorities,
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {

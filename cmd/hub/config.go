@@ -25,6 +25,7 @@ type config struct {
 		Certificate string `json:"certificate"`
 		Key         string `json:"key"`
 	} `json:"tls"`
+	Mutual        mutualTLS       `json:"mtls"`
 	Database      string          `json:"database"`       // sqlite:/path or postgres://…, without a password
 	DatabaseFile  conf.SecretFile `json:"database_file"`  // or a file that holds the whole address
 	Redis         []string        `json:"redis"`          // host:port, several for Cluster; none: sessions live in the database
@@ -82,7 +83,10 @@ func (c config) check() error {
 			return fmt.Errorf("registration: %q has no token; \"open\": true lets everybody register", r.Name)
 		}
 	}
-	return c.address().Check()
+	if err := c.address().Check(); err != nil {
+		return err
+	}
+	return c.Mutual.check(c.Issuer, c.address())
 }
 
 func (c config) address() serve.Address {
@@ -119,6 +123,14 @@ func (c config) verify() error {
 		if _, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key); err != nil {
 			return fmt.Errorf("tls: %w", err)
 		}
+	}
+	if c.Mutual.Certificate != "" {
+		if _, err := tls.LoadX509KeyPair(c.Mutual.Certificate, c.Mutual.Key); err != nil {
+			return fmt.Errorf("mtls: %w", err)
+		}
+	}
+	if _, err := c.Mutual.authorities(); err != nil {
+		return err
 	}
 	if c.Clients != "" {
 		if _, err := os.Stat(c.Clients); err != nil {

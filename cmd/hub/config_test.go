@@ -30,6 +30,17 @@ func TestLoad(t *testing.T) {
 		"an end that is no time":  {`"listen"`, `"registration": [{"name": "a", "expires": "soon"}], "listen"`, "registration"},
 		"registration for all":    {`"listen"`, `"registration": [{"name": "a", "open": true, "expires": "2027-01-01T00:00:00Z"}], "listen"`, ""},
 		"behind a proxy":          {`"http://localhost:8400"`, `"https://id.example.go.jp"`, ""},
+		"mtls":                    {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "certificate": "c", "key": "k"}, "listen"`, ""},
+		"mtls of a proxy":         {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "proxy_header": "Client-Cert", "trusted_proxies": ["127.0.0.1/32"]}, "listen"`, ""},
+		"mtls, half of TLS":       {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "key": "k"}, "listen"`, "mtls: tls: "},
+		"mtls without TLS":        {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example"}, "listen"`, "mtls.certificate: "},
+		"mtls, plain, open":       {`"listen"`, `"mtls": {"listen": ":1", "base_url": "https://m.example", "proxy_header": "C", "trusted_proxies": ["10.0.0.0/8"]}, "listen"`, "mtls: tls.certificate: "},
+		"mtls, no address":        {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "certificate": "c", "key": "k"}, "listen"`, "mtls.base_url: "},
+		"mtls, plain address":     {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "http://m.example", "certificate": "c", "key": "k"}, "listen"`, "mtls.base_url: "},
+		"mtls, no listener":       {`"listen"`, `"mtls": {"base_url": "https://m.example"}, "listen"`, "mtls.listen: "},
+		"mtls, one proxy":         {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "proxy_header": "C", "trusted_proxies": ["10.0.0.1"]}, "listen"`, "mtls.trusted_proxies: "},
+		"mtls, host bits":         {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "proxy_header": "C", "trusted_proxies": ["10.0.0.1/8"]}, "listen"`, "mtls.trusted_proxies: "},
+		"mtls, header alone":      {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "proxy_header": "C"}, "listen"`, "mtls.proxy_header: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := good

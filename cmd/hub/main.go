@@ -57,10 +57,21 @@ func start(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	defer closeAll()
-	l, err := serve.Bind(ctx, c.address())
+	mutual, err := c.Mutual.bind(ctx, c.address())
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "issuer", c.Issuer, "listen", c.Listen)
-	return serve.Until(ctx, l, h.Handler(), h.Run)
+	l, err := serve.Bind(ctx, c.address())
+	if err != nil {
+		if mutual != nil {
+			_ = mutual.Close() // nothing was served on it
+		}
+		return err
+	}
+	beside := []func(context.Context) error{h.Run}
+	if mutual != nil {
+		beside = append(beside, func(ctx context.Context) error { return serve.Until(ctx, mutual, h.MutualHandler()) })
+	}
+	log.Info("serving", "issuer", c.Issuer, "listen", c.Listen, "mtls", c.Mutual.Listen)
+	return serve.Until(ctx, l, h.Handler(), beside...)
 }

@@ -79,6 +79,9 @@ func TestRefusesToStart(t *testing.T) {
 		"test anchors as production's":      {func(c *config) { c.Cards.Environment = "production" }, "cards.anchors"},
 		"a seal file that others can read":  {func(c *config) { _ = os.Chmod(c.SealFile, 0o644) }, "chmod 600"},
 		"a seal file that is not there":     {func(c *config) { c.SealFile += ".absent" }, "seal_file"},
+		"authorities that are not there":    {func(c *config) { c.Mutual.Listen, c.Mutual.ClientCAs = "127.0.0.1:0", c.SealFile+".absent" }, "mtls.client_ca_file"},
+		"trust that holds no certificate":   {func(c *config) { c.FetchTrust = c.SealFile }, "fetch_trust"},
+		"an allowed address without port":   {func(c *config) { c.FetchAllow = []string{"localhost"} }, "fetch_allow"},
 		"a client file that does not parse": {func(c *config) { c.Clients = c.SealFile }, "clients"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,10 +35,13 @@ type Config struct {
 	Revocation *cardauth.Revocation
 	Fetch      *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
 	Policies   []clients.Policy // who may register clients at the registration endpoint; none: nobody
-	Now        func() time.Time
-	Log        *slog.Logger
-	Sample     bool
-	Rates      Rates
+	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
+	MutualTLS   idp.MutualTLS
+	Authorities *x509.CertPool
+	Now         func() time.Time
+	Log         *slog.Logger
+	Sample      bool
+	Rates       Rates
 }
 
 // Rates are what one party may cause in a minute; 0 is the provider's own limit.
@@ -83,7 +87,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if h.Keys, err = keys.Open(ctx, keys.Deps{DB: c.DB, Sealer: c.Sealer, Now: c.Now}); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
-	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch}); err != nil {
+	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch, Authorities: c.Authorities}); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
 	subjects, links, err := federation.Open(ctx, federation.Deps{DB: c.DB, Audit: h.Audit, Now: c.Now})
@@ -109,6 +113,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Clients: h.Clients, Policies: c.Policies, Challenges: challenges,
 		Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample,
+		MutualTLS: c.MutualTLS,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
@@ -130,6 +135,9 @@ func newOutbox(c Config, h *Hub, subjects *federation.Subjects) (*federation.Del
 
 // Handler serves the citizens' address.
 func (h *Hub) Handler() http.Handler { return h.provider.Handler() }
+
+// MutualHandler serves the second address; without one it is not for use.
+func (h *Hub) MutualHandler() http.Handler { return h.provider.MutualHandler() }
 
 // Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, and sweeps up what has
 // expired.

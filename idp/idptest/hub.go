@@ -18,6 +18,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth/agent/drawer"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -35,6 +36,7 @@ type Options struct {
 	Policies  []clients.Policy // who may register clients
 	Log       io.Writer        // nil: discarded
 	TLS       bool             // serve over https, as everywhere but in development
+	Mutual    *Mutual          // have a second address for clients with certificates
 	// Reachable are services on this machine, host:port, that the hub may call. With any, the hub also does what has to happen on
 	// its own, such as telling them of sign-outs.
 	Reachable []string
@@ -51,7 +53,10 @@ type Hub struct {
 	Agent     *agent.Agent
 	Now       func() time.Time
 
-	front *httptest.Server
+	MutualURL string // empty without Options.Mutual
+
+	front  *httptest.Server
+	mutual *httptest.Server
 }
 
 // The standard clients: confidential with a secret, and public. Secret is the confidential one's.
@@ -102,10 +107,17 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: o.Now, Allow: o.Reachable})
 	must(t, err)
-	h.Hub, err = hub.New(ctx, hub.Config{
+	config := hub.Config{
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
 		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
-	})
+	}
+	if o.Mutual != nil {
+		h.mutual = mutualServer()
+		h.MutualURL = "https://" + h.mutual.Listener.Addr().String()
+		config.MutualTLS = idp.MutualTLS{BaseURL: h.MutualURL, ProxyHeader: o.Mutual.ProxyHeader, TrustedProxies: o.Mutual.TrustedProxies}
+		config.Authorities = o.Mutual.Authorities
+	}
+	h.Hub, err = hub.New(ctx, config)
 	must(t, err)
 	seed, err := json.Marshal(append(standardClients(), o.Clients...))
 	must(t, err)
@@ -117,6 +129,11 @@ func Start(t testing.TB, o Options) *Hub {
 		front.Start()
 	}
 	t.Cleanup(front.Close)
+	if o.Mutual != nil {
+		h.mutual.Config.Handler = h.MutualHandler()
+		h.mutual.StartTLS()
+		t.Cleanup(h.mutual.Close)
+	}
 
 	reader, err := drawer.Open(pki, "taro", "hanako")
 	must(t, err)

@@ -35,7 +35,12 @@ func (a Address) Check() error {
 }
 
 // Bind listens, with TLS where the address has a certificate.
-func Bind(ctx context.Context, a Address) (net.Listener, error) {
+func Bind(ctx context.Context, a Address) (net.Listener, error) { return bind(ctx, a, TLS) }
+
+// BindMutual is Bind with MutualTLS.
+func BindMutual(ctx context.Context, a Address) (net.Listener, error) { return bind(ctx, a, MutualTLS) }
+
+func bind(ctx context.Context, a Address, config func(tls.Certificate) *tls.Config) (net.Listener, error) {
 	var cert tls.Certificate
 	if a.Certificate != "" {
 		var err error
@@ -47,7 +52,7 @@ func Bind(ctx context.Context, a Address) (net.Listener, error) {
 	if err != nil || a.Certificate == "" {
 		return l, err
 	}
-	return tls.NewListener(l, TLS(cert)), nil
+	return tls.NewListener(l, config(cert)), nil
 }
 
 // How long a client may take, and how long a stop waits for those under way.
