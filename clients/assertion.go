@@ -95,6 +95,16 @@ func (r *Registry) checkAssertion(ctx context.Context, c *Client, assertion stri
 }
 
 func (r *Registry) verifyAssertion(ctx context.Context, c *Client, assertion string) (keys.Verified, error) {
+	verified, err := r.verifySigned(ctx, c, assertion, c.m.assertionAlgs())
+	if refused, ok := errors.AsType[*keys.Error](err); ok {
+		return keys.Verified{}, &Error{Reason: BadAssertion, Client: c.ID(), Err: refused}
+	}
+	return verified, err
+}
+
+// verifySigned checks a compact JWS with the client's registered keys. What is wrong
+// with the token is a *keys.Error; that its keys cannot be had is an *Error.
+func (r *Registry) verifySigned(ctx context.Context, c *Client, token string, algs []keys.Alg) (keys.Verified, error) {
 	set := c.jwks
 	remote := c.m.JWKSURI != ""
 	if remote {
@@ -103,18 +113,15 @@ func (r *Registry) verifyAssertion(ctx context.Context, c *Client, assertion str
 			return keys.Verified{}, &Error{Reason: KeysUnavailable, Client: c.ID(), Err: err}
 		}
 	}
-	options := keys.VerifyOptions{Algs: c.m.assertionAlgs()}
-	verified, err := set.Verify(assertion, options)
+	options := keys.VerifyOptions{Algs: algs}
+	verified, err := set.Verify(token, options)
 	if refused, ok := errors.AsType[*keys.Error](err); ok && refused.Reason == keys.KeyUnknown && remote {
 		// The client may have rotated its keys since.
-		if set, err = r.d.Fetch.refresh(ctx, c.m.JWKSURI); err == nil {
-			verified, err = set.Verify(assertion, options)
+		if newer, refreshErr := r.d.Fetch.refresh(ctx, c.m.JWKSURI); refreshErr == nil {
+			return newer.Verify(token, options)
 		}
 	}
-	if err != nil {
-		return keys.Verified{}, &Error{Reason: BadAssertion, Client: c.ID(), Err: err}
-	}
-	return verified, nil
+	return verified, err
 }
 
 func (a assertionClaims) check(c *Client, rules AssertionRules, now time.Time) error {

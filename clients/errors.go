@@ -14,8 +14,8 @@ var ErrSuspended = errors.New("client is suspended")
 // Reason says why a client was not believed.
 type Reason int
 
-// The reasons for a refusal. All of them are invalid_client to the client (RFC
-// 6749 §5.2).
+// The reasons for a refusal. To the client those of a request object are
+// invalid_request_object (RFC 9101 §7), all others invalid_client (RFC 6749 §5.2).
 const (
 	_                 Reason = iota
 	Malformed                // the credentials cannot be read
@@ -31,6 +31,8 @@ const (
 	AssertionReplayed        // its jti was used before
 	BadCertificate           // not the client's certificate, or one that is no longer or not yet good
 	KeysUnavailable          // the client's jwks_uri does not answer with usable keys
+	BadRequestObject         // signature, key, algorithm or a claim of a request object
+	RequestObjectReplayed    // its jti was pushed before
 )
 
 // String returns the reason as one lower-case word.
@@ -62,6 +64,10 @@ func (r Reason) String() string {
 		return "certificate_invalid"
 	case KeysUnavailable:
 		return "keys_unavailable"
+	case BadRequestObject:
+		return "request_object_invalid"
+	case RequestObjectReplayed:
+		return "request_object_replayed"
 	}
 	return "reason_" + strconv.Itoa(int(r))
 }
