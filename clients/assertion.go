@@ -96,10 +96,16 @@ func (r *Registry) checkAssertion(ctx context.Context, c *Client, assertion stri
 
 func (r *Registry) verifyAssertion(ctx context.Context, c *Client, assertion string) (keys.Verified, error) {
 	verified, err := r.verifySigned(ctx, c, assertion, c.m.assertionAlgs())
-	if refused, ok := errors.AsType[*keys.Error](err); ok {
-		return keys.Verified{}, &Error{Reason: BadAssertion, Client: c.ID(), Err: refused}
+	return verified, because(c, BadAssertion, err)
+}
+
+// because gives the reason to what verifySigned found wrong with a token; that the
+// keys cannot be had has one already.
+func because(c *Client, reason Reason, err error) error {
+	if _, told := errors.AsType[*Error](err); told || err == nil {
+		return err
 	}
-	return verified, err
+	return &Error{Reason: reason, Client: c.ID(), Err: err}
 }
 
 // verifySigned checks a compact JWS with the client's registered keys. What is wrong

@@ -17,22 +17,22 @@ type Reason int
 // The reasons for a refusal. To the client those of a request object are
 // invalid_request_object (RFC 9101 §7), all others invalid_client (RFC 6749 §5.2).
 const (
-	_                 Reason = iota
-	Malformed                // the credentials cannot be read
-	NoCredentials            // the request names no client
-	MultipleMethods          // more than one method in one request (RFC 6749 §2.3)
-	ClientMismatch           // two places of the request name different clients
-	UnknownClient            // not registered
-	SuspendedClient          // registered, but suspended
-	MethodMismatch           // not the method the client registered
-	BadSecret                // not the client's secret
-	BadAssertion             // signature, key, algorithm or a claim of the assertion
-	AssertionExpired         // expired, or not yet valid
-	AssertionReplayed        // its jti was used before
-	BadCertificate           // not the client's certificate, or one that is no longer or not yet good
-	KeysUnavailable          // the client's jwks_uri does not answer with usable keys
-	BadRequestObject         // signature, key, algorithm or a claim of a request object
-	RequestObjectReplayed    // its jti was pushed before
+	_                     Reason = iota
+	Malformed                    // the credentials cannot be read
+	NoCredentials                // the request names no client
+	MultipleMethods              // more than one method in one request (RFC 6749 §2.3)
+	ClientMismatch               // two places of the request name different clients
+	UnknownClient                // not registered
+	SuspendedClient              // registered, but suspended
+	MethodMismatch               // not the method the client registered
+	BadSecret                    // not the client's secret
+	BadAssertion                 // signature, key, algorithm or a claim of the assertion
+	AssertionExpired             // expired, or not yet valid
+	AssertionReplayed            // its jti was used before
+	BadCertificate               // not the client's certificate, or one that is no longer or not yet good
+	KeysUnavailable              // the client's jwks_uri does not answer with usable keys
+	BadRequestObject             // signature, key, algorithm or a claim of a request object
+	RequestObjectReplayed        // its jti was pushed before
 )
 
 // String returns the reason as one lower-case word.

@@ -51,10 +51,7 @@ func (r *Registry) VerifyRequestObject(ctx context.Context, c *Client, object st
 		return nil, errors.New("clients: request object rules are incomplete")
 	}
 	verified, err := r.verifySigned(ctx, c, object, c.requestObjectAlgs())
-	if refused, ok := errors.AsType[*keys.Error](err); ok {
-		return nil, &Error{Reason: BadRequestObject, Client: c.ID(), Err: refused}
-	}
-	if err != nil {
+	if err := because(c, BadRequestObject, err); err != nil {
 		return nil, err
 	}
 	switch verified.Typ {

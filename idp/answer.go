@@ -129,16 +129,6 @@ func (p *Provider) writeOAuthError(w http.ResponseWriter, r *http.Request, e *oa
 	writeJSON(w, r, e.httpStatus(), map[string]string{"error": e.code, "error_description": e.description})
 }
 
-// sendBack redirects to the client with iss (RFC 9207) and, if the client sent one, state.
-func (p *Provider) sendBack(w http.ResponseWriter, r *http.Request, req *authzRequest, params url.Values) {
-	params.Set("iss", p.issuer)
-	if req.State != "" {
-		params.Set("state", req.State)
-	}
-	// 303 also after a form: the citizen's data must not be posted on to the service (RFC 9700 §4.12).
-	http.Redirect(w, r, appendQuery(req.Redirect, params), http.StatusSeeOther)
-}
-
 // appendQuery keeps the query the address was registered with, byte for byte (RFC 6749 §3.1.2).
 func appendQuery(address string, params url.Values) string {
 	if strings.Contains(address, "?") {

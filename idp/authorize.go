@@ -54,7 +54,7 @@ func (p *Provider) authorizationRequest(ctx context.Context, form url.Values, br
 	if uri := form.Get("request_uri"); strings.HasPrefix(uri, parPrefix) && len(form["request_uri"]) == 1 {
 		return p.pushedRequest(ctx, uri, form)
 	}
-	return p.judge(ctx, form, broken, false)
+	return p.judge(ctx, submission{form: form, broken: broken})
 }
 
 // advance looks at what is known, asks next what must happen, and sends the browser there. Every step of a login ends here.
@@ -143,7 +143,7 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	if req == nil {
 		return sit, con, nil
 	}
-	sit.Prompt, sit.MaxAge, sit.ACR = req.Prompt, req.maxAge(), req.ACR
+	sit.Prompt, sit.MaxAge, sit.ACR, sit.ACREssential = req.Prompt, req.maxAge(), req.ACR, req.ACREssential
 	if s == nil {
 		return sit, con, nil
 	}
@@ -151,7 +151,8 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	if err != nil {
 		return sit, con, fmt.Errorf("read consent: %w", err)
 	}
-	sit.Covered = con.covers(req.Scopes)
+	// What is asked in detail is asked each time: an earlier consent was for something else (RFC 9396 §5).
+	sit.Covered = con.covers(req.Scopes) && (len(req.Details) == 0 || tx.Decided)
 	if req.HintSub != "" {
 		sub, err := p.subjectFor(ctx, s, req.Client)
 		if err != nil {
@@ -198,8 +199,12 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	now := p.now()
 	g := &grant{
 		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
-		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
+		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: req.answeredACR(s.ACR), AMR: s.AMR,
+		Resources: req.Resources, Details: req.Details,
 		Session: s.Created, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
+	}
+	if g.Claims, err = req.Claims.encoded(); err != nil {
+		return fmt.Errorf("encode claims request: %w", err)
 	}
 	if tx.Device != "" {
 		return p.approveDevice(c, tx, s, g)

@@ -61,7 +61,7 @@ func TestRedirectedErrors(t *testing.T) {
 		{"no PKCE", "invalid_request", []string{"code_challenge", "", "code_challenge_method", ""}},
 		{"plain PKCE", "invalid_request", []string{"code_challenge_method", "plain"}},
 		{"short PKCE", "invalid_request", []string{"code_challenge", "abc"}},
-		{"request object", "request_not_supported", []string{"request", "e30.e30."}},
+		{"request object of nobody", "invalid_request_object", []string{"request", "e30.e30."}},
 		{"request address", "request_uri_not_supported", []string{"request_uri", "https://app.example/r"}},
 		{"registration", "registration_not_supported", []string{"registration", "{}"}},
 		{"prompt none with login", "invalid_request", []string{"prompt", "none login"}},

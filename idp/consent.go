@@ -44,6 +44,9 @@ func (p *Provider) getConsent(c echo.Context) error {
 			Added: con.ID != 0 && !slices.Contains(con.Scopes, scope),
 		})
 	}
+	if v.Details, err = p.detailViews(c.Request(), tx.Request.Details, v.Service.Name); err != nil {
+		return err
+	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "consent", Title: "consent.title", TitleArgs: []string{"service", v.Service.Name}, OpenForm: true, Data: v,
 	})
@@ -95,7 +98,7 @@ func (p *Provider) postConsent(c echo.Context) error {
 				return fmt.Errorf("store consent: %w", err)
 			}
 			return p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
-				Facts: map[string]string{"scopes": scopeText(tx.Request.Scopes)}})
+				Facts: consentFacts(tx.Request)})
 		}); err != nil {
 			return err
 		}
@@ -107,6 +110,15 @@ func (p *Provider) postConsent(c echo.Context) error {
 		return p.refuse(c, tx, &oauthError{code: "access_denied", description: "the citizen did not agree"})
 	}
 	return &Error{Reason: BadRequest, Detail: "decision is neither allow nor deny"}
+}
+
+// consentFacts is what the audit log keeps of what was agreed to.
+func consentFacts(r *authzRequest) map[string]string {
+	facts := map[string]string{"scopes": scopeText(r.Scopes)}
+	if len(r.Details) > 0 {
+		facts["details"] = detailText(r.Details)
+	}
+	return facts
 }
 
 // endService withdraws what a service may do for a person: the consent, and with it every grant. If the person cut the tie, the

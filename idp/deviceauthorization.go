@@ -84,7 +84,7 @@ func (p *Provider) judgeDevice(ctx context.Context, client *clients.Client, form
 	case form.Get("request") != "" || form.Get("request_uri") != "":
 		return nil, invalidRequest("request objects are not accepted here")
 	}
-	d := &draft{form: form, pushed: true, client: client}
+	d := &draft{submission: submission{form: form, pushed: true}, client: client}
 	d.out.Client = client.ID()
 	for _, judge := range deviceChecks {
 		if err := judge(p, ctx, d); err != nil {

@@ -43,7 +43,10 @@ type metadata struct {
 	Prompts              []string `json:"prompt_values_supported"`
 	Claims               []string `json:"claims_supported"`
 	ClaimsParameter      bool     `json:"claims_parameter_supported"`
+	DetailTypes          []string `json:"authorization_details_types_supported"` // RFC 9396 §10
 	RequestParameter     bool     `json:"request_parameter_supported"`
+	RequestAlgs          []string `json:"request_object_signing_alg_values_supported"`
+	ResponseAlgs         []string `json:"authorization_signing_alg_values_supported"` // JARM §4
 	RequestURIParameter  bool     `json:"request_uri_parameter_supported"`
 	IssInResponse        bool     `json:"authorization_response_iss_parameter_supported"`
 	FrontchannelLogout   bool     `json:"frontchannel_logout_supported"`         // Front-Channel Logout §3
@@ -88,7 +91,8 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
 		JWKS: issuer + "/jwks", PAR: issuer + "/par", DeviceAuthorization: issuer + "/device_authorization", Revocation: issuer + "/revoke",
 		Introspection: issuer + "/introspect", EndSession: issuer + "/end-session", Registration: registration, CheckSession: checkSession,
-		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: responseModes, ResponseAlgs: algs, RequestAlgs: algs,
+		ClaimsParameter: true, RequestParameter: true, DetailTypes: detailTypeNames,
 		GrantTypes: grantTypes, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
 		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,

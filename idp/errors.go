@@ -152,6 +152,8 @@ func codeOf(w Why) *oauthError {
 		return &oauthError{code: "consent_required", description: "the citizen must agree first"}
 	case SelectAccount: // prompt=none cannot be combined with it
 		return &oauthError{code: "account_selection_required", description: "the citizen must choose a card"}
+	case ACRUnmet: // OpenID Connect Core Error Code unmet_authentication_requirements 1.0 §2
+		return &oauthError{code: "unmet_authentication_requirements", description: "the acr that was asked for cannot be reached"}
 	case AlreadyOver:
 		return &oauthError{code: "access_denied", description: "the sign-in was ended"}
 	case Satisfied:

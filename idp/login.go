@@ -62,7 +62,7 @@ func whyWord(w Why) string {
 		return "stepup"
 	case SelectAccount:
 		return "select"
-	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver, DeviceUnconfirmed:
+	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver, DeviceUnconfirmed, ACRUnmet:
 	}
 	return ""
 }

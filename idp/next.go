@@ -36,20 +36,22 @@ const (
 	AlreadyOver // the transaction is completed or refused
 	DeviceUnconfirmed
 	SelectAccount
+	ACRUnmet // the service insists on a level that cannot be reached, or was not
 )
 
 // situation is everything next looks at.
 type situation struct {
-	State     State
-	Own       bool // one of the hub's own pages asked: nothing is handed to a service
-	Prompt    promptSet
-	MaxAge    *time.Duration
-	ACR       []string // requested, in order of preference
-	Session   *sessionFacts
-	HintAgree bool // no id_token_hint, or it names the session's person
-	Covered   bool // an earlier consent covers everything asked
-	Decided   bool // the citizen agreed on the consent page in this login
-	Stranger  bool // a device asked that the citizen has not called her own yet
+	State        State
+	Own          bool // one of the hub's own pages asked: nothing is handed to a service
+	Prompt       promptSet
+	MaxAge       *time.Duration
+	ACR          []string // requested, in order of preference
+	ACREssential bool     // one of them must be met
+	Session      *sessionFacts
+	HintAgree    bool // no id_token_hint, or it names the session's person
+	Covered      bool // an earlier consent covers everything asked
+	Decided      bool // the citizen agreed on the consent page in this login
+	Stranger     bool // a device asked that the citizen has not called her own yet
 }
 
 // next decides, from stored facts alone, what must happen before the request may be answered. It reads no clock, no store and no
@@ -69,6 +71,9 @@ func interactive(s situation, now time.Time) (Step, Why) {
 	if s.Stranger {
 		return StepConfirmDevice, DeviceUnconfirmed
 	}
+	if s.ACREssential && !attainable(s.ACR) {
+		return StepRefuse, ACRUnmet
+	}
 	if s.State == Proven {
 		return StepOpenFolder, FolderMissing
 	}
@@ -77,6 +82,9 @@ func interactive(s situation, now time.Time) (Step, Why) {
 	}
 	if s.Own {
 		return StepComplete, Satisfied
+	}
+	if s.ACREssential && !acrSatisfied(s.ACR, s.Session.ACR) {
+		return StepRefuse, ACRUnmet // the login was made here, and at a lower level
 	}
 	if !s.HintAgree {
 		return StepRefuse, OtherPerson // the right person had the chance to log in and somebody else did
@@ -124,6 +132,20 @@ func acrSatisfied(wanted []string, have string) bool {
 	return slices.ContainsFunc(wanted, func(w string) bool {
 		return w == have || (acrRank[w] > 0 && acrRank[have] >= acrRank[w])
 	})
+}
+
+// answeredACR is the level the service is told. Who insists on some levels is told one of those, of which the one reached may be a better
+// (OIDC Core §5.5.1.1).
+func (r *authzRequest) answeredACR(have string) string {
+	if !r.ACREssential || slices.Contains(r.ACR, have) {
+		return have
+	}
+	for _, w := range r.ACR {
+		if acrRank[have] >= acrRank[w] {
+			return w
+		}
+	}
+	return have
 }
 
 // attainable says whether a new login could meet one of the wanted levels; asking again would otherwise change nothing.

@@ -66,10 +66,18 @@ func TestNextEverySituation(t *testing.T) {
 		{"old", &sessionFacts{AuthTime: now.Add(-2 * time.Hour), ACR: ACRCard}},
 		{"weak", &sessionFacts{AuthTime: now.Add(-time.Second), ACR: "phr"}},
 		{"here", &sessionFacts{AuthTime: now.Add(-time.Minute), ACR: ACRCard, Here: true}},
+		{"here-weak", &sessionFacts{AuthTime: now.Add(-time.Minute), ACR: "phr", Here: true}},
 	}
 	prompts := []axis[promptSet]{{"-", 0}, {"none", promptNone}, {"login", promptLogin}, {"consent", promptConsent}, {"select", promptSelectAccount}, {"login+consent", promptLogin | promptConsent}}
 	ages := []axis[*time.Duration]{{"-", nil}, {"0", &zero}, {"3600", &hour}}
-	acrs := []axis[[]string]{{"-", nil}, {"phrh", []string{ACRCard}}, {"unknown", []string{"urn:other"}}}
+	type level struct {
+		wanted    []string
+		essential bool
+	}
+	acrs := []axis[level]{
+		{"-", level{}}, {"phrh", level{[]string{ACRCard}, false}}, {"unknown", level{[]string{"urn:other"}, false}},
+		{"essential-phrh", level{[]string{ACRCard}, true}}, {"essential-unknown", level{nil, true}},
+	}
 	hints := []axis[bool]{{"same", true}, {"other", false}}
 	consents := []axis[[2]bool]{{"none", [2]bool{false, false}}, {"covered", [2]bool{true, false}}, {"decided", [2]bool{true, true}}}
 
@@ -82,7 +90,7 @@ func TestNextEverySituation(t *testing.T) {
 					for _, acr := range acrs {
 						for _, h := range hints {
 							for _, co := range consents {
-								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1]}
+								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value.wanted, ACREssential: acr.value.essential, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1]}
 								step, why := next(sit, now)
 								count++
 								fmt.Fprintf(&out, "%s session=%s prompt=%s max_age=%s acr=%s hint=%s consent=%s: %d/%d\n", st, s.name, pr.name, age.name, acr.name, h.name, co.name, step, why)
@@ -94,7 +102,7 @@ func TestNextEverySituation(t *testing.T) {
 			}
 		}
 	}
-	if count != 7*5*6*3*3*2*3 {
+	if count != 7*6*6*3*5*2*3 {
 		t.Fatalf("%d situations", count)
 	}
 	golden(t, "next.txt", compress(out.String()))
@@ -110,6 +118,8 @@ func invariants(t *testing.T, s situation, step Step, why Why) {
 		t.Errorf("completes in %+v", s)
 	case step == StepComplete && s.Prompt.has(promptLogin|promptSelectAccount) && !s.Session.Here:
 		t.Errorf("prompt=login satisfied by an old session in %+v", s)
+	case step == StepComplete && s.ACREssential && (len(s.ACR) == 0 || acrRank[s.Session.ACR] < acrRank[s.ACR[0]]):
+		t.Errorf("an essential level is not met in %+v", s)
 	case s.Prompt.has(promptNone) && step != StepComplete && step != StepRefuse:
 		t.Errorf("prompt=none shows a page in %+v", s)
 	}

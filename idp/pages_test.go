@@ -79,6 +79,12 @@ func pageSamples() map[string]pageSample {
 		"device consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{Tx: "t1", Service: service, Device: true}}, []string{"機器に渡ります"}},
 		"home":           {web.Page{Name: "home", Title: "home.title"}, []string{`href="/account"`}},
 		"terms":          {web.Page{Name: "terms", Title: "terms.title"}, nil}, "help": {web.Page{Name: "help", Title: "help.title"}, []string{`id="card-app"`}},
+		"consent in detail": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{
+			Tx: "t1", Service: service, Details: []detailView{{Type: "application", Title: "手続き", Facts: []web.Description{{Term: "できること", Values: []string{"見る", evil.Name}}}}},
+		}}, []string{`id="consent-details"`, `data-detail="application"`, `id="consent-allow"`}},
+		"form post": {web.Page{Name: "form-post", Title: "form_post.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Once: true, Data: formPostView{
+			Service: service, Action: "https://app.example/cb?a=1&b=%20", Fields: []formField{{"code", `"><script>alert(1)</script>`}},
+		}}, []string{`id="form-post"`, `action="https://app.example/cb?a=1&amp;b=%20"`, `id="form-post-go"`, `name="code"`, `form-post.js" defer></script>`}},
 		"privacy": {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
 	}
 }

@@ -47,13 +47,7 @@ func (p *Provider) postPAR(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if named := form.Get("dpop_jkt"); jkt != "" && named != "" && named != jkt {
-		return &oauthError{code: "invalid_dpop_proof", description: "dpop_jkt is not the key of the proof"}
-	}
-	if jkt != "" {
-		form.Set("dpop_jkt", jkt)
-	}
-	req, _, err := p.judge(ctx, form, nil, true)
+	req, _, err := p.judge(ctx, submission{form: form, pushed: true, jkt: jkt})
 	if err != nil {
 		return parError(err)
 	}
@@ -132,7 +126,11 @@ func (p *Provider) pushedRequest(ctx context.Context, uri string, form url.Value
 func formError(err error) error {
 	var bad *errForm
 	if errors.As(err, &bad) {
-		return invalidRequest(strings.TrimSuffix(bad.Error(), ": "))
+		out := invalidRequest(strings.TrimSuffix(bad.Error(), ": "))
+		if bad.problem == formTooLong {
+			out.status = http.StatusRequestEntityTooLarge
+		}
+		return out
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package idp
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,9 +27,15 @@ type authzRequest struct {
 	MaxAge    *int64     `json:"ma,omitempty"` // seconds
 	ACR       []string   `json:"ac,omitempty"`
 	Locales   string     `json:"ul,omitempty"`
-	HintSub   string     `json:"hs,omitempty"` // subject of a verified id_token_hint
+	HintSub   string     `json:"hs,omitempty"` // subject of a verified id_token_hint, or the one the claims parameter asks for
 	Pushed    bool       `json:"pu,omitempty"` // came through the PAR endpoint
 	JKT       string     `json:"jk,omitempty"` // dpop_jkt (RFC 9449 §10), or the key of the proof that came with the push
+
+	Mode         responseMode    `json:"rm,omitempty"`
+	ACREssential bool            `json:"ae,omitempty"` // one of ACR must be met, or the login fails (OIDC Core §5.5.1.1)
+	Claims       *claimsRequest  `json:"cl,omitempty"`
+	Resources    []string        `json:"rs,omitempty"` // RFC 8707 §2
+	Details      json.RawMessage `json:"ad,omitempty"` // authorization_details, checked and encoded again (RFC 9396 §2)
 }
 
 func (r *authzRequest) maxAge() *time.Duration {
@@ -84,6 +92,9 @@ const (
 	maxLocales    = 200
 )
 
+// formTooLong is the one problem of a form with a status of its own (RFC 9126 §2.3).
+const formTooLong = "body too long"
+
 // errForm is a form that cannot be read as OAuth parameters.
 type errForm struct{ problem, parameter string }
 
@@ -105,8 +116,11 @@ func readForm(r *http.Request) (url.Values, error) {
 			return nil, &errForm{"content type must be application/x-www-form-urlencoded", ""}
 		}
 		b, err := io.ReadAll(io.LimitReader(r.Body, maxFormBytes+1))
-		if err != nil || len(b) > maxFormBytes {
-			return nil, &errForm{"body too long or broken", ""}
+		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) || len(b) > maxFormBytes {
+			return nil, &errForm{formTooLong, ""}
+		}
+		if err != nil {
+			return nil, &errForm{"body broken", ""}
 		}
 		raw = string(b)
 	default:

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,13 +15,21 @@ import (
 	"github.com/tsunagu-id/tsunagu/keys"
 )
 
-// draft is an authorization request while it is being judged.
-type draft struct {
+// submission is an authorization request as it came in.
+type submission struct {
 	form   url.Values
 	broken error // what readForm said of the form; told to the client once it may be
 	pushed bool
-	client *clients.Client
-	out    authzRequest
+	jkt    string // thumbprint of the key of the proof that came with it (RFC 9449 §10.1), or ""
+}
+
+// draft is an authorization request while it is being judged.
+type draft struct {
+	submission
+	client    *clients.Client
+	signed    bool        // form is what the client signed
+	objectErr *oauthError // what is wrong with the request object; told to the client once it may be
+	out       authzRequest
 }
 
 // check judges one thing. Before client and redirect URI are both accepted it returns *Error (shown), afterwards *oauthError
@@ -30,9 +39,11 @@ type check func(p *Provider, ctx context.Context, d *draft) error
 // checks in the order in which their errors take precedence.
 var checks = []check{
 	checkClient,
+	readRequestObject,
 	checkRedirectURI,
+	readResponseMode,
 	checkForm,
-	checkNoRequestObject,
+	checkRequestObject,
 	checkResponseType,
 	checkResponseMode,
 	checkScope,
@@ -42,18 +53,21 @@ var checks = []check{
 	checkMaxAge,
 	checkACR,
 	checkHint,
+	checkClaims,
+	checkResources,
+	checkDetails,
 	checkDPoPKey,
 }
 
 // judge runs every check over an authorization request, pushed or not.
-func (p *Provider) judge(ctx context.Context, form url.Values, broken error, pushed bool) (*authzRequest, *clients.Client, error) {
-	d := &draft{form: form, broken: broken, pushed: pushed}
+func (p *Provider) judge(ctx context.Context, s submission) (*authzRequest, *clients.Client, error) {
+	d := &draft{submission: s}
 	for _, c := range checks {
 		if err := c(p, ctx, d); err != nil {
 			return &d.out, d.client, err
 		}
 	}
-	d.out.Grant, d.out.Pushed = newID(), pushed
+	d.out.Grant, d.out.Pushed = newID(), s.pushed
 	return &d.out, d.client, nil
 }
 
@@ -73,20 +87,35 @@ func checkClient(p *Provider, ctx context.Context, d *draft) error {
 
 // checkRedirectURI: RFC 9700 §2.1: compared byte for byte with what was registered; always required.
 func checkRedirectURI(_ *Provider, _ context.Context, d *draft) error {
+	refused := &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing, repeated or not registered", Client: string(d.client.ID())}
+	if d.objectErr != nil { // the parameters to go by were in an object that nobody can believe
+		refused.Reason, refused.Detail, refused.Err = BadRequest, "request object refused, and no registered redirect_uri beside it", d.objectErr
+	}
 	if len(d.form["redirect_uri"]) != 1 {
-		return &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing or repeated", Client: string(d.client.ID())}
+		return refused
 	}
 	u, err := clients.ParseRedirectURI(d.form.Get("redirect_uri"))
 	if err != nil || !d.client.Allows(u) {
-		return &Error{Reason: RedirectMismatch, Detail: "redirect_uri not registered", Client: string(d.client.ID())}
+		return refused
 	}
-	d.out.Redirect, d.out.State = u.String(), d.form.Get("state")
+	d.out.Redirect = u.String()
+	if s := d.form["state"]; len(s) == 1 && len(s[0]) <= maxState && visible(s[0]) {
+		d.out.State = s[0]
+	}
+	return nil
+}
+
+// readResponseMode comes before whatever may be told to the client, so that it is told in the mode it asked for. A mode that is not
+// offered is refused by checkResponseMode, in a query.
+func readResponseMode(_ *Provider, _ context.Context, d *draft) error {
+	if m, ok := parseResponseMode(d.form.Get("response_mode")); ok && mayAnswer(d.client, m) && len(d.form["response_mode"]) <= 1 {
+		d.out.Mode = m
+	}
 	return nil
 }
 
 func checkForm(_ *Provider, _ context.Context, d *draft) error {
-	if len(d.out.State) > maxState || len(d.form["state"]) > 1 || !visible(d.out.State) {
-		d.out.State = ""
+	if d.out.State != d.form.Get("state") || len(d.form["state"]) > 1 {
 		return invalidRequest("state is repeated, too long, or not visible ASCII (RFC 6749 appendix A.5)")
 	}
 	var bad *errForm
@@ -106,21 +135,6 @@ func visible(s string) bool {
 	return true
 }
 
-// checkNoRequestObject: none of these is offered in the discovery document (OIDC Core §3.1.2.6, RFC 9101 §7).
-func checkNoRequestObject(_ *Provider, _ context.Context, d *draft) error {
-	switch {
-	case d.form.Get("request") != "":
-		return &oauthError{code: "request_not_supported", description: "request objects are not supported"}
-	case d.form.Get("request_uri") != "":
-		return &oauthError{code: "request_uri_not_supported", description: "only request_uri values issued by the pushed authorization request endpoint are accepted"}
-	case d.form.Get("registration") != "":
-		return &oauthError{code: "registration_not_supported", description: "the registration parameter is not supported"}
-	case d.client.RequirePAR() && !d.pushed:
-		return invalidRequest("this client must push its authorization requests (RFC 9126)")
-	}
-	return nil
-}
-
 func checkResponseType(_ *Provider, _ context.Context, d *draft) error {
 	switch d.form.Get("response_type") {
 	case "code":
@@ -132,8 +146,11 @@ func checkResponseType(_ *Provider, _ context.Context, d *draft) error {
 }
 
 func checkResponseMode(_ *Provider, _ context.Context, d *draft) error {
-	if m := d.form.Get("response_mode"); m != "" && m != "query" {
-		return invalidRequest("only response_mode query is supported")
+	switch m, ok := parseResponseMode(d.form.Get("response_mode")); {
+	case !ok:
+		return invalidRequest("response_mode is none of query, form_post, jwt, query.jwt and form_post.jwt")
+	case !mayAnswer(d.client, m):
+		return invalidRequest("this client is answered by redirects: query, jwt or query.jwt")
 	}
 	return nil
 }
@@ -182,8 +199,8 @@ func checkLengths(_ *Provider, _ context.Context, d *draft) error {
 		return invalidRequest("nonce is too long or not UTF-8")
 	}
 	d.out.Locales = d.form.Get("ui_locales")
-	if len(d.out.Locales) > maxLocales || len(d.form.Get("login_hint")) > 500 {
-		return invalidRequest("ui_locales or login_hint is too long")
+	if len(d.out.Locales) > maxLocales || len(d.form.Get("claims_locales")) > maxLocales || len(d.form.Get("login_hint")) > 500 {
+		return invalidRequest("ui_locales, claims_locales or login_hint is too long")
 	}
 	if disp := d.form.Get("display"); disp != "" && !slices.Contains([]string{"page", "popup", "touch", "wap"}, disp) {
 		return invalidRequest("display has an unknown value")
@@ -250,10 +267,14 @@ func checkHint(p *Provider, _ context.Context, d *draft) error {
 
 // checkDPoPKey: RFC 9449 §10: the code is bound to the key with this thumbprint.
 func checkDPoPKey(_ *Provider, _ context.Context, d *draft) error {
-	d.out.JKT = d.form.Get("dpop_jkt")
-	if d.out.JKT != "" && !isBase64URL(d.out.JKT, 43) {
+	named := d.form.Get("dpop_jkt")
+	if named != "" && !isBase64URL(named, 43) {
 		return invalidRequest("dpop_jkt must be a SHA-256 thumbprint in base64url")
 	}
+	if named != "" && d.jkt != "" && named != d.jkt {
+		return &oauthError{code: "invalid_dpop_proof", description: "dpop_jkt is not the key of the proof"}
+	}
+	d.out.JKT = cmp.Or(named, d.jkt)
 	return nil
 }
 

@@ -52,6 +52,7 @@ type consentView struct {
 	Tx      string
 	Service serviceView
 	Items   []consentItem
+	Details []detailView
 	More    bool // it asks for more than before
 	Offline bool
 	Device  bool // what is shared goes to another device

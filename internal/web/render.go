@@ -15,6 +15,7 @@ type Page struct {
 	Error     string   // reason; on main[data-error], and the title begins エラー：
 	SignedIn  bool     // on main[data-signed-in]; the header says ログイン中
 	OpenForm  bool     // a form of this page can end at another site: no form-action in the policy
+	Once      bool     // reading its address again would not lead here: no switch of language
 	Crumbs    []Crumb
 	Frames    []string // origins that this page may frame, as in frame-src
 	Data      any      // .Data in the template
@@ -95,10 +96,14 @@ func (s *Site) build(r *http.Request, p Page) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("title: %w", err)
 	}
+	var languages []languageLink
+	if !p.Once {
+		languages = languageLinks(r, lang)
+	}
 	var out bytes.Buffer
 	err = page.ExecuteTemplate(&out, "layout", view{
 		Page: p, Data: p.Data, Site: s.config, Lang: lang, Language: languageOf(lang),
-		Path: r.URL.Path, Trace: Trace(r.Context()), Title: title, Languages: languageLinks(r, lang),
+		Path: r.URL.Path, Trace: Trace(r.Context()), Title: title, Languages: languages,
 	})
 	return out.Bytes(), err
 }
