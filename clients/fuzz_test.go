@@ -114,6 +114,8 @@ func FuzzParseCredentials(f *testing.F) {
 			if header != "" || !c.proof.Empty() {
 				t.Fatal("a method was overlooked")
 			}
+		case TLSClientAuth, SelfSignedTLS: // a form carries no certificate
+			t.Fatal("a method out of nothing")
 		default:
 			t.Fatalf("method %q", c.Method())
 		}

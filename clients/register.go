@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,12 @@ func NewRegistrar(d RegistrarDeps) (*Registrar, error) {
 	}
 	policies := make([]Policy, len(d.Policies))
 	for i, p := range d.Policies {
-		policies[i] = p.withDefaults()
+		p = p.withDefaults()
+		// What the hub cannot judge it does not register, whatever the policy says.
+		p.Methods = slices.DeleteFunc(slices.Clone(p.Methods), func(m Method) bool {
+			return m.usesTLS() && !slices.Contains(d.Registry.TLSMethods(), m)
+		})
+		policies[i] = p
 	}
 	d.Policies = policies
 	return &Registrar{d: d}, nil

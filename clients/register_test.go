@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"context"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -612,6 +613,16 @@ func TestConcurrentRegistrationsKeepToTheLimit(t *testing.T) {
 			t.Errorf("%d clients, failures %v", made.Load(), d.failures)
 		}
 	})
+}
+
+// A hub that trusts no authority of client certificates registers nobody for one.
+func TestRegistrationOffersOnlyMethodsTheHubCanJudge(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil, Policy{Name: "tls", Methods: []Method{SecretBasic, TLSClientAuth, SelfSignedTLS}})
+	issued := basicBody(map[string]any{"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "rp.example"})
+	if r := d.call(http.MethodPost, "/register", initialToken, issued); r.status != http.StatusBadRequest || r.text("error") != codeMetadata {
+		t.Errorf("tls_client_auth: %d %s", r.status, r.raw)
+	}
+	d.register(map[string]any{"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": certified(t, selfSigned(t, pkix.Name{CommonName: "rp"}))})
 }
 
 func TestRegistrationFromAPageOfAnotherOrigin(t *testing.T) {
