@@ -119,7 +119,12 @@ func (p *Provider) park(c echo.Context, tx *transaction, s *session, step Step) 
 				return err
 			}
 		}
-		tx.Shown = s.ID
+		client, err := p.client(c.Request().Context(), tx.Request.Client)
+		if err != nil {
+			return err
+		}
+		// Fixed here: the page shows, and the citizen agrees to, the same, whatever becomes of the registration meanwhile.
+		tx.Shown, tx.Asked = s.ID, needed(client, tx.Request)
 	}
 	if tx.ID == "" {
 		return p.transactions.create(c.Request().Context(), tx)
@@ -147,12 +152,16 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	if s == nil {
 		return sit, con, nil
 	}
-	con, err := p.accounts.consentFor(ctx, s.Account, req.Client)
+	client, err := p.client(ctx, req.Client)
+	if err != nil {
+		return sit, con, err
+	}
+	con, err = p.accounts.consentFor(ctx, s.Account, req.Client)
 	if err != nil {
 		return sit, con, fmt.Errorf("read consent: %w", err)
 	}
 	// What is asked in detail is asked each time: an earlier consent was for something else (RFC 9396 §5).
-	sit.Covered = con.covers(req.Scopes) && (len(req.Details) == 0 || tx.Decided)
+	sit.Covered = con.covers(needed(client, req)) && (len(req.Details) == 0 || tx.Decided)
 	if req.HintSub != "" {
 		sub, err := p.subjectFor(ctx, s, req.Client)
 		if err != nil {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/tsunagu-id/tsunagu/federation"
 )
 
@@ -65,44 +63,50 @@ func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*
 
 // bearerFor is bearer with further demands.
 func (p *Provider) bearerFor(ctx context.Context, r *http.Request, d demand) (*grant, error) {
+	g, _, err := p.bearerScopes(ctx, r, d)
+	return g, err
+}
+
+// bearerScopes is bearerFor that also tells all that the token may do.
+func (p *Provider) bearerScopes(ctx context.Context, r *http.Request, d demand) (*grant, []string, error) {
 	token, bound, err := bearerToken(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	invalid := &bearerError{code: "invalid_token", status: http.StatusUnauthorized, dpop: bound}
 	held, err := p.findAccess(ctx, token)
 	if errors.Is(err, errNoToken) {
-		return nil, invalid
+		return nil, nil, invalid
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	g, a := held.g, held.a
 	// A token for somebody else's resource is none for us, whoever shows it (RFC 9068 §4).
 	if !held.forHub(p.issuer) {
-		return nil, invalid
+		return nil, nil, invalid
 	}
 	// A bound token without its proof, and a proof for a token that is bound to nothing, are both refused (RFC 9449 §7.2).
 	if bound != (a.JKT != "") {
-		return nil, invalid
+		return nil, nil, invalid
 	}
 	if bound {
 		if err := p.proveToken(ctx, r, token, a.JKT); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if a.X5T != "" && !holdsCertificate(r, a.X5T) { // RFC 8705 §3
-		return nil, invalid
+		return nil, nil, invalid
 	}
 	if ok, err := p.stands(ctx, g); err != nil {
-		return nil, err
+		return nil, nil, err
 	} else if !ok {
-		return nil, invalid
+		return nil, nil, invalid
 	}
 	if !slices.Contains(g.scopesOf(a), d.scope) || d.service != (g.Account == "") {
-		return nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
+		return nil, nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
-	return g, p.fresh(g, d, bound)
+	return g, g.scopesOf(a), p.fresh(g, d, bound)
 }
 
 // fresh refuses a sign-in that was too long ago or too weak for what is asked (RFC 9470 §3).
@@ -150,17 +154,6 @@ func (p *Provider) answerBearer(w http.ResponseWriter, r *http.Request, err erro
 // freshLogin is how old a sign-in may be for what cannot be taken back: as old as a session gets. A token that a client has refreshed
 // for weeks does not do for it.
 const freshLogin = sessionAbsolute
-
-// getUserinfo is OIDC Core §5.3. The login certificate names nobody, so there is nothing to say but who, pairwise.
-func (p *Provider) getUserinfo(c echo.Context) error {
-	allowAnyOrigin(c.Response().Header())
-	g, err := p.bearer(c.Request().Context(), c.Request(), "openid")
-	if err != nil {
-		return p.answerBearer(c.Response(), c.Request(), err)
-	}
-	writeJSON(c.Response(), c.Request(), http.StatusOK, map[string]string{"sub": g.Subject})
-	return nil
-}
 
 // authorizeAPI is how the federation's API learns who calls.
 func (p *Provider) authorizeAPI(ctx context.Context, r *http.Request, need federation.Need) (federation.Caller, error) {

@@ -34,15 +34,22 @@ func (p *Provider) getConsent(c echo.Context) error {
 	}
 	lang := p.site.Lang(c.Request())
 	v := consentView{Tx: tx.ID, Service: viewOfService(client, lang), More: con.ID != 0, Device: tx.Device != ""}
-	for _, scope := range p.grantable(client, tx.Request.Scopes) {
+	for _, scope := range p.grantable(client, tx.Asked) {
 		if scope == "offline_access" {
 			v.Offline = true
 			continue
 		}
-		v.Items = append(v.Items, consentItem{
+		item := consentItem{
 			Scope: scope, Label: "scope." + scope, Purpose: client.Purpose(scope, lang),
 			Added: con.ID != 0 && !slices.Contains(con.Scopes, scope),
-		})
+		}
+		if claimsOfScope[scope] != nil {
+			if item.Details, err = p.detailsShown(c, s, scope); err != nil {
+				return err
+			}
+			item.Personal, v.Personal = true, true
+		}
+		v.Items = append(v.Items, item)
 	}
 	if v.Details, err = p.detailViews(c.Request(), tx.Request.Details, v.Service.Name); err != nil {
 		return err
@@ -94,11 +101,11 @@ func (p *Provider) postConsent(c echo.Context) error {
 			return err
 		}
 		if err := p.db.Tx(ctx, func(ctx context.Context) error {
-			if err := p.accounts.agree(ctx, s.Account, id, tx.Request.Scopes); err != nil {
+			if err := p.accounts.agree(ctx, s.Account, id, tx.Asked); err != nil {
 				return fmt.Errorf("store consent: %w", err)
 			}
 			return p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
-				Facts: consentFacts(tx.Request)})
+				Facts: consentFacts(tx)})
 		}); err != nil {
 			return err
 		}
@@ -113,9 +120,9 @@ func (p *Provider) postConsent(c echo.Context) error {
 }
 
 // consentFacts is what the audit log keeps of what was agreed to.
-func consentFacts(r *authzRequest) map[string]string {
-	facts := map[string]string{"scopes": scopeText(r.Scopes)}
-	if len(r.Details) > 0 {
+func consentFacts(tx *transaction) map[string]string {
+	facts := map[string]string{"scopes": scopeText(tx.Asked)}
+	if r := tx.Request; len(r.Details) > 0 {
 		facts["details"] = detailText(r.Details)
 	}
 	return facts

@@ -12,6 +12,7 @@ import (
 
 // metadata is the discovery document (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 8628 §4, RFC 9207 §3).
 type metadata struct {
+	claimsMetadata
 	Issuer               string   `json:"issuer"`
 	Authorization        string   `json:"authorization_endpoint"`
 	Token                string   `json:"token_endpoint"`
@@ -41,7 +42,6 @@ type metadata struct {
 	DPoPAlgs             []string `json:"dpop_signing_alg_values_supported"`
 	ACR                  []string `json:"acr_values_supported"`
 	Prompts              []string `json:"prompt_values_supported"`
-	Claims               []string `json:"claims_supported"`
 	ClaimsParameter      bool     `json:"claims_parameter_supported"`
 	DetailTypes          []string `json:"authorization_details_types_supported"` // RFC 9396 §10
 	RequestParameter     bool     `json:"request_parameter_supported"`
@@ -98,8 +98,8 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,
 		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
-		Claims:        []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"},
-		IssInResponse: true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
+		claimsMetadata: newClaimsMetadata(algs),
+		IssInResponse:  true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		CertificateBound: aliases != nil, MutualAliases: aliases,
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})

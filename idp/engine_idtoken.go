@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -21,7 +22,7 @@ type idTokenClaims struct {
 	Audience string   `json:"aud"`
 	Expires  int64    `json:"exp"`
 	IssuedAt int64    `json:"iat"`
-	AuthTime int64    `json:"auth_time"`
+	AuthTime int64    `json:"auth_time,omitempty"`
 	Nonce    string   `json:"nonce,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
@@ -55,11 +56,45 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 	if resp, ok := ctx.Value(fosite.AccessResponseContextKey).(fosite.AccessResponder); ok && resp.GetAccessToken() != "" {
 		claims.ATHash = tokenHash(alg, resp.GetAccessToken())
 	}
-	token, err := s.p.keys.Sign(alg, "JWT", claims)
+	all, err := s.p.withPersonal(ctx, g, claims)
+	if err != nil {
+		return "", err
+	}
+	token, err := s.p.keys.Sign(alg, "JWT", all)
 	if err != nil {
 		return "", fmt.Errorf("sign id token: %w", err)
 	}
+	if how, encrypted := u.client.c.IDTokenEncryption(); encrypted {
+		return s.p.encrypt(ctx, u.client.c, []byte(token), "JWT", how) // OIDC Core §2: signed, then encrypted
+	}
 	return token, nil
+}
+
+// withPersonal adds the claims about the citizen that were asked for by name in the ID token (OIDC Core §5.5). Those of scopes are for
+// the userinfo endpoint: with response type code there always is an access token (§5.4).
+func (p *Provider) withPersonal(ctx context.Context, g *grant, claims idTokenClaims) (any, error) {
+	asked, err := g.asked()
+	if err != nil {
+		return nil, err
+	}
+	more, err := p.personal(ctx, g, nil, asked.idToken())
+	if err != nil || len(more) == 0 {
+		return claims, err
+	}
+	b, err := json.Marshal(claims)
+	if err != nil {
+		return nil, fmt.Errorf("encode id token: %w", err)
+	}
+	all := map[string]json.RawMessage{}
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, fmt.Errorf("encode id token: %w", err)
+	}
+	for name, value := range more {
+		if all[name], err = json.Marshal(value); err != nil {
+			return nil, fmt.Errorf("encode id token: %w", err)
+		}
+	}
+	return all, nil
 }
 
 // tokenHash is at_hash: the left half of the digest that belongs to the algorithm (OIDC Core §3.1.3.6). For EdDSA with Ed25519 that

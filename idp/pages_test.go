@@ -44,6 +44,14 @@ func pageSamples() map[string]pageSample {
 			Services: []connectedView{{Client: "c1", Name: evil.Name, Operator: evil.Operator, Launch: "https://c1.example/start?iss=x", Since: at, Scopes: []string{"openid", "unknown"}}},
 			Told:     []receiptView{{Client: "etax", Name: evil.Name, State: "confirmed", At: at}},
 		}}, []string{`href="/account/sign-out-everywhere"`, `href="https://c1.example/start?iss=x" data-launch="c1"`, "2026年11月23日（月）14:05"}},
+		"details": {web.Page{Name: "details", Title: "details.title", SignedIn: true, Data: detailsView{Done: "saved", Any: true, Groups: []detailGroup{
+			{Scope: "email", Fields: []detailField{{Field: web.Field{ID: "email", Label: "メールアドレス", Value: evil.Name}}}},
+			{Scope: "profile", Fields: []detailField{{Select: web.Select{ID: "gender", Label: "性別", Options: []web.Option{{Value: "", Label: "書かない"}}}}}},
+		}}}, []string{`action="/account/details"`, `id="details-save"`, `id="details-delete"`, `name="email"`, `name="gender"`}},
+		"details refused": {web.Page{Name: "details", Title: "details.title", SignedIn: true, Error: "details_invalid", Data: detailsView{
+			Done: "deleted", Problems: []web.FieldError{{Field: "email", Text: evil.Name}},
+		}}, []string{`href="#email"`, `data-error="details_invalid"`}},
+		"details delete":      {web.Page{Name: "details-delete", Title: "details.delete.title", SignedIn: true}, []string{`id="details-delete-confirm"`, `action="/account/details/delete"`}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
 		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
 			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},
@@ -60,7 +68,9 @@ func pageSamples() map[string]pageSample {
 		}}, []string{`href="/signed-out?request=r1"`, `data-service="etax" data-state="confirmed"`, "伝えています（まだ返事がありません）", "応答がありませんでした"}},
 		"consent": {web.Page{Name: "consent", Title: "consent.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Data: consentView{
 			Tx: "t1", Service: service, More: true, Offline: true, Items: []consentItem{
-				{Scope: "openid", Label: "scope.openid"}, {Scope: "links", Label: "scope.links", Purpose: evil.Name}, {Scope: "link", Label: "scope.link", Added: true}},
+				{Scope: "openid", Label: "scope.openid"}, {Scope: "links", Label: "scope.links", Purpose: evil.Name}, {Scope: "link", Label: "scope.link", Added: true},
+				{Scope: "email", Label: "scope.email", Personal: true, Details: []web.Description{{Term: "メールアドレス", Value: evil.Name}}},
+				{Scope: "phone", Label: "scope.phone", Personal: true}}, Personal: true,
 		}}, []string{`id="consent-allow"`, `id="consent-deny"`, `name="decision"`, `value="allow"`, `value="deny"`, `action="/consent"`}},
 		"device":         {device(deviceView{}), []string{`id="user_code"`, `action="/device"`, `id="device-next"`, "役所や会社の人が"}},
 		"device by link": {device(deviceView{Request: "r1", Head: "WDJB"}), []string{`name="request" value="r1"`, ">WDJB<", `id="user_code"`, "役所や会社の人が"}},

@@ -29,6 +29,7 @@ type Deps struct {
 	AgentURL   string // where a citizen's browser finds the card app, e.g. http://127.0.0.1:8404
 	Keys       *keys.Set
 	Digest     func(purpose string, data []byte) [32]byte // keyed, stable for ever
+	Sealer     *keys.Sealer                               // for what citizens write of themselves
 	Clients    *clients.Registry
 	Policies   []clients.Policy // who may register clients; none: nobody
 	Challenges *cardauth.Challenges
@@ -79,6 +80,7 @@ type Provider struct {
 	strangers  ratelimit.Rule
 
 	accounts     accounts
+	attributes   attributes
 	transactions transactions
 	sessions     sessions
 	grants       grants
@@ -100,7 +102,7 @@ func New(d Deps) (*Provider, error) {
 		return nil, fmt.Errorf("idp: %w", err)
 	}
 	for name, missing := range map[string]bool{
-		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Clients": d.Clients == nil,
+		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Sealer": d.Sealer == nil, "Clients": d.Clients == nil,
 		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
 		"Deliveries": d.Deliveries == nil,
 		"DB":         d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
@@ -121,6 +123,7 @@ func New(d Deps) (*Provider, error) {
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},
+		attributes:   attributes{db: d.DB, seal: d.Sealer, now: d.Now},
 		transactions: transactions{store: d.Transient},
 		sessions:     sessions{store: d.Transient, now: d.Now},
 		grants:       grants{store: d.Transient, now: d.Now},
@@ -268,6 +271,7 @@ const (
 	eventReturnUnknown  audit.Kind = "login.return_unknown"
 	eventCancelled      audit.Kind = "login.cancelled"
 	eventFolderOpened   audit.Kind = "folder.opened"
+	eventDetails        audit.Kind = "account.details_changed"
 	eventConsent        audit.Kind = "consent.granted"
 	eventConsentDenied  audit.Kind = "consent.denied"
 	eventEntered        audit.Kind = "service.entered"

@@ -323,4 +323,7 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 }
 
 // knownScopes are the scopes this hub can grant.
-var knownScopes = []string{"openid", "offline_access", "links", "link"}
+var knownScopes = []string{
+	clients.ScopeOpenID, clients.ScopeOfflineAccess, clients.ScopeProfile, clients.ScopeEmail, clients.ScopeAddress, clients.ScopePhone,
+	clients.ScopeLinks, clients.ScopeLink,
+}

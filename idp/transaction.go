@@ -59,6 +59,7 @@ type transaction struct {
 	SID       string     `json:"i,omitempty"` // the session this login made
 	Login     int64      `json:"l,omitempty"` // when it made it, Unix seconds
 	Shown     string     `json:"w,omitempty"` // the session whose person was shown the consent page
+	Asked     []string   `json:"a,omitempty"` // the scopes that the consent page shows
 	Decided   bool       `json:"d,omitempty"` // the citizen agreed on the consent page in this login
 
 	// A login that another device asked for (RFC 8628) ends in that device's request and not in a redirect.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
 // serviceView is what pages say of the service that asks. The zero value means that no service does.
@@ -49,13 +50,14 @@ type folderView struct {
 
 // consentView is the data of consent.html.
 type consentView struct {
-	Tx      string
-	Service serviceView
-	Items   []consentItem
-	Details []detailView
-	More    bool // it asks for more than before
-	Offline bool
-	Device  bool // what is shared goes to another device
+	Tx       string
+	Service  serviceView
+	Items    []consentItem
+	Details  []detailView
+	More     bool // it asks for more than before
+	Offline  bool
+	Device   bool // what is shared goes to another device
+	Personal bool // some of it is what the citizen wrote of herself
 }
 
 // deviceView is the data of device.html.
@@ -87,6 +89,9 @@ type consentItem struct {
 	Label   string // message key
 	Purpose string
 	Added   bool
+
+	Personal bool              // what the citizen wrote of herself
+	Details  []web.Description // the very values
 }
 
 // accountView is the data of account.html.

@@ -1,0 +1,47 @@
+package idp_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/idp/idptest"
+)
+
+// part decodes one part of a compact token without believing it.
+func part(t *testing.T, token string, i int) map[string]any {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if i >= len(parts) {
+		t.Fatalf("%d parts", len(parts))
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func idClaims(t *testing.T, token string) map[string]any { t.Helper(); return part(t, token, 1) }
+
+// reregister changes a client's registration.
+func reregister(t *testing.T, h *idptest.Hub, client map[string]any) {
+	t.Helper()
+	b, err := json.Marshal(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := clients.ParseMetadata(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Clients.Put(t.Context(), m, nil); err != nil {
+		t.Fatal(err)
+	}
+}
