@@ -18,6 +18,7 @@ type bearerError struct {
 	status int
 	scope  string
 	dpop   bool          // the token is bound to a key: the answer is of scheme DPoP (RFC 9449 §7.1)
+	nonce  string        // for the next proof (RFC 9449 §9)
 	acr    string        // the level the citizen has to sign in at (RFC 9470 §3)
 	maxAge time.Duration // and how long ago at most; 0: any time
 }
@@ -141,6 +142,9 @@ func (p *Provider) answerBearer(w http.ResponseWriter, r *http.Request, err erro
 	}
 	if e.scope != "" {
 		challenge += `, scope="` + e.scope + `"`
+	}
+	if e.nonce != "" {
+		w.Header().Set("DPoP-Nonce", e.nonce)
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
 	body := map[string]string{}

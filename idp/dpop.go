@@ -34,14 +34,30 @@ const (
 	nonceSpans  = 5
 )
 
-// proofClaims is the payload of a DPoP proof (RFC 9449 §4.2).
+// proofClaims is the payload of a DPoP proof (RFC 9449 §4.2). Times are NumericDate, seconds that may have a fraction.
 type proofClaims struct {
-	JTI    string `json:"jti"`
-	Method string `json:"htm"`
-	URI    string `json:"htu"`
-	At     *int64 `json:"iat"`
-	Hash   string `json:"ath"`
-	Nonce  string `json:"nonce"`
+	JTI       string   `json:"jti"`
+	Method    string   `json:"htm"`
+	URI       string   `json:"htu"`
+	At        *float64 `json:"iat"`
+	NotBefore *float64 `json:"nbf"` // RFC 9449 gives no meaning to these two; whoever writes them means them (RFC 7519 §4.1)
+	Expires   *float64 `json:"exp"`
+	Hash      string   `json:"ath"`
+	Nonce     string   `json:"nonce"`
+}
+
+// timely judges the proof's times.
+func (c proofClaims) timely(now time.Time) *oauthError {
+	seconds := float64(now.UnixMilli()) / 1000
+	switch {
+	case c.At == nil:
+		return badProof("iat is missing")
+	case *c.At < seconds-proofPast.Seconds() || *c.At > seconds+proofFuture.Seconds():
+		return badProof("iat is too far from now")
+	case c.NotBefore != nil && *c.NotBefore > seconds+proofFuture.Seconds(), c.Expires != nil && *c.Expires < seconds-proofFuture.Seconds():
+		return badProof("the DPoP proof has expired or is not valid yet")
+	}
+	return nil
 }
 
 func badProof(description string) *oauthError {
@@ -96,11 +112,9 @@ func (p *Provider) checkProof(r *http.Request, path string) (proofClaims, string
 		return claims, "", badProof("htm is not the method of this request")
 	case !sameAddress(claims.URI, p.base(r)+path):
 		return claims, "", badProof("htu is not the address of this request")
-	case claims.At == nil:
-		return claims, "", badProof("iat is missing")
 	}
-	if age := p.now().Sub(time.Unix(*claims.At, 0)); age > proofPast || age < -proofFuture {
-		return claims, "", badProof("iat is too far from now")
+	if late := claims.timely(p.now()); late != nil {
+		return claims, "", late
 	}
 	return claims, proof.Thumbprint, nil
 }
@@ -133,12 +147,10 @@ func sameAddress(htu, own string) bool {
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(withoutDefaultPort(a), withoutDefaultPort(b)) && a.EscapedPath() == b.EscapedPath()
 }
 
+// withoutDefaultPort is the host as RFC 3986 §6.2.3 has it normalized.
 func withoutDefaultPort(u *url.URL) string {
-	scheme := strings.ToLower(u.Scheme)
-	if (scheme == "https" && u.Port() == "443") || (scheme == "http" && u.Port() == "80") {
-		return u.Hostname()
-	}
-	return u.Host
+	port := map[string]string{"https": ":443", "http": ":80"}[strings.ToLower(u.Scheme)]
+	return strings.TrimSuffix(strings.TrimSuffix(u.Host, port), ":")
 }
 
 // newNonce returns a nonce (RFC 9449 §8): the minute, and a keyed digest of it. Nothing is stored, and every process of the hub
@@ -173,6 +185,9 @@ func (p *Provider) proveToken(ctx context.Context, r *http.Request, token, jkt s
 	sum := sha256.Sum256([]byte(token))
 	if claims.Hash != base64.RawURLEncoding.EncodeToString(sum[:]) || key != jkt {
 		return &bearerError{code: "invalid_token", status: http.StatusUnauthorized, dpop: true}
+	}
+	if claims.Nonce != "" && !p.nonceIsOurs(claims.Nonce) { // none is demanded here, but what is claimed has to be so
+		return &bearerError{code: "use_dpop_nonce", status: http.StatusUnauthorized, dpop: true, nonce: p.newNonce()}
 	}
 	err = p.spendProof(ctx, claims, key)
 	var refused *oauthError

@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -244,6 +245,11 @@ func TestCertificateAndDPoPKeyBindTogether(t *testing.T) {
 		t.Fatalf("tokens: %d %s", tokens.Status, tokens.Raw)
 	}
 	token := tokens.Text("access_token")
+	sum := sha256.Sum256(b.cert.Leaf.Raw)
+	bound, _ := b.post(b.client, "/introspect", url.Values{"token": {token}}).JSON["cnf"].(map[string]any)
+	if bound["jkt"] != b.key.thumbprint(t) || bound["x5t#S256"] != base64.RawURLEncoding.EncodeToString(sum[:]) {
+		t.Errorf("cnf %v", bound)
+	}
 	if a := b.userinfo(b.client, "DPoP", token, b.proof(http.MethodGet, "/userinfo", token)); a.Status != http.StatusOK {
 		t.Errorf("with both: %d %s", a.Status, a.Raw)
 	}

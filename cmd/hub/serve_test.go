@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,14 +29,7 @@ func testConfig(t *testing.T) config {
 	if _, err := keys.CreateSealer(filepath.Join(dir, "seal.key")); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	listen := freeAddress(t)
 	c := config{
 		Issuer: "http://" + listen, Listen: listen, AgentURL: "http://127.0.0.1:8404", Database: "sqlite:" + filepath.Join(dir, "hub.db"),
 		SealFile: filepath.Join(dir, "seal.key"),
