@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -118,6 +119,46 @@ func FuzzParseCredentials(f *testing.F) {
 			t.Fatal("a method out of nothing")
 		default:
 			t.Fatalf("method %q", c.Method())
+		}
+	})
+}
+
+// What a stranger sends makes a client that its policy allows, or faults.
+func FuzzRegistration(f *testing.F) {
+	for _, more := range []map[string]any{nil, {"scope": "openid"}, {"client_name#ja": "あ"}, {"verified": true}, {"software_statement": "a.b.c"}, {"redirect_uris": nil}} {
+		b, err := json.Marshal(basicBody(more))
+		must(f, err)
+		f.Add(b)
+	}
+	for _, v := range readVectors(f) {
+		if v.head["kind"] == "metadata" {
+			f.Add([]byte(v.body))
+		}
+	}
+	policy := Policy{Name: "fuzz", PKCEOptional: true}.withDefaults()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		request, err := parseRegistration(body)
+		m := request.m
+		if err == nil {
+			m, err = policy.judge(request.m, "d-FUZZ")
+		}
+		if err != nil {
+			refused, ok := errors.AsType[*registrationError](refusedMetadata(&m, err))
+			if !ok || refused.status != http.StatusBadRequest || strings.ContainsFunc(refused.description, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		c, err := newClient(m, 1, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Verified() || c.Listed() || c.FirstParty() || c.Profile() != OIDC || c.ID() != "d-FUZZ" || c.Operator() == "" || c.Name("ja") == "" || c.Public() || m.loopback() {
+			t.Fatalf("%+v", m)
+		}
+		roundTrip(t, m)
+		if _, err := json.Marshal(registered(c)); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
