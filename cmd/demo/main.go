@@ -13,6 +13,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/idp/hub"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/keys"
 )
 
 func main() {
@@ -32,6 +37,7 @@ func run() error {
 	flag.StringVar(&o.clientCA, "client-ca", "", "PEM file with authorities of clients' certificates (tls_client_auth) beside the demo's own; needs -tls")
 	flag.Int64Var(&o.loginRate, "login-rate", 0, "card challenges a minute that one browser may have; 0: the hub's own limit")
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")
+	rotate := flag.Bool("rotate-keys", false, "announce a successor for every signing key of the demo in DIR, running or not, and exit")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; see -help", flag.Arg(0))
@@ -45,6 +51,9 @@ func run() error {
 	level := slog.LevelWarn
 	if *verbose {
 		level = slog.LevelInfo
+	}
+	if *rotate {
+		return rotateKeys(context.Background(), o.dir)
 	}
 	o.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if err := os.MkdirAll(filepath.Join(o.dir, "demo"), 0o700); err != nil {
@@ -63,4 +72,23 @@ func run() error {
 		return nil
 	}
 	return err
+}
+
+// rotateKeys does to the demo's hub what hub -rotate-keys does.
+func rotateKeys(ctx context.Context, dir string) error {
+	sealer, err := keys.LoadSealer(filepath.Join(dir, "demo", "seal.key"))
+	if err != nil {
+		return fmt.Errorf("no demo has run in %s: %w", dir, err)
+	}
+	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "hub.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // everything was committed
+	announced, err := hub.RotateKeys(ctx, db, sealer, time.Now)
+	if err != nil {
+		return err
+	}
+	fmt.Println(hub.RotationSummary(announced))
+	return nil
 }

@@ -9,8 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/serve"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
 
@@ -25,6 +28,7 @@ func run() error {
 	file := flag.String("config", "hub.json", "configuration file")
 	check := flag.Bool("check", false, "check the configuration and exit")
 	seal := flag.String("new-seal-file", "", "make a seal file at this path and exit")
+	rotate := flag.Bool("rotate-keys", false, "announce a successor for every signing key and exit; a running hub follows")
 	flag.Parse()
 	if *seal != "" {
 		if _, err := os.Stat(*seal); err == nil {
@@ -47,7 +51,32 @@ func run() error {
 		fmt.Println("configuration is good")
 		return nil
 	}
+	if *rotate {
+		return rotateKeys(ctx, c)
+	}
 	return start(ctx, c, log)
+}
+
+func rotateKeys(ctx context.Context, c config) error {
+	dsn, err := c.dsn()
+	if err != nil {
+		return err
+	}
+	sealer, err := c.sealer()
+	if err != nil {
+		return err
+	}
+	db, err := sqldb.Open(ctx, dsn)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer func() { _ = db.Close() }() // everything was committed
+	announced, err := hub.RotateKeys(ctx, db, sealer, time.Now)
+	if err != nil {
+		return err
+	}
+	fmt.Println(hub.RotationSummary(announced))
+	return nil
 }
 
 // start opens what the hub stands on and serves it until ctx ends.

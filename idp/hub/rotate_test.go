@@ -1,0 +1,71 @@
+package hub_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/idp/hub"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/keys"
+)
+
+// oidcc-server-rotate-keys: after a rotation the JWKS names new keys beside all of the old ones; a second call changes nothing while
+// those wait.
+func TestRotateKeysPublishesSuccessorsBesideTheOldKeys(t *testing.T) {
+	dir := t.TempDir()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "hub.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	sealer, err := keys.CreateSealer(filepath.Join(dir, "seal.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, err := keys.Open(t.Context(), keys.Deps{DB: db, Sealer: sealer, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := kids(t, serving)
+	for i, want := range []int{len(keys.Algs()), 0} {
+		announced, err := hub.RotateKeys(t.Context(), db, sealer, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(announced) != want {
+			t.Errorf("call %d announced %v, want %d algorithms", i+1, announced, want)
+		}
+	}
+	if err := serving.Advance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := kids(t, serving)
+	if len(after) != 2*len(before) {
+		t.Errorf("%d keys published, want twice %d", len(after), len(before))
+	}
+	for kid := range before {
+		if !after[kid] {
+			t.Errorf("key %s is no longer published", kid)
+		}
+	}
+}
+
+func kids(t *testing.T, s *keys.Set) map[string]bool {
+	t.Helper()
+	body, _ := s.JWKS()
+	var set struct {
+		Keys []struct {
+			KID string `json:"kid"`
+		} `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &set); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, k := range set.Keys {
+		out[k.KID] = true
+	}
+	return out
+}
