@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"crypto/rsa"
 	"crypto/x509"
 	"time"
 
@@ -72,13 +71,10 @@ func (r *Registry) checkSelfSigned(ctx context.Context, c *Client, cert *x509.Ce
 	return strong(c, cert)
 }
 
-// strong refuses an RSA key that somebody else may hold too. TLS itself refuses
-// the curves it does not know.
+// strong refuses a certificate with a key that somebody else may hold too.
 func strong(c *Client, cert *x509.Certificate) error {
-	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok {
-		if err := keys.JudgeRSA(key); err != nil {
-			return badCertificate(c, "the certificate's key is refused", err)
-		}
+	if err := keys.JudgeCertificate(cert); err != nil {
+		return badCertificate(c, "the certificate's key is refused", err)
 	}
 	return nil
 }

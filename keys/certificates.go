@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -29,4 +30,13 @@ func (s PublicSet) HasCertificates() bool { return len(s.certificates) > 0 }
 // HoldsCertificate reports whether a key of the set brings along exactly this certificate (RFC 8705 §2.2.2).
 func (s PublicSet) HoldsCertificate(cert *x509.Certificate) bool {
 	return cert != nil && slices.Contains(s.certificates, sha256.Sum256(cert.Raw))
+}
+
+// JudgeCertificate refuses a certificate whose RSA key JudgeRSA refuses. Its other keys may be of more curves than we verify with: they
+// have to please TLS alone, which knows no weak one.
+func JudgeCertificate(cert *x509.Certificate) error {
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok {
+		return JudgeRSA(key)
+	}
+	return nil
 }
