@@ -108,11 +108,6 @@ func attributeRules() []attributeRule {
 	}
 }
 
-// detailScopes are the scopes of OIDC Core §5.4, in the order of the page.
-func detailScopes() []string {
-	return []string{clients.ScopeProfile, clients.ScopeEmail, clients.ScopePhone, clients.ScopeAddress}
-}
-
 // parseAttribute returns the value to keep of what somebody wrote; "" and no problem is nothing written.
 func parseAttribute(r attributeRule, written string, now time.Time) (string, problem) {
 	if len(written) > 4*maxEmail || !utf8.ValidString(written) { // no attribute comes near; the rest need not look at more

@@ -1,8 +1,11 @@
 package idp
 
 import (
+	"slices"
+
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
@@ -14,10 +17,25 @@ type detailsView struct {
 	Groups   []detailGroup
 }
 
-// detailGroup is what one consent hands out.
+// detailGroup is a part of the form.
 type detailGroup struct {
-	Scope  string
+	Name   string
 	Fields []detailField
+}
+
+// detailGroups are the parts in their order, and the scopes whose items each has.
+func detailGroups() []struct {
+	name   string
+	scopes []string
+} {
+	return []struct {
+		name   string
+		scopes []string
+	}{
+		{"contact", []string{clients.ScopeEmail, clients.ScopePhone}},
+		{"address", []string{clients.ScopeAddress}},
+		{"profile", []string{clients.ScopeProfile}},
+	}
 }
 
 // detailField is one of the two.
@@ -82,10 +100,10 @@ func lookOf(name attribute) look {
 // detailsForm is the form with what was written in it, and at each field what is wrong with it.
 func (p *Provider) detailsForm(c echo.Context, written map[attribute]string, problems map[attribute]problem) detailsView {
 	var v detailsView
-	for _, scope := range detailScopes() {
-		g := detailGroup{Scope: scope}
+	for _, part := range detailGroups() {
+		g := detailGroup{Name: part.name}
 		for _, r := range attributeRules() {
-			if r.scope == scope {
+			if slices.Contains(part.scopes, r.scope) {
 				f, wrong := p.detailField(c, r.name, written[r.name], problems[r.name])
 				g.Fields = append(g.Fields, f)
 				v.Problems = append(v.Problems, wrong...)

@@ -45,8 +45,8 @@ func pageSamples() map[string]pageSample {
 			Told:     []receiptView{{Client: "etax", Name: evil.Name, State: "confirmed", At: at}},
 		}}, []string{`href="/account/sign-out-everywhere"`, `href="https://c1.example/start?iss=x" data-launch="c1"`, "2026年11月23日（月）14:05"}},
 		"details": {web.Page{Name: "details", Title: "details.title", SignedIn: true, Data: detailsView{Done: "saved", Any: true, Groups: []detailGroup{
-			{Scope: "email", Fields: []detailField{{Field: web.Field{ID: "email", Label: "メールアドレス", Value: evil.Name}}}},
-			{Scope: "profile", Fields: []detailField{{Select: web.Select{ID: "gender", Label: "性別", Options: []web.Option{{Value: "", Label: "書かない"}}}}}},
+			{Name: "contact", Fields: []detailField{{Field: web.Field{ID: "email", Label: "メールアドレス", Value: evil.Name}}}},
+			{Name: "profile", Fields: []detailField{{Select: web.Select{ID: "gender", Label: "性別", Options: []web.Option{{Value: "", Label: "書かない"}}}}}},
 		}}}, []string{`action="/account/details"`, `id="details-save"`, `id="details-delete"`, `name="email"`, `name="gender"`}},
 		"details refused": {web.Page{Name: "details", Title: "details.title", SignedIn: true, Error: "details_invalid", Data: detailsView{
 			Done: "deleted", Problems: []web.FieldError{{Field: "email", Text: evil.Name}},
