@@ -137,6 +137,9 @@ func TestMetadataChecks(t *testing.T) {
 		{"relative resource", nil, change{"resources": []string{"https://api.example/", "/tax"}}, "resources[1]"},
 		{"resource with a space", nil, change{"resources": []string{"https://api.example/a b"}}, "resources[0]"},
 		{"resource twice", nil, change{"resources": []string{"urn:a:b", "urn:a:b"}}, "resources[1]"},
+		{"serves", nil, change{"serves": []string{"https://api.example/tax"}}, ""},
+		{"serves a relative resource", nil, change{"serves": []string{"/tax"}}, "serves[0]"},
+		{"a public client serves nothing", nil, change{"serves": []string{"urn:a:b"}, "token_endpoint_auth_method": "none"}, "serves"},
 		{"detail types", nil, change{"authorization_details_types": []string{"tax_return"}}, ""},
 		{"empty detail type", nil, change{"authorization_details_types": []string{""}}, "authorization_details_types[0]"},
 
