@@ -25,7 +25,7 @@ type prover struct {
 	now func() time.Time
 }
 
-func newProver(t *testing.T, now func() time.Time) *prover {
+func newProver(t testing.TB, now func() time.Time) *prover {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
