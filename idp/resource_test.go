@@ -1,0 +1,159 @@
+package idp_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/idp/idptest"
+)
+
+// granted signs the citizen in at front with resources, and redeems the code for the ones asked.
+func granted(t *testing.T, h *idptest.Hub, b *idptest.Browser, resources []string, asked ...string) idptest.Answer {
+	t.Helper()
+	r := frontRequest()
+	r.Params["resource"] = resources
+	form := idptest.CodeForm(h.Code(t, b, r, "taro"), r)
+	if len(asked) > 0 {
+		form["resource"] = asked
+	}
+	return h.PostForm(t, "/token", "front", idptest.Secret, form)
+}
+
+// TestTokenRequestNarrowsResources: RFC 8707 §2.2: some of what was granted, at redemption and at refresh, and never more; the refresh
+// token keeps everything; each token is new.
+func TestTokenRequestNarrowsResources(t *testing.T) {
+	c := newClock()
+	h := idptest.Start(t, idptest.Options{Now: c.now, Clients: resourceClients()})
+	b := h.Browser(t)
+	tokens := granted(t, h, b, []string{taxAPI, healthAPI}, taxAPI)
+	if tokens.Status != http.StatusOK {
+		t.Fatalf("%d %s", tokens.Status, tokens.Raw)
+	}
+	_, first := readJWT(t, h, tokens.Text("access_token"))
+	if !slices.Equal(list(first["aud"]), []string{taxAPI}) || first["scope"] != "openid offline_access link" || first["acr"] != "phrh" {
+		t.Errorf("%v", first)
+	}
+	refresh := func(changes ...string) idptest.Answer {
+		form := idptest.RefreshForm(tokens.Text("refresh_token"))
+		for i := 0; i+1 < len(changes); i += 2 {
+			form.Add(changes[i], changes[i+1])
+		}
+		a := h.PostForm(t, "/token", "front", idptest.Secret, form)
+		if a.Status == http.StatusOK {
+			tokens = a
+		}
+		return a
+	}
+	tokenError(t, "not granted", refresh("resource", openAPI), "invalid_target")
+	tokenError(t, "granted and not granted", refresh("resource", taxAPI, "resource", openAPI), "invalid_target")
+	tokenError(t, "two names for one citizen", refresh("resource", taxAPI, "resource", healthAPI), "invalid_target")
+	tokenError(t, "all that was granted", refresh(), "invalid_target")
+	tokenError(t, "the hub, which was not granted", refresh("resource", h.Issuer), "invalid_target")
+	c.advance(time.Minute)
+	next := refresh("resource", healthAPI, "scope", "link")
+	_, second := readJWT(t, h, next.Text("access_token"))
+	if !slices.Equal(list(second["aud"]), []string{healthAPI}) || second["scope"] != "link" || next.Text("scope") != "link" || second["iat"] != float64(c.now().Unix()) || second["jti"] == first["jti"] {
+		t.Errorf("%v", second)
+	}
+	_, third := readJWT(t, h, refresh("resource", taxAPI).Text("access_token"))
+	if third["sub"] != first["sub"] || third["sub"] == second["sub"] || third["scope"] != "openid offline_access link" || third["auth_time"] != first["auth_time"] {
+		t.Errorf("%v", third)
+	}
+	r := frontRequest()
+	form := idptest.CodeForm(h.Code(t, b, r, "taro"), r)
+	form.Set("resource", taxAPI)
+	tokenError(t, "nothing was granted", h.PostForm(t, "/token", "front", idptest.Secret, form), "invalid_target")
+	form.Del("resource")
+	if a := h.PostForm(t, "/token", "front", idptest.Secret, form); a.Status != http.StatusOK {
+		t.Errorf("a refusal cost the code: %d %s", a.Status, a.Raw)
+	}
+}
+
+// TestResourceLearnsItsOwnName: what a server is told is what no other service is told; a resource of nobody, and the hub, learn the
+// client's own name for the citizen; a server that is suspended learns nothing.
+func TestResourceLearnsItsOwnName(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})
+	b := h.Browser(t)
+	own := h.Bearer(t, http.MethodGet, "/userinfo", frontTokens(t, h, b, "taro").Text("access_token")).Text("sub")
+	names := map[string]any{}
+	for _, resource := range []string{taxAPI, healthAPI, openAPI, h.Issuer} {
+		_, claims := readJWT(t, h, granted(t, h, b, []string{resource}).Text("access_token"))
+		names[resource] = claims["sub"]
+	}
+	if names[openAPI] != own || names[h.Issuer] != own || names[taxAPI] == own || names[healthAPI] == own || names[taxAPI] == names[healthAPI] {
+		t.Errorf("own name %v, others %v", own, names)
+	}
+	both := granted(t, h, b, []string{openAPI, h.Issuer})
+	_, claims := readJWT(t, h, both.Text("access_token"))
+	if claims["sub"] != own || len(list(claims["aud"])) != 2 {
+		t.Errorf("resources that share a name: %v", claims)
+	}
+	if a := h.Bearer(t, http.MethodGet, "/userinfo", both.Text("access_token")); a.Status != http.StatusOK || a.Text("sub") != own {
+		t.Errorf("JWT at userinfo: %d %s", a.Status, a.Raw)
+	}
+	if a := h.Bearer(t, http.MethodGet, "/userinfo", granted(t, h, b, []string{taxAPI}).Text("access_token")); a.Status != http.StatusUnauthorized {
+		t.Errorf("token for tax at userinfo: %d %s", a.Status, a.Raw)
+	}
+	if err := h.Clients.Suspend(t.Context(), "tax"); err != nil {
+		t.Fatal(err)
+	}
+	tokenError(t, "a suspended server's resource", granted(t, h, b, []string{taxAPI}), "invalid_target")
+}
+
+// TestTokensCarryTheGrantedDetails: RFC 9396 §7 and §9: in the answer, the JWT and introspection; narrowed on request; what is meant for
+// another place stays with the client.
+func TestTokensCarryTheGrantedDetails(t *testing.T) {
+	clients := resourceClients()
+	clients[0]["authorization_details_types"] = []string{"application"}
+	h := idptest.Start(t, idptest.Options{Clients: clients})
+	const forTax = `{"type":"application","actions":["submit"],"identifier":"T-1","locations":["` + taxAPI + `"]}`
+	const anywhere = `{"type":"application","actions":["read"],"identifier":"T-2"}`
+	const forHealth = `{"type":"application","actions":["read"],"identifier":"H-1","locations":["` + healthAPI + `"]}`
+	r := frontRequest("authorization_details", "["+forTax+","+anywhere+","+forHealth+"]")
+	r.Params["resource"] = []string{taxAPI}
+	form := idptest.CodeForm(h.Code(t, h.Browser(t), r, "taro"), r)
+	more := url.Values{"authorization_details": {`[{"type":"application","actions":["read"],"identifier":"T-3"}]`}}
+	for k, v := range form {
+		more[k] = v
+	}
+	tokenError(t, "more than was granted", h.PostForm(t, "/token", "front", idptest.Secret, more), "invalid_authorization_details")
+	tokens := h.PostForm(t, "/token", "front", idptest.Secret, form)
+	identifiers := func(v any) []string {
+		var out []string
+		many, _ := v.([]any)
+		for _, one := range many {
+			m, _ := one.(map[string]any)
+			s, _ := m["identifier"].(string)
+			out = append(out, s)
+		}
+		return out
+	}
+	if got := identifiers(tokens.JSON["authorization_details"]); !slices.Equal(got, []string{"T-1", "T-2", "H-1"}) {
+		t.Fatalf("answer: %d %s", tokens.Status, tokens.Raw)
+	}
+	_, claims := readJWT(t, h, tokens.Text("access_token"))
+	if got := identifiers(claims["authorization_details"]); !slices.Equal(got, []string{"T-1", "T-2"}) {
+		t.Errorf("JWT: %v", claims)
+	}
+	if got := identifiers(introspect(t, h, "tax", tokens.Text("access_token")).JSON["authorization_details"]); !slices.Equal(got, []string{"T-1", "T-2"}) {
+		t.Errorf("introspection: %v", got)
+	}
+	narrow := idptest.RefreshForm(tokens.Text("refresh_token"))
+	narrow.Set("authorization_details", "["+anywhere+"]")
+	a := h.PostForm(t, "/token", "front", idptest.Secret, narrow)
+	_, claims = readJWT(t, h, a.Text("access_token"))
+	if got := identifiers(a.JSON["authorization_details"]); !slices.Equal(got, []string{"T-2"}) || !slices.Equal(identifiers(claims["authorization_details"]), []string{"T-2"}) {
+		t.Errorf("narrowed: %d %s", a.Status, a.Raw)
+	}
+	whole := h.PostForm(t, "/token", "front", idptest.Secret, idptest.RefreshForm(a.Text("refresh_token")))
+	if got := identifiers(whole.JSON["authorization_details"]); len(got) != 3 {
+		t.Errorf("the refresh token lost some: %s", whole.Raw)
+	}
+	batch := h.PostForm(t, "/token", "front", idptest.Secret, exchangeForm(whole.Text("access_token"), healthAPI))
+	if _, claims = readJWT(t, h, batch.Text("access_token")); claims["authorization_details"] != nil {
+		t.Errorf("details were exchanged: %v", claims)
+	}
+}
