@@ -74,7 +74,7 @@ func readJWT(t *testing.T, h *idptest.Hub, token string) (header, claims map[str
 	if err := json.Unmarshal([]byte(a.Raw), &set); err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256, jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		t.Fatalf("not a JWT: %v: %s", err, token)
 	}

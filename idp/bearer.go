@@ -57,12 +57,7 @@ type demand struct {
 	maxAge  time.Duration // the longest time since; 0: any
 }
 
-// bearer returns the live grant behind a request's access token, which must speak for a citizen and carry the scope.
-func (p *Provider) bearer(ctx context.Context, r *http.Request, scope string) (*grant, error) {
-	return p.bearerFor(ctx, r, demand{scope: scope})
-}
-
-// bearerFor is bearer with further demands.
+// bearerFor returns the live grant behind a request's access token, which must be what is demanded.
 func (p *Provider) bearerFor(ctx context.Context, r *http.Request, d demand) (*grant, error) {
 	g, _, err := p.bearerScopes(ctx, r, d)
 	return g, err

@@ -12,7 +12,7 @@ import (
 )
 
 // tokenTypeAccess is the only type of token that is exchanged, and the only one that comes of it (RFC 8693 §3).
-const tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // the name of a type
+const tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token"
 
 // exchangeToken is the token exchange grant (RFC 8693): a client that holds a citizen's access token, as its owner or as the resource server
 // it was shown to, gets a short one for another resource. That resource learns the citizen by the name it knows, and every client
