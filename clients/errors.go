@@ -84,7 +84,7 @@ type Error struct {
 // Error returns reason, client and detail.
 func (e *Error) Error() string {
 	text := e.Reason.String()
-	if e.Client != "" {
+	if e.Registered() {
 		text += " (client " + string(e.Client) + ")"
 	}
 	if e.Detail != "" {
@@ -94,6 +94,17 @@ func (e *Error) Error() string {
 		text += ": " + e.Err.Error()
 	}
 	return text
+}
+
+// Registered reports whether Client is the id of a client there is. Any other may be a secret that was put into the wrong field, and
+// must not be written down.
+func (e *Error) Registered() bool {
+	switch e.Reason {
+	case SuspendedClient, MethodMismatch, BadSecret, BadAssertion, AssertionExpired, AssertionReplayed, KeysUnavailable:
+		return e.Client != ""
+	case Malformed, NoCredentials, MultipleMethods, ClientMismatch, UnknownClient:
+	}
+	return false
 }
 
 // Unwrap returns the cause.

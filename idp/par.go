@@ -85,8 +85,9 @@ func parError(err error) error {
 // the request). A visit does not spend it: the citizen may reload before logging in. Completing it does, because the grant it
 // becomes has an id fixed when it was pushed, and can be created once.
 func (p *Provider) pushedRequest(ctx context.Context, uri string, form url.Values) (*authzRequest, *clients.Client, error) {
+	named := "" // once it is known to be a client's id and not something that was put into the wrong place
 	expired := func(detail string) error {
-		return &Error{Reason: RequestExpired, Detail: detail, Client: printable(form.Get("client_id"))}
+		return &Error{Reason: RequestExpired, Detail: detail, Client: named}
 	}
 	if !isBase64URL(strings.TrimPrefix(uri, parPrefix), 43) {
 		return nil, nil, expired("request_uri malformed")
@@ -105,6 +106,7 @@ func (p *Provider) pushedRequest(ctx context.Context, uri string, form url.Value
 	if form.Get("client_id") != string(req.Client) || len(form["client_id"]) != 1 {
 		return nil, nil, expired("request_uri of another client")
 	}
+	named = string(req.Client)
 	client, err := p.client(ctx, req.Client)
 	if err != nil {
 		return nil, nil, err

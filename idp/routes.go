@@ -89,6 +89,10 @@ func crossOriginPaths() []string { return []string{"/authorize", "/end-session"}
 
 // Handler returns the provider as a handler, with the federation's API and the registration of clients beside it.
 func (p *Provider) Handler() http.Handler {
+	return p.site.Middleware(p.router())
+}
+
+func (p *Provider) router() *echo.Echo {
 	e := p.newEcho()
 	for _, r := range p.machineRoutes() {
 		e.Add(r.method, r.path, r.handler)
@@ -101,7 +105,7 @@ func (p *Provider) Handler() http.Handler {
 	}
 	p.mountShared(e)
 	e.GET("/static/*", echo.WrapHandler(p.site.Static()))
-	return p.site.Middleware(e)
+	return e
 }
 
 func (p *Provider) newEcho() *echo.Echo {

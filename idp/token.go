@@ -30,11 +30,14 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	if !errors.As(err, &refused) && !errors.Is(err, clients.ErrUnknown) && !errors.Is(err, clients.ErrSuspended) {
 		return nil, err
 	}
-	reason := "client_unknown"
+	e := audit.Event{Kind: eventClientRefused, Reason: "client_unknown"}
 	if refused != nil {
-		reason = refused.Reason.String()
+		e.Reason = refused.Reason.String()
+		if refused.Registered() { // anything else may be a secret in the wrong field
+			e.Client = string(refused.Client)
+		}
 	}
-	if err := p.recordStranger(ctx, audit.Event{Kind: eventClientRefused, Client: printable(cred.ClientID()), Reason: reason}); err != nil {
+	if err := p.recordStranger(ctx, e); err != nil {
 		return nil, err
 	}
 	return nil, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}

@@ -30,6 +30,11 @@ var steps = []step{
 		run: []string{"go", "run", "./internal/testenv", "go", "test", "-json", "-race", "-shuffle=on", "-timeout=15m", "./..."},
 	},
 	{
+		// About a minute of processor time; with the race detector, where each endpoint gets a few only, it would be ten.
+		name: "malformed", events: true,
+		run: []string{"go", "test", "-json", "-timeout=15m", "-run=^TestTenThousandMalformedRequestsPerEndpoint$", "./idp", "-malformed=10000"},
+	},
+	{
 		// Card readers need cgo and a library's headers, so the tests through a real PC/SC service are behind a build tag.
 		name: "readers", events: true, env: []string{"CGO_ENABLED=1"}, needs: []string{"gcc", "pkg-config"},
 		prepare: []string{"pkg-config", "--exists", "--print-errors", "libpcsclite"},
