@@ -100,7 +100,8 @@ func (e *Error) Error() string {
 // must not be written down.
 func (e *Error) Registered() bool {
 	switch e.Reason {
-	case SuspendedClient, MethodMismatch, BadSecret, BadAssertion, AssertionExpired, AssertionReplayed, KeysUnavailable:
+	case SuspendedClient, MethodMismatch, BadSecret, BadAssertion, AssertionExpired, AssertionReplayed, KeysUnavailable, BadCertificate,
+		BadRequestObject, RequestObjectReplayed:
 		return e.Client != ""
 	case Malformed, NoCredentials, MultipleMethods, ClientMismatch, UnknownClient:
 	}

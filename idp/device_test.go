@@ -269,9 +269,8 @@ func TestDeviceCodeExpires(t *testing.T) {
 // TestDeviceWrongCodes: kept as typed, and after ten in one browser there is a pause (RFC 8628 §5.1).
 func TestDeviceWrongCodes(t *testing.T) {
 	h := startTelevision(t, idptest.Options{})
-	code := h.Device(t, idptest.DeviceID, "").Text("user_code")
 	h.advance(h.now().Truncate(10 * time.Minute).Add(10 * time.Minute).Sub(h.now())) // windows are fixed
-	code = h.Device(t, idptest.DeviceID, "").Text("user_code")
+	code := h.Device(t, idptest.DeviceID, "").Text("user_code")
 	b := h.Browser(t)
 	wantPage(t, b.Get("/device"), 200, "")
 	for range 10 {
@@ -496,4 +495,34 @@ func TestDeviceUnderContention(t *testing.T) {
 			t.Errorf("the citizen reads %q %s, the device %d %s", said.Error(), said.URL, polled.Status, polled.Raw)
 		}
 	})
+}
+
+// TestDeviceNamesResources: resources, authorization details and claims are judged as in an authorization request, and end up in the
+// tokens (RFC 8707 §2.1, RFC 9396 §5).
+func TestDeviceNamesResources(t *testing.T) {
+	h := startTelevision(t, idptest.Options{Clients: []map[string]any{idptest.DeviceClient(map[string]any{"client_id": "guide", "resources": []string{taxAPI, healthAPI}})}})
+	ask := func(name, value string) idptest.Answer {
+		f := idptest.DeviceForm()
+		f.Set(name, value)
+		return h.PostForm(t, "/device_authorization", "guide", "", f)
+	}
+	wantError(t, ask("resource", "https://elsewhere.example/"), 400, "invalid_target")
+	wantError(t, ask("authorization_details", `[{"type":"nothing"}]`), 400, "invalid_authorization_details")
+	wantError(t, ask("claims", `[`), 400, "invalid_request")
+	a := ask("resource", taxAPI)
+	if p := h.Browser(t).Approve(a.Text("user_code"), "taro"); !strings.Contains(p.Body, `id="device-done"`) {
+		t.Fatal(p.Error())
+	}
+	form := idptest.PollForm(a.Text("device_code"))
+	form.Set("resource", healthAPI)
+	wantError(t, h.PostForm(t, "/token", "guide", "", form), 400, "invalid_target") // more than was agreed to
+	tokens := h.PostForm(t, "/token", "guide", "", idptest.PollForm(a.Text("device_code")))
+	parts := strings.Split(tokens.Text("access_token"), ".")
+	if tokens.Status != 200 || len(parts) != 3 {
+		t.Fatalf("%d %s", tokens.Status, tokens.Raw)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || !strings.Contains(string(payload), taxAPI) || strings.Contains(string(payload), healthAPI) {
+		t.Errorf("%s, %v", payload, err)
+	}
 }

@@ -29,7 +29,7 @@ type deviceAnswer struct {
 var deviceRequests = ratelimit.Rule{Name: "device-request", Limit: 3000, Window: time.Minute}
 
 // deviceChecks judge what of an authorization request a device may ask (RFC 8628 §3.1): everything but where to go back to.
-var deviceChecks = []check{checkScope, checkLengths, checkACR}
+var deviceChecks = []check{checkScope, checkLengths, checkACR, checkClaims, checkResources, checkDetails}
 
 // postDeviceAuthorization gives a device its two codes.
 func (p *Provider) postDeviceAuthorization(c echo.Context) error {
@@ -79,7 +79,7 @@ func (p *Provider) judgeDevice(ctx context.Context, client *clients.Client, form
 	switch {
 	case !slices.Contains(client.GrantTypes(), clients.GrantDeviceCode):
 		return nil, &oauthError{code: "unauthorized_client", description: "the client is not registered for the device grant"}
-	case client.Profile() == clients.FAPI2: // its tokens belong to the browser that asked; here another browser answers
+	case client.Profile() == clients.FAPI2: // its answer goes to the browser that asked; here another one answers
 		return nil, &oauthError{code: "unauthorized_client", description: "the device grant is not part of profile fapi2"}
 	case form.Get("request") != "" || form.Get("request_uri") != "":
 		return nil, invalidRequest("request objects are not accepted here")

@@ -57,10 +57,11 @@ func parseUserCode(typed string) (userCode, bool) {
 		if r >= 'a' && r <= 'z' {
 			r -= 'a' - 'A'
 		}
-		if r > unicode.MaxASCII || !strings.ContainsRune(userCodeAlphabet, r) || len(out) == userCodeLength {
+		letter := strings.IndexRune(userCodeAlphabet, r)
+		if letter < 0 || len(out) == userCodeLength {
 			return "", false
 		}
-		out = append(out, byte(r))
+		out = append(out, userCodeAlphabet[letter])
 	}
 	if len(out) != userCodeLength && len(out) != userCodeHalf {
 		return "", false
