@@ -61,3 +61,9 @@ func (c *Client) Allows(u RedirectURI) bool {
 func (c *Client) PostLogoutAllows(s string) bool {
 	return s != "" && slices.Contains(c.m.PostLogoutRedirectURIs, s)
 }
+
+// SignsOut reports whether the client takes part in signing out: it is told of
+// logouts, or sends citizens to the hub for one with a way back.
+func (c *Client) SignsOut() bool {
+	return c.m.BackchannelLogoutURI != "" || c.m.FrontchannelLogoutURI != "" || len(c.m.PostLogoutRedirectURIs) > 0
+}

@@ -223,7 +223,7 @@ func TestScopesAskForClaims(t *testing.T) {
 	s.b.Post("/account/details", detailsForm())
 	profile := []string{"birthdate", "family_name", "gender", "given_name", "locale", "middle_name", "name", "nickname", "picture", "preferred_username", "profile", "updated_at", "website", "zoneinfo"}
 	all := slices.Concat(profile, []string{"email", "email_verified", "address", "phone_number", "phone_number_verified"})
-	protocol := []string{"acr", "amr", "at_hash", "aud", "auth_time", "exp", "iat", "iss", "nonce", "sid", "sub"}
+	protocol := []string{"acr", "amr", "at_hash", "aud", "auth_time", "exp", "iat", "iss", "nonce", "sub"} // no sid: this client takes no part in signing out
 	for _, c := range []struct {
 		scope string
 		want  []string

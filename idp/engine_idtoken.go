@@ -47,7 +47,12 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 	claims := idTokenClaims{
 		Issuer: s.p.issuer, Subject: g.Subject, Audience: string(g.Client),
 		Expires: now.Add(lifespan).Unix(), IssuedAt: now.Unix(),
-		AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, SID: s.p.clientSID(g.SID, string(g.Client)),
+		AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
+	}
+	// Back-Channel Logout §2.1, Front-Channel Logout §3: a session id is for clients that take part in signing out; others have no use
+	// for something that tells two sessions of a citizen apart.
+	if u.client.c.SignsOut() {
+		claims.SID = s.p.clientSID(g.SID, string(g.Client))
 	}
 	// OIDC Core §12.2: a refreshed ID token carries no nonce; it answers no authentication request.
 	if ar, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester); ok && ar.GetGrantTypes().ExactOne("authorization_code") {
