@@ -29,7 +29,7 @@ func (p *Provider) getAuthorize(c echo.Context) error {
 	req, _, err := p.authorizationRequest(ctx, form, broken)
 	if err != nil {
 		var o *oauthError
-		if errors.As(err, &o) {
+		if errors.As(err, &o) && req != nil && req.Redirect != "" {
 			return &redirected{req: req, err: o}
 		}
 		return err

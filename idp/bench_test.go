@@ -69,6 +69,13 @@ func BenchmarkCodeRedemption(b *testing.B) {
 	cputime.PerOperation(b, func(i int) { s.post(b, "/token", idptest.CodeForm(codes[i], requests[i])) })
 }
 
+// BenchmarkPAR is one pushed authorization request: client authentication, every check, one write.
+func BenchmarkPAR(b *testing.B) {
+	s := benchHub(b)
+	r := idptest.NewRequest()
+	cputime.PerOperation(b, func(int) { s.post(b, "/par", r.Params) })
+}
+
 // BenchmarkDiscovery is the answer prepared once.
 func BenchmarkDiscovery(b *testing.B) {
 	s := benchHub(b)

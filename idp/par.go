@@ -37,7 +37,7 @@ func (p *Provider) postPAR(c echo.Context) error {
 		return err
 	}
 	if form.Get("request_uri") != "" {
-		return invalidRequest("request_uri must not be pushed (RFC 9126 §2.1)")
+		return invalidRequest("request_uri must not be pushed (RFC 9126)")
 	}
 	if id := form.Get("client_id"); id != "" && id != string(client.ID()) {
 		return invalidRequest("client_id is not the authenticated client")

@@ -89,7 +89,8 @@ func checkClient(p *Provider, ctx context.Context, d *draft) error {
 func checkRedirectURI(_ *Provider, _ context.Context, d *draft) error {
 	refused := &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing, repeated or not registered", Client: string(d.client.ID())}
 	if d.objectErr != nil { // the parameters to go by were in an object that nobody can believe
-		refused.Reason, refused.Detail, refused.Err = BadRequest, "request object refused, and no registered redirect_uri beside it", d.objectErr
+		// Not the oauthError itself: inside of an Error it would still be found, and redirected.
+		refused.Reason, refused.Detail, refused.Err = BadRequest, "no registered redirect_uri, and "+d.objectErr.description, d.objectErr.err
 	}
 	if len(d.form["redirect_uri"]) != 1 {
 		return refused

@@ -135,6 +135,9 @@ func objectParameters(claims []byte) (url.Values, *oauthError) {
 // agree compares what OAuth wants outside of the object with what is inside (OIDC Core §6.1). All else outside is ignored (RFC 9101 §6.3), a
 // scope too, which OpenID Connect demands there although it may be the shorter one.
 func agree(outside, inside url.Values) *oauthError {
+	if outside.Get("request_uri") != "" { // RFC 9101 §5
+		return invalidRequest("request and request_uri must not be used together")
+	}
 	for _, name := range []string{"client_id", "response_type"} {
 		given, there := outside[name], inside.Has(name)
 		if there && slices.ContainsFunc(given, func(s string) bool { return s != "" && s != inside.Get(name) }) {
