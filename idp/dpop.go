@@ -83,7 +83,7 @@ func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, cl
 	}
 	if (fapi2 && claims.Nonce == "") || (claims.Nonce != "" && !p.nonceIsOurs(claims.Nonce)) {
 		c.Response().Header().Set("DPoP-Nonce", p.newNonce())
-		return "", &oauthError{code: "use_dpop_nonce", description: "the DPoP proof needs the nonce of this answer (RFC 9449 §8)"}
+		return "", &oauthError{code: "use_dpop_nonce", description: "the DPoP proof needs the nonce of this answer (RFC 9449)"}
 	}
 	c.Response().Header().Set("DPoP-Nonce", p.newNonce())
 	return jkt, p.spendProof(ctx, claims, jkt)
