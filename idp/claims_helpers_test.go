@@ -3,6 +3,7 @@ package idp_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -44,4 +45,29 @@ func reregister(t *testing.T, h *idptest.Hub, client map[string]any) {
 	if _, err := h.Clients.Put(t.Context(), m, nil); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// jsonOf is a value as JSON, to compare.
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// discovered is a list of the discovery document.
+func discovered(t *testing.T, h *idptest.Hub, member string) []string {
+	t.Helper()
+	list, _ := h.Bearer(t, http.MethodGet, "/.well-known/openid-configuration", "").JSON[member].([]any)
+	var out []string
+	for _, v := range list {
+		s, _ := v.(string)
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s is not a list", member)
+	}
+	return out
 }
