@@ -1,8 +1,10 @@
 package idp_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,7 @@ import (
 // endpoint and not in the ID token, whatever way it was asked for, and nothing else comes with it.
 func TestClaimsParameterInUserinfo(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	for _, c := range []struct {
 		scope, claims string
@@ -49,7 +51,7 @@ func TestClaimsParameterInUserinfo(t *testing.T) {
 // refresh (the suite's fapi2-…-test-claims-parameter-identity-claims asks for everything in both).
 func TestClaimsParameterInIDToken(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	var asks []string
 	var names []string
@@ -84,7 +86,7 @@ func TestClaimsParameterInIDToken(t *testing.T) {
 // is new.
 func TestClaimNeedsConsentOfItsScope(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	s.tokens(detailsRequest("openid"))
 	email := detailsRequest("openid", "claims", `{"id_token":{"email":null}}`)
@@ -112,7 +114,7 @@ func TestClaimNeedsConsentOfItsScope(t *testing.T) {
 // TestClaimOfAnUnregisteredScopeIsIgnored: the service may not have it, so nobody is asked for it.
 func TestClaimOfAnUnregisteredScopeIsIgnored(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(map[string]any{"scope": "openid email", "grant_types": []string{"authorization_code"}})}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	r := detailsRequest("openid", "claims", `{"id_token":{"name":{"essential":true}},"userinfo":{"name":null,"email":null}}`)
 	p := s.b.Get(r.Path())
@@ -138,5 +140,41 @@ func TestConsentIsForWhatWasShown(t *testing.T) {
 	p = b.Post("/consent", url.Values{"tx": {p.Tx()}, "decision": {"allow"}})
 	if p.URL.Path != "/consent" || !strings.Contains(p.Body, "819012345678") {
 		t.Errorf("after the registration grew: %s", p.URL)
+	}
+}
+
+// TestFullestIDTokenIsStillAHint: whatever a citizen wrote, and however it is escaped, an ID token with all of it stays within what is read
+// when it comes back.
+func TestFullestIDTokenIsStillAHint(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
+	s := signedInAt{t, h, atHome(t, h, "taro")}
+	form, address := url.Values{}, "https://a.example/?"+strings.Repeat("&", 181)
+	for name := range detailsForm() {
+		form.Set(name, strings.Repeat("<", 60))
+		if strings.HasPrefix(name, "address-") {
+			form.Set(name, strings.Repeat("<", 80))
+		}
+	}
+	for name, value := range map[string]string{
+		"profile": address, "picture": address, "website": address, "email": strings.Repeat("&", 64) + "@" + strings.Repeat("a.", 90) + "jp", "phone_number": "+123456789012345",
+		"gender": "female", "birthdate": "1990-05-17", "zoneinfo": "America/Argentina/ComodRivadavia", "locale": "ja-Jpan-JP",
+	} {
+		form.Set(name, value)
+	}
+	if p := s.b.Post("/account/details", form); p.Status != http.StatusOK {
+		t.Fatalf("the longest of everything: %d %v", p.Status, regexp.MustCompile(`href="#[^"]*"`).FindAllString(p.Body, -1))
+	}
+	every, err := json.Marshal(map[string]any{"id_token": map[string]any{
+		"name": nil, "family_name": nil, "given_name": nil, "middle_name": nil, "nickname": nil, "preferred_username": nil, "profile": nil, "picture": nil, "website": nil,
+		"gender": nil, "birthdate": nil, "zoneinfo": nil, "locale": nil, "updated_at": nil, "email": nil, "email_verified": nil, "phone_number": nil, "phone_number_verified": nil, "address": nil,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := s.tokens(detailsRequest("openid", "claims", string(every))).Text("id_token")
+	r := detailsRequest("openid", "claims", string(every), "prompt", "none", "id_token_hint", token)
+	p := s.b.Post("/authorize", r.Params)
+	if p.URL.Query().Get("code") == "" {
+		t.Errorf("a token of %d bytes as a hint: %s", len(token), p.URL.Query().Get("error_description"))
 	}
 }

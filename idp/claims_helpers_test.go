@@ -71,3 +71,5 @@ func discovered(t *testing.T, h *idptest.Hub, member string) []string {
 	}
 	return out
 }
+
+func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

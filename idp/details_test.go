@@ -193,7 +193,8 @@ func detailsRequest(scope string, changes ...string) idptest.Request {
 
 func (s signedInAt) tokens(r idptest.Request) idptest.Answer {
 	s.t.Helper()
-	a := s.h.PostForm(s.t, "/token", r.Params.Get("client_id"), "", idptest.CodeForm(s.h.Code(s.t, s.b, r, s.card), r))
+	p := s.b.Finish(s.b.Get(r.Path()))
+	a := s.h.PostForm(s.t, "/token", r.Params.Get("client_id"), "", idptest.CodeForm(p.URL.Query().Get("code"), r))
 	if a.Status != http.StatusOK {
 		s.t.Fatalf("token: %d %s", a.Status, a.Raw)
 	}
@@ -207,10 +208,9 @@ func (s signedInAt) userinfo(r idptest.Request) idptest.Answer {
 
 // signedInAt is a citizen in front of a browser.
 type signedInAt struct {
-	t    *testing.T
-	h    *idptest.Hub
-	b    *idptest.Browser
-	card string
+	t *testing.T
+	h *idptest.Hub
+	b *idptest.Browser
 }
 
 func claimNames(a idptest.Answer) []string { return slices.Sorted(maps.Keys(a.JSON)) }
@@ -219,7 +219,7 @@ func claimNames(a idptest.Answer) []string { return slices.Sorted(maps.Keys(a.JS
 // its claims at the userinfo endpoint and none in the ID token.
 func TestScopesAskForClaims(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	profile := []string{"birthdate", "family_name", "gender", "given_name", "locale", "middle_name", "name", "nickname", "picture", "preferred_username", "profile", "updated_at", "website", "zoneinfo"}
 	all := slices.Concat(profile, []string{"email", "email_verified", "address", "phone_number", "phone_number_verified"})
@@ -286,7 +286,7 @@ func TestConsentShowsWhatWouldBeGiven(t *testing.T) {
 // TestNewScopeAsksAnew: what was agreed to stays so, and nothing more is given before the citizen agreed to that as well.
 func TestNewScopeAsksAnew(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	s.tokens(detailsRequest("openid email"))
 	if p := s.b.Get(detailsRequest("openid email").Path()); p.Body != "" {
@@ -308,7 +308,7 @@ func TestNewScopeAsksAnew(t *testing.T) {
 func TestUserinfoTellsTheNewest(t *testing.T) {
 	c := newClock()
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}, Now: c.now})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	token := s.tokens(detailsRequest("openid profile email")).Text("access_token")
 	info := func() idptest.Answer { return h.Bearer(t, http.MethodPost, "/userinfo", token) }
 	if got := claimNames(info()); !slices.Equal(got, []string{"sub"}) {
@@ -333,7 +333,7 @@ func TestUserinfoTellsTheNewest(t *testing.T) {
 // TestScopeTakenFromAClientGivesNoMore: a token from before does not outlast the registration.
 func TestScopeTakenFromAClientGivesNoMore(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(nil)}})
-	s := signedInAt{t, h, atHome(t, h, "taro"), "taro"}
+	s := signedInAt{t, h, atHome(t, h, "taro")}
 	s.b.Post("/account/details", detailsForm())
 	token := s.tokens(detailsRequest("openid email phone")).Text("access_token")
 	reregister(t, h, detailsClient(map[string]any{"scope": "openid phone"}))
