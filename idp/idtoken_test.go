@@ -46,7 +46,7 @@ func TestIDTokenByTheBook(t *testing.T) {
 		now := float64(c.now().Unix())
 		want := map[string]any{
 			"iss": h.Issuer, "aud": detailsID, "iat": now, "exp": now + 600, "auth_time": signedIn, "nonce": r.Params.Get("nonce"), "acr": "phrh",
-			"at_hash": leftHalf(hashOf(alg), tokens.Text("access_token")), "sub": claims["sub"], "sid": claims["sid"], "amr": claims["amr"],
+			"at_hash": leftHalf(hashOf(alg), tokens.Text("access_token")), "sub": claims["sub"], "amr": claims["amr"],
 		}
 		if jsonOf(t, claims) != jsonOf(t, want) {
 			t.Errorf("%s: %s\nwant %s", alg, jsonOf(t, claims), jsonOf(t, want))
