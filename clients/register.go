@@ -103,7 +103,7 @@ func (g *Registrar) post(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := policy.judge(request.m, ID("d-"+rand.Text()))
+	m, err := g.judge(policy, request.m, ID("d-"+rand.Text()))
 	if err != nil {
 		return refusedMetadata(&m, err)
 	}
@@ -116,6 +116,19 @@ func (g *Registrar) post(c echo.Context) error {
 		return refusedMetadata(&m, err)
 	}
 	return g.answer(c, http.StatusCreated, client, row, token, secret)
+}
+
+// judge judges a request by a policy. Nobody is answered at the hub's own host: pages
+// would name the hub as who runs the client, and forms that post there would pass
+// for the hub's.
+func (g *Registrar) judge(policy Policy, m Metadata, id ID) (Metadata, error) {
+	if own, err := parseAddress(g.d.Issuer); err == nil && slices.ContainsFunc(m.RedirectURIs, func(s string) bool {
+		a, err := parseAddress(s)
+		return err == nil && a.sector() == own.sector()
+	}) {
+		return m, &registrationError{status: http.StatusBadRequest, code: codeRedirect, description: "refused: redirect_uris"}
+	}
+	return policy.judge(m, id)
 }
 
 // register stores a client with its registration.

@@ -84,7 +84,7 @@ func (g *Registrar) put(c echo.Context) error {
 	if err := request.names(who.client); err != nil {
 		return err
 	}
-	m, err := policy.judge(request.m, who.client.ID())
+	m, err := g.judge(policy, request.m, who.client.ID())
 	if err != nil {
 		return refusedMetadata(&m, err)
 	}

@@ -160,3 +160,25 @@ func TestDiscoveryNamesTheRegistrationEndpointOnlyIfSomebodyMayRegister(t *testi
 		t.Errorf("registered: %d %s", a.Status, a.Raw)
 	}
 }
+
+// TestTheHubAnswersNobodyAtItsOwnAddress: a page whose form posts to the hub itself would come from the hub's own origin, and do what only
+// the citizen may: here, without a word to her, take away what she wrote.
+func TestTheHubAnswersNobodyAtItsOwnAddress(t *testing.T) {
+	policy := registering(t)
+	policy.Loopback = true
+	h := idptest.Start(t, idptest.Options{Policies: []clients.Policy{policy}})
+	own := h.Issuer + "/account/details/delete"
+	a := callJSON(t, h, http.MethodPost, h.Issuer+"/register", registrationToken, map[string]any{"redirect_uris": []string{ownRedirect, own}})
+	if a.Status != http.StatusBadRequest || a.Text("error") != "invalid_redirect_uri" {
+		t.Errorf("registered: %d %s", a.Status, a.Raw)
+	}
+	// What the operator registers by mistake is refused where it would be used.
+	reregister(t, h, map[string]any{
+		"client_id": "mistaken", "client_name": "まちがい", "operator": "Test", "development": true, "token_endpoint_auth_method": "none",
+		"scope": "openid", "redirect_uris": []string{own},
+	})
+	r := idptest.NewRequest("client_id", "mistaken", "redirect_uri", own, "response_mode", "form_post", "prompt", "none")
+	if p := h.Browser(t).Get(r.Path()); p.Error() != "redirect_uri_mismatch" || strings.Contains(p.Body, `action="`+own) {
+		t.Errorf("%d %q: %s", p.Status, p.Error(), p.Body)
+	}
+}

@@ -86,7 +86,7 @@ func checkClient(p *Provider, ctx context.Context, d *draft) error {
 }
 
 // checkRedirectURI: RFC 9700 §2.1: compared byte for byte with what was registered; always required.
-func checkRedirectURI(_ *Provider, _ context.Context, d *draft) error {
+func checkRedirectURI(p *Provider, _ context.Context, d *draft) error {
 	refused := &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing, repeated or not registered", Client: string(d.client.ID())}
 	if d.objectErr != nil { // the parameters to go by were in an object that nobody can believe
 		// Not the oauthError itself: inside of an Error it would still be found, and redirected.
@@ -97,6 +97,10 @@ func checkRedirectURI(_ *Provider, _ context.Context, d *draft) error {
 	}
 	u, err := clients.ParseRedirectURI(d.form.Get("redirect_uri"))
 	if err != nil || !d.client.Allows(u) {
+		return refused
+	}
+	if originOf(u.String()) == originOf(p.issuer) { // a form posted here from a page of ours would count as the citizen's
+		refused.Detail = "redirect_uri is the hub's own"
 		return refused
 	}
 	d.out.Redirect = u.String()
