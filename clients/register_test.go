@@ -280,6 +280,8 @@ func TestRegistrationRefusals(t *testing.T) {
 		{"http", basicBody(change{"redirect_uris": []string{"https://rp.example/cb", "http://rp.example/cb"}}), codeRedirect, "redirect_uris[1]"},
 		{"own scheme", basicBody(change{"redirect_uris": []string{"com.example:/cb"}}), codeRedirect, "redirect_uris[0]"},
 		{"loopback", basicBody(change{"redirect_uris": []string{"http://127.0.0.1:8080/cb"}}), codeRedirect, "redirect_uris[0]"},
+		{"the hub's own address", basicBody(change{"redirect_uris": []string{"https://rp.example/cb", issuer + "/account"}}), codeRedirect, "redirect_uris"},
+		{"the hub's own host", basicBody(change{"redirect_uris": []string{issuer + ":8443/"}}), codeRedirect, "redirect_uris"},
 		{"no redirect addresses", basicBody(change{"redirect_uris": nil}), codeRedirect, "redirect_uris"},
 		{"no list of redirect addresses", basicBody(change{"redirect_uris": "https://rp.example/cb"}), codeRedirect, "redirect_uris"},
 		{"native loopback", basicBody(change{"application_type": "native", "redirect_uris": []string{"http://127.0.0.1:8080/cb"}}), codeMetadata, "application_type"},
@@ -457,5 +459,27 @@ func TestPolicyRefusals(t *testing.T) {
 	}
 	if err := CheckPolicies([]Policy{{Name: "a", Token: digest}, {Name: "b"}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRegisteredDeviceBorrowsNobodysName: no code has to arrive at the addresses that a client of the device grant names, so they may be
+// anybody's, and do not say who runs it.
+func TestRegisteredDeviceBorrowsNobodysName(t *testing.T) {
+	d := newDesk(t, sqldbtest.Open(t), nil, Policy{Name: "test", GrantTypes: []string{GrantAuthorizationCode, GrantDeviceCode}, MaxClients: 10, PerMinute: 10})
+	for _, change := range []map[string]any{
+		{"grant_types": []string{GrantDeviceCode}, "redirect_uris": nil, "response_types": []string{}, "client_uri": "https://city.example/"},
+		{"grant_types": []string{GrantDeviceCode}, "redirect_uris": []string{"https://city.example/cb"}, "response_types": []string{}},
+		{"grant_types": []string{GrantAuthorizationCode, GrantDeviceCode}, "redirect_uris": []string{"https://city.example/cb"}},
+	} {
+		change["client_name"] = nil
+		r := d.call(http.MethodPost, "/register", initialToken, basicBody(change))
+		if r.status != http.StatusCreated {
+			t.Fatalf("%d %s", r.status, r.raw)
+		}
+		c, err := d.registry.Get(t.Context(), ID(r.text("client_id")))
+		must(t, err)
+		if c.Operator() != r.text("client_id") || c.Name("ja") != r.text("client_id") {
+			t.Errorf("%v: %q, run by %q", change, c.Name("ja"), c.Operator())
+		}
 	}
 }

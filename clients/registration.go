@@ -108,15 +108,16 @@ func (o *object) put(name string, value json.RawMessage) {
 }
 
 // identify fills in what is said of a client that nobody vouches for: the host that
-// its answers go to is who runs it, and its name if it has none.
+// its answers go to is who runs it, and its name if it has none. The answers of a
+// device go to whoever asked, so the addresses it names prove nothing: it goes by its
+// id.
 func (m *Metadata) identify(id ID) {
 	m.ClientID = id
 	m.Verified, m.Listed, m.FirstParty, m.Category = false, false, false, Private
 	host := string(id)
-	for _, s := range append(slices.Clone(m.RedirectURIs), m.ClientURI) {
-		if u, err := url.Parse(s); err == nil && u.Host != "" && len(u.Host) <= maxName && plain(u.Host) {
+	if len(m.RedirectURIs) > 0 && !m.has(GrantDeviceCode) {
+		if u, err := url.Parse(m.RedirectURIs[0]); err == nil && u.Host != "" && len(u.Host) <= maxName && plain(u.Host) {
 			host = u.Host
-			break
 		}
 	}
 	m.Operator = host

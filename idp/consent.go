@@ -32,8 +32,12 @@ func (p *Provider) getConsent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	service, err := p.serviceOf(c, tx)
+	if err != nil {
+		return err
+	}
 	lang := p.site.Lang(c.Request())
-	v := consentView{Tx: tx.ID, Service: viewOfService(client, lang), More: con.ID != 0, Device: tx.Device != ""}
+	v := consentView{Tx: tx.ID, Service: service, More: con.ID != 0, Device: tx.Device != ""}
 	for _, scope := range p.grantable(client, tx.Asked) {
 		if scope == "offline_access" {
 			v.Offline = true

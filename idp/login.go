@@ -72,7 +72,11 @@ func (p *Provider) serviceOf(c echo.Context, tx *transaction) (serviceView, erro
 		return serviceView{}, nil
 	}
 	client, err := p.client(c.Request().Context(), tx.Request.Client)
-	return viewOfService(client, p.site.Lang(c.Request())), err
+	v := viewOfService(client, p.site.Lang(c.Request()))
+	if tx.Device != "" && !v.Verified { // nothing is sent to the host that it names, which may be anybody's
+		v.Domain = ""
+	}
+	return v, err
 }
 
 func fetchedKey(challenge string) string { return "fetched:1:" + challenge }
