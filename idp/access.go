@@ -2,6 +2,8 @@ package idp
 
 import (
 	"context"
+	"crypto/subtle"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,7 +97,7 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 			return "", accessRecord{}, err
 		}
 	}
-	jti := newToken(kindJWT, g.ID)
+	jti := p.newJTI(g.ID)
 	rec.Digest = signatureOf(jti)
 	token, err := p.keys.Sign(accessAlg, accessType, accessClaims{
 		Issuer: p.issuer, Subject: o.sub, Audience: o.aud, Client: string(g.Client), Expires: rec.Exp, IssuedAt: rec.At, ID: jti,
@@ -106,6 +108,33 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 		return "", accessRecord{}, fmt.Errorf("sign access token: %w", err)
 	}
 	return token, rec, nil
+}
+
+// newJTI returns the jti of an access token of the grant. Servers read it, so that it shows another id each time: by that of the grant,
+// two of them could tell that they met the same citizen.
+func (p *Provider) newJTI(grantID string) string {
+	secret := newSecret()
+	return string(kindJWT) + p.maskID(grantID, secret) + secret
+}
+
+// grantOfJTI returns the id of the grant behind a jti, or "".
+func (p *Provider) grantOfJTI(jti string) string {
+	masked := grantOf(kindJWT, jti)
+	if masked == "" {
+		return ""
+	}
+	return p.maskID(masked, jti[len(kindJWT)+len(masked):])
+}
+
+// maskID adds a keyed digest of the secret to an id, or takes it away again. A secret is used once.
+func (p *Provider) maskID(id, secret string) string {
+	b, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil {
+		return ""
+	}
+	pad := p.digest("jti", []byte(secret))
+	subtle.XORBytes(b, b, pad[:])
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // errNoToken is a token that is unknown, malformed, expired, or of a grant that has ended.
@@ -127,16 +156,15 @@ func (t heldToken) forHub(issuer string) bool {
 // ground still stands is for stands to say.
 func (p *Provider) findAccess(ctx context.Context, token string) (heldToken, error) {
 	var t heldToken
-	k, lookup := kindAccess, token
+	id, lookup := grantOf(kindAccess, token), token
 	if strings.Contains(token, ".") {
 		claims, err := p.readAccess(token)
 		if err != nil {
 			return t, errNoToken
 		}
 		// A jti is no token: by itself it is of another kind and opens nothing.
-		t.claims, k, lookup = claims, kindJWT, claims.ID
+		t.claims, id, lookup = claims, p.grantOfJTI(claims.ID), claims.ID
 	}
-	id := grantOf(k, lookup)
 	if id == "" {
 		return t, errNoToken
 	}

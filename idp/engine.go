@@ -82,7 +82,7 @@ func newEngine(p *Provider) engine {
 
 	// The order matters: later handlers read what earlier ones staged.
 	cfg.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, oidc, proofKey}
-	cfg.TokenEndpointHandlers = fosite.TokenEndpointHandlers{code, refresh, proofKey, device, narrowing{}, oidc, oidcRefresh}
+	cfg.TokenEndpointHandlers = fosite.TokenEndpointHandlers{code, refresh, proofKey, device, narrowing{p.issuer}, oidc, oidcRefresh}
 	return engine{&fosite.Fosite{Store: store, Config: cfg}}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // narrowing lets a token request ask for less than was granted: scopes at refresh (RFC 6749 §6), resources (RFC 8707 §2.2) and
 // authorization details (RFC 9396 §6) always. The engine knows none of it. The refresh token keeps the whole grant.
-type narrowing struct{}
+type narrowing struct{ issuer string }
 
 var _ fosite.TokenEndpointHandler = narrowing{}
 
@@ -25,13 +25,19 @@ func (narrowing) CanHandleTokenEndpointRequest(_ context.Context, r fosite.Acces
 func (narrowing) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
 // HandleTokenEndpointRequest narrows the access token.
-func (narrowing) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
+func (n narrowing) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
 	u, err := unitOf(ctx)
 	if err != nil {
 		return err
 	}
 	form := r.GetRequestForm()
-	if u.aud, err = narrowResources(u.g.Resources, form["resource"]); err != nil {
+	// As the engine does with scopes: what was granted once is given for as long as the client is registered for it.
+	known := append(u.client.c.Resources(), n.issuer)
+	resources := slices.DeleteFunc(slices.Clone(u.g.Resources), func(s string) bool { return !slices.Contains(known, s) })
+	if len(resources) == 0 && len(u.g.Resources) > 0 {
+		return invalidTarget("this client is no longer registered for any of the resources")
+	}
+	if u.aud, err = narrowResources(resources, form["resource"]); err != nil {
 		return err
 	}
 	if u.details, err = narrowDetails(u.g.Details, form.Get("authorization_details")); err != nil {

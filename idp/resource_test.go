@@ -1,9 +1,11 @@
 package idp_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +71,70 @@ func TestTokenRequestNarrowsResources(t *testing.T) {
 	form.Del("resource")
 	if a := h.PostForm(t, "/token", "front", idptest.Secret, form); a.Status != http.StatusOK {
 		t.Errorf("a refusal cost the code: %d %s", a.Status, a.Raw)
+	}
+}
+
+// TestTokensForTwoResourcesCannotBeMatched: two servers that compare the tokens of one citizen find no identifier that both have seen
+// (RFC 9068 §6): neither the name nor, in the jti, a trace of the grant.
+func TestTokensForTwoResourcesCannotBeMatched(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})
+	first := granted(t, h, h.Browser(t), []string{taxAPI, healthAPI}, taxAPI)
+	form := idptest.RefreshForm(first.Text("refresh_token"))
+	form.Set("resource", healthAPI)
+	second := h.PostForm(t, "/token", "front", idptest.Secret, form)
+	_, atTax := readJWT(t, h, first.Text("access_token"))
+	_, atHealth := readJWT(t, h, second.Text("access_token"))
+	if atTax["sub"] == atHealth["sub"] {
+		t.Errorf("sub %v at both", atTax["sub"])
+	}
+	seen, other := atTax["jti"].(string)[len("tsj_"):], atHealth["jti"].(string)
+	for i := 0; i+8 <= len(seen); i++ {
+		if strings.Contains(other, seen[i:i+8]) {
+			t.Fatalf("jti %s and %s have %s in common", seen, other, seen[i:i+8])
+		}
+	}
+	for server, token := range map[string]string{"tax": first.Text("access_token"), "health": second.Text("access_token")} {
+		if a := introspect(t, h, server, token); a.JSON["active"] != true {
+			t.Errorf("%s: %s", server, a.Raw)
+		}
+	}
+}
+
+// TestResourceTakenAwayIsNotRefreshed: what the operator takes from a client's registration ends for the authorizations it has, too. What
+// is left is not the hub's own token instead.
+func TestResourceTakenAwayIsNotRefreshed(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})
+	b := h.Browser(t)
+	two := granted(t, h, b, []string{taxAPI, healthAPI}, taxAPI)
+	one := granted(t, h, b, []string{taxAPI})
+	fewer := resourceClients()[:1]
+	fewer[0]["resources"] = []string{healthAPI}
+	reseed(t, h, fewer)
+	refresh := func(token, resource string) idptest.Answer {
+		form := idptest.RefreshForm(token)
+		form.Set("resource", resource)
+		return h.PostForm(t, "/token", "front", idptest.Secret, form)
+	}
+	tokenError(t, "asked for", refresh(two.Text("refresh_token"), taxAPI), "invalid_target")
+	tokenError(t, "the only one", refresh(one.Text("refresh_token"), ""), "invalid_target")
+	left := refresh(two.Text("refresh_token"), "")
+	if left.Status != http.StatusOK {
+		t.Fatalf("%d %s", left.Status, left.Raw)
+	}
+	if _, claims := readJWT(t, h, left.Text("access_token")); !slices.Equal(list(claims["aud"]), []string{healthAPI}) {
+		t.Errorf("aud %v", claims["aud"])
+	}
+}
+
+// reseed registers the clients again as given.
+func reseed(t *testing.T, h *idptest.Hub, list []map[string]any) {
+	t.Helper()
+	file, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Clients.Seed(t.Context(), file); err != nil {
+		t.Fatal(err)
 	}
 }
 
