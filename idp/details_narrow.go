@@ -3,6 +3,8 @@ package idp
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"reflect"
 	"slices"
 )
@@ -18,7 +20,7 @@ func decodeDetails(raw []byte) ([]map[string]any, error) {
 	if err := d.Decode(&out); err != nil {
 		return nil, err
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) || out == nil {
 		return nil, errNotDetails
 	}
 	if slices.ContainsFunc(out, func(m map[string]any) bool { return m == nil }) {
@@ -30,7 +32,8 @@ func decodeDetails(raw []byte) ([]map[string]any, error) {
 var errNotDetails = &oauthError{code: "invalid_authorization_details", description: "authorization_details is not an array of objects"}
 
 // narrowDetails returns the authorization details a token is to have: those asked for, each of which must be one that was granted, member
-// for member (RFC 9396 §6). Nothing asked means all: the result is nil.
+// for member (RFC 9396 §6). One that is asked for again is there once: each access token's record keeps what comes out. Nothing asked means
+// all: the result is nil.
 func narrowDetails(granted json.RawMessage, asked string) (json.RawMessage, error) {
 	if asked == "" {
 		return nil, nil
@@ -43,12 +46,19 @@ func narrowDetails(granted json.RawMessage, asked string) (json.RawMessage, erro
 	if err != nil {
 		return nil, errNotDetails
 	}
+	among := func(list []map[string]any, w map[string]any) bool {
+		return slices.ContainsFunc(list, func(h map[string]any) bool { return reflect.DeepEqual(h, w) })
+	}
+	once := []map[string]any{}
 	for _, w := range want {
-		if !slices.ContainsFunc(have, func(h map[string]any) bool { return reflect.DeepEqual(h, w) }) {
+		if !among(have, w) {
 			return nil, &oauthError{code: "invalid_authorization_details", description: "authorization_details goes beyond what was granted"}
 		}
+		if !among(once, w) {
+			once = append(once, w)
+		}
 	}
-	return json.Marshal(append([]map[string]any{}, want...))
+	return json.Marshal(once)
 }
 
 // detailsFor leaves out the details that are meant for other resources than these (RFC 9396 §2.2, locations).
