@@ -239,6 +239,15 @@ func TestResourceMakesJWTAccessToken(t *testing.T) {
 	}
 }
 
+// TestEmptyResourcesAreNone: RFC 6749 §3.1: a parameter without a value was not sent, however often; it does not stand for every resource
+// that is registered.
+func TestEmptyResourcesAreNone(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})
+	if a := h.PostForm(t, "/token", "batch", idptest.Secret, serviceForm("resource", "", "resource", "")); !strings.HasPrefix(a.Text("access_token"), "tsa_") {
+		t.Errorf("%d %s", a.Status, a.Raw)
+	}
+}
+
 // TestJWTAccessTokenAtTheHubNeedsItsAudience: a token for somebody else's resource is none for the hub, and its jti is no token anywhere.
 func TestJWTAccessTokenAtTheHubNeedsItsAudience(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})

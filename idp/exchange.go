@@ -127,8 +127,7 @@ func (p *Provider) planExchange(ctx context.Context, req tokenRequest, subject h
 	// would need two names.
 	named := slices.Concat(req.form["resource"], req.form["audience"])
 	slices.Sort(named)
-	named = slices.DeleteFunc(slices.Compact(named), func(s string) bool { return s == "" })
-	if len(named) != 1 {
+	if named = slices.Compact(named); len(named) != 1 {
 		return exchange{}, invalidRequest("resource or audience must name one target")
 	}
 	server, err := p.clients.ServerOf(ctx, named[0])

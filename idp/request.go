@@ -149,7 +149,8 @@ func checkValues(form url.Values) error {
 				return &errForm{"parameter too long", printable(name)}
 			}
 		}
-		if len(values) == 1 && values[0] == "" {
+		// RFC 6749 §3.1: sent without a value is not sent.
+		if form[name] = slices.DeleteFunc(values, func(v string) bool { return v == "" }); len(form[name]) == 0 {
 			delete(form, name)
 		}
 	}

@@ -17,7 +17,7 @@ func invalidTarget(description string) *oauthError {
 
 // narrowResources returns what a token is for: the resources asked for, which must have been granted, or all that were (RFC 8707 §2.2).
 func narrowResources(granted, asked []string) ([]string, error) {
-	asked = slices.DeleteFunc(slices.Clone(asked), func(s string) bool { return s == "" })
+	asked = slices.Clone(asked)
 	slices.Sort(asked)
 	asked = slices.Compact(asked)
 	if len(asked) == 0 {
