@@ -234,7 +234,7 @@ func TestAssertionReplayedAtOnce(t *testing.T) {
 	})
 }
 
-// T13: without rules nothing may match by accident, an empty audience least of all.
+// Without rules nothing may match by accident, an empty audience least of all.
 func TestIncompleteRulesAreOurFault(t *testing.T) {
 	ctx, c := t.Context(), newClock()
 	store, r, key := ephemeraltest.Open(t), openRegistry(t, sqldbtest.Open(t), c, nil), newECKey(t, "a")

@@ -42,7 +42,7 @@ func (e engineClient) GetGrantTypes() fosite.Arguments { return e.c.GrantTypes()
 // GetResponseTypes returns code, the only one there is.
 func (engineClient) GetResponseTypes() fosite.Arguments { return fosite.Arguments{"code"} }
 
-// GetResponseModes returns query.
+// GetResponseModes returns query: how the answer travels is not the engine's business.
 func (engineClient) GetResponseModes() []fosite.ResponseModeType {
 	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeDefault}
 }
@@ -53,5 +53,5 @@ func (e engineClient) GetScopes() fosite.Arguments { return e.c.Scopes() }
 // IsPublic says whether the client has no credentials.
 func (e engineClient) IsPublic() bool { return e.c.Public() }
 
-// GetAudience returns nothing: resource indicators are not offered.
+// GetAudience returns nothing: resources (RFC 8707) are judged by narrowing, and the engine is not told of them.
 func (engineClient) GetAudience() fosite.Arguments { return nil }

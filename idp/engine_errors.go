@@ -28,7 +28,7 @@ func engineOAuthError(err error) error {
 	switch e.ErrorField {
 	case "invalid_request", "insufficient_entropy", "invalid_state":
 		out.code, out.description = "invalid_request", "the request is malformed"
-	case "invalid_grant", "token_inactive", "token_expired", "not_found", "inactive_token":
+	case "invalid_grant", "token_inactive", "invalid_token", "not_found":
 		out.code, out.description = "invalid_grant", "the code or refresh token is unknown, expired, used or not this client's"
 	case "invalid_scope", "scope_not_granted":
 		out.code, out.description = "invalid_scope", "a scope was not granted"

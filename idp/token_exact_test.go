@@ -142,12 +142,15 @@ func TestTokenEndpointReadsFormsOnly(t *testing.T) {
 		"an empty code":       post("/token", urlencoded, "grant_type=authorization_code&redirect_uri=x&code="),
 		"no redirect_uri":     post("/token", urlencoded, "grant_type=authorization_code&code="+code),
 	} {
-		var body struct{ Error, Description string }
+		var body struct {
+			Error       string `json:"error"`
+			Description string `json:"error_description"`
+		}
 		_ = json.Unmarshal(w.Body.Bytes(), &body)
 		if w.Code != http.StatusBadRequest || body.Error != "invalid_request" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		if strings.ContainsAny(body.Description, "\"\\\n") || strings.Contains(w.Body.String(), code) {
+		if !descriptionSyntax.MatchString(body.Description) || strings.Contains(w.Body.String(), code) {
 			t.Errorf("%s: description %q", name, w.Body)
 		}
 	}

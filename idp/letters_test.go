@@ -1,0 +1,75 @@
+package idp_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/tsunagu-id/tsunagu/idp/idptest"
+)
+
+// TestWordsAreComparedLetterByLetter: scopes, grant types, response types and prompts in other letters are other words, and a part of one is
+// none. The engine's own lists are compared without regard to case.
+func TestWordsAreComparedLetterByLetter(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})
+	b := h.Browser(t)
+	r := frontRequest("resource", taxAPI)
+	tokens := h.PostForm(t, "/token", "front", idptest.Secret, idptest.CodeForm(h.Code(t, b, r, "taro"), r))
+	refresh := func(name, value string) idptest.Answer {
+		form := idptest.RefreshForm(tokens.Text("refresh_token"))
+		form.Set(name, value)
+		return h.PostForm(t, "/token", "front", idptest.Secret, form)
+	}
+	for _, scope := range []string{"OPENID", "openid Link", "open", "openid.x", "*"} {
+		tokenError(t, "refresh with scope "+scope, refresh("scope", scope), "invalid_scope")
+	}
+	for _, resource := range []string{strings.ToUpper(taxAPI), taxAPI + "/", taxAPI + "/x", "https://api.tax.example/"} {
+		tokenError(t, "refresh for "+resource, refresh("resource", resource), "invalid_target")
+	}
+	for _, grant := range []string{"AUTHORIZATION_CODE", "Refresh_token", "refresh_token password", "password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer"} {
+		tokenError(t, "grant type "+grant, h.PostForm(t, "/token", "front", idptest.Secret, url.Values{"grant_type": {grant}, "assertion": {"a.b.c"}, "refresh_token": {tokens.Text("refresh_token")}}), "unsupported_grant_type")
+	}
+	for parameter, tt := range map[string]struct {
+		values []string
+		want   string
+	}{
+		"response_type": {[]string{"CODE", "code code", "token", "id_token", "code id_token", "code token", "id_token token", "none"}, "unsupported_response_type"},
+		"scope":         {[]string{"OPENID", "open", "openid.x", "*"}, "invalid_scope"},
+		"prompt":        {[]string{"NONE", "Login", "create"}, "invalid_request"},
+	} {
+		for _, value := range tt.values {
+			if p := b.Get(frontRequest(parameter, value).Path()); p.URL.Query().Get("error") != tt.want {
+				t.Errorf("%s %q: %s %s", parameter, value, p.URL, p.Error())
+			}
+		}
+	}
+	if a := refresh("scope", "openid"); a.Status != http.StatusOK || a.Text("scope") != "openid" {
+		t.Errorf("the right letters: %d %s", a.Status, a.Raw)
+	}
+}
+
+// TestLoopbackAddressIsComparedExactly: no port, scheme, host or path stands for another, for a native client and on the citizen's own
+// computer neither; and an address that is left out is not filled in.
+func TestLoopbackAddressIsComparedExactly(t *testing.T) {
+	const registered = "http://127.0.0.1:8080/cb"
+	native := map[string]any{
+		"client_id": "native", "client_name": "アプリ", "operator": "運営", "application_type": "native", "redirect_uris": []string{registered},
+		"grant_types": []string{"authorization_code"}, "scope": "openid", "token_endpoint_auth_method": "none",
+	}
+	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{native}})
+	b := h.Browser(t)
+	for _, address := range []string{
+		"http://127.0.0.1:8081/cb", "http://127.0.0.1/cb", "https://127.0.0.1:8080/cb", "http://localhost:8080/cb", "http://[::1]:8080/cb", "http://127.0.0.1:8080/cb/",
+		"http://127.0.0.1:8080/CB", "http://127.0.0.1:8080/x/../cb", "http://127.0.0.1:8080/%63b", "http://127.0.0.1:8080/cb#x", "http://x@127.0.0.1:8080/cb", "",
+	} {
+		p := b.Get(idptest.NewRequest("client_id", "native", "redirect_uri", address, "scope", "openid").Path())
+		if p.Status != http.StatusBadRequest || p.Error() != "redirect_uri_mismatch" {
+			t.Errorf("%q: %d %s %q", address, p.Status, p.URL, p.Error())
+		}
+	}
+	r := idptest.NewRequest("client_id", "native", "redirect_uri", registered, "scope", "openid")
+	if code := h.Code(t, b, r, "taro"); code == "" {
+		t.Error("the registered address")
+	}
+}
