@@ -37,7 +37,7 @@ func run() error {
 	flag.StringVar(&o.clientCA, "client-ca", "", "PEM file with authorities of clients' certificates (tls_client_auth) beside the demo's own; needs -tls")
 	flag.Int64Var(&o.loginRate, "login-rate", 0, "card challenges a minute that one browser may have; 0: the hub's own limit")
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")
-	rotate := flag.Bool("rotate-keys", false, "announce a successor for every signing key of the demo in DIR, running or not, and exit")
+	rotate := flag.String("rotate-keys", "", "announce a successor for the signing keys of these algorithms (commas, or all), in the demo in DIR, running or not, and exit")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; see -help", flag.Arg(0))
@@ -52,8 +52,8 @@ func run() error {
 	if *verbose {
 		level = slog.LevelInfo
 	}
-	if *rotate {
-		return rotateKeys(context.Background(), o.dir)
+	if *rotate != "" {
+		return rotateKeys(context.Background(), o.dir, *rotate)
 	}
 	o.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if err := os.MkdirAll(filepath.Join(o.dir, "demo"), 0o700); err != nil {
@@ -75,7 +75,11 @@ func run() error {
 }
 
 // rotateKeys does to the demo's hub what hub -rotate-keys does.
-func rotateKeys(ctx context.Context, dir string) error {
+func rotateKeys(ctx context.Context, dir, which string) error {
+	algs, err := hub.ParseRotation(which)
+	if err != nil {
+		return err
+	}
 	sealer, err := keys.LoadSealer(filepath.Join(dir, "demo", "seal.key"))
 	if err != nil {
 		return fmt.Errorf("no demo has run in %s: %w", dir, err)
@@ -85,7 +89,7 @@ func rotateKeys(ctx context.Context, dir string) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // everything was committed
-	announced, err := hub.RotateKeys(ctx, db, sealer, time.Now)
+	announced, err := hub.RotateKeys(ctx, db, sealer, time.Now, algs)
 	if err != nil {
 		return err
 	}

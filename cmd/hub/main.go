@@ -28,7 +28,7 @@ func run() error {
 	file := flag.String("config", "hub.json", "configuration file")
 	check := flag.Bool("check", false, "check the configuration and exit")
 	seal := flag.String("new-seal-file", "", "make a seal file at this path and exit")
-	rotate := flag.Bool("rotate-keys", false, "announce a successor for every signing key and exit; a running hub follows")
+	rotate := flag.String("rotate-keys", "", "announce a successor for the signing keys of these algorithms (commas, or all) and exit; a running hub follows")
 	flag.Parse()
 	if *seal != "" {
 		if _, err := os.Stat(*seal); err == nil {
@@ -51,13 +51,17 @@ func run() error {
 		fmt.Println("configuration is good")
 		return nil
 	}
-	if *rotate {
-		return rotateKeys(ctx, c)
+	if *rotate != "" {
+		return rotateKeys(ctx, c, *rotate)
 	}
 	return start(ctx, c, log)
 }
 
-func rotateKeys(ctx context.Context, c config) error {
+func rotateKeys(ctx context.Context, c config, which string) error {
+	algs, err := hub.ParseRotation(which)
+	if err != nil {
+		return err
+	}
 	dsn, err := c.dsn()
 	if err != nil {
 		return err
@@ -71,7 +75,7 @@ func rotateKeys(ctx context.Context, c config) error {
 		return fmt.Errorf("database: %w", err)
 	}
 	defer func() { _ = db.Close() }() // everything was committed
-	announced, err := hub.RotateKeys(ctx, db, sealer, time.Now)
+	announced, err := hub.RotateKeys(ctx, db, sealer, time.Now, algs)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/internal/audit"
@@ -11,10 +12,26 @@ import (
 	"github.com/tsunagu-id/tsunagu/keys"
 )
 
-// RotateKeys announces a successor for the active signing key of every algorithm, in a hub's database, whether that hub runs or
+// ParseRotation reads what an operator wants rotated: "all", or algorithms with commas between them.
+func ParseRotation(s string) ([]keys.Alg, error) {
+	if s == "all" {
+		return keys.Algs(), nil
+	}
+	var algs []keys.Alg
+	for word := range strings.SplitSeq(s, ",") {
+		alg, err := keys.ParseAlg(word)
+		if err != nil {
+			return nil, fmt.Errorf("rotate-keys: write all, or some of %v with commas", keys.Algs())
+		}
+		algs = append(algs, alg)
+	}
+	return algs, nil
+}
+
+// RotateKeys announces a successor for the active signing key of each algorithm, in a hub's database, whether that hub runs or
 // not: a running one publishes the new keys within seconds, and signs with them once every service has had a day to fetch them. An
 // algorithm that has a successor waiting keeps that one. It returns the algorithms it announced for.
-func RotateKeys(ctx context.Context, db *sqldb.DB, sealer *keys.Sealer, now func() time.Time) ([]keys.Alg, error) {
+func RotateKeys(ctx context.Context, db *sqldb.DB, sealer *keys.Sealer, now func() time.Time, algs []keys.Alg) ([]keys.Alg, error) {
 	log, err := audit.New(ctx, db, now)
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
@@ -24,7 +41,7 @@ func RotateKeys(ctx context.Context, db *sqldb.DB, sealer *keys.Sealer, now func
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
 	var announced []keys.Alg
-	for _, alg := range keys.Algs() {
+	for _, alg := range algs {
 		if err := set.Rotate(ctx, alg); errors.Is(err, keys.ErrAnnounced) {
 			continue
 		} else if err != nil {
@@ -41,7 +58,7 @@ func RotateKeys(ctx context.Context, db *sqldb.DB, sealer *keys.Sealer, now func
 // RotationSummary says in one line what RotateKeys did, for the person who called it.
 func RotationSummary(announced []keys.Alg) string {
 	if len(announced) == 0 {
-		return "every signing key has a successor waiting already; nothing was changed"
+		return "a successor is waiting already; nothing was changed"
 	}
 	return fmt.Sprintf("successors announced: %v; they sign a day from now", announced)
 }

@@ -30,7 +30,7 @@ func TestRotateKeysPublishesSuccessorsBesideTheOldKeys(t *testing.T) {
 	}
 	before := kids(t, serving)
 	for i, want := range []int{len(keys.Algs()), 0} {
-		announced, err := hub.RotateKeys(t.Context(), db, sealer, time.Now)
+		announced, err := hub.RotateKeys(t.Context(), db, sealer, time.Now, keys.Algs())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,4 +68,13 @@ func kids(t *testing.T, s *keys.Set) map[string]bool {
 		out[k.KID] = true
 	}
 	return out
+}
+
+func TestRotationNamesAlgorithms(t *testing.T) {
+	for in, want := range map[string]int{"all": len(keys.Algs()), "ES256": 1, "RS256,PS256": 2, "": 0, "HS256": 0, "ES256,": 0, "es256": 0} {
+		got, err := hub.ParseRotation(in)
+		if len(got) != want || (err != nil) != (want == 0) {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
 }
