@@ -375,6 +375,34 @@ func TestDeviceApprovalDiesWithItsSession(t *testing.T) {
 	wantError(t, h.Poll(t, a.Text("device_code")), 400, "invalid_grant")
 }
 
+// TestDeviceApprovalIsWrittenDownFirst: an approval that the audit log does not hear of gives the device nothing, and the next press of the
+// button does.
+func TestDeviceApprovalIsWrittenDownFirst(t *testing.T) {
+	h := startTelevision(t, idptest.Options{})
+	a := h.Device(t, idptest.DeviceID, "")
+	b := h.Browser(t)
+	if _, err := h.DB.Exec(t.Context(), `CREATE TRIGGER full BEFORE INSERT ON audit_event WHEN NEW.kind = 'device.approved'
+		BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	p := b.Get(b.CardLogin(b.OwnDevice(b.EnterCode(a.Text("user_code"), ""), "yes"), "taro"))
+	p = b.Post("/folder/open", url.Values{"tx": {p.Tx()}})
+	form := url.Values{"tx": {p.Tx()}, "decision": {"allow"}}
+	if p = b.Post("/consent", form); p.Status != http.StatusInternalServerError {
+		t.Errorf("%d %s", p.Status, p.URL)
+	}
+	wantError(t, h.Poll(t, a.Text("device_code")), 400, "authorization_pending")
+	if _, err := h.DB.Exec(t.Context(), `DROP TRIGGER full`); err != nil {
+		t.Fatal(err)
+	}
+	if p = b.Post("/consent", form); p.URL.Path != "/device/done" || !strings.Contains(p.Body, `id="device-done"`) {
+		t.Errorf("%d %s %s", p.Status, p.URL, p.Error())
+	}
+	if tokens := h.Poll(t, a.Text("device_code")); tokens.Status != http.StatusOK {
+		t.Errorf("%d %s", tokens.Status, tokens.Raw)
+	}
+}
+
 // TestDeviceUnderContention: a hundred approvals at once are one, a hundred polls at once are one token response, and of a hundred yes and
 // no together one decides, on every store.
 func TestDeviceUnderContention(t *testing.T) {

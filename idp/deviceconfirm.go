@@ -107,6 +107,11 @@ func (p *Provider) approveDevice(c echo.Context, tx *transaction, s *session, g 
 	} else if err != nil {
 		return fmt.Errorf("store grant of device: %w", err)
 	}
+	// Before the device hears of it: what nobody can read about must not have been. Presses at the same moment are each written down.
+	if err := p.record(ctx, audit.Event{Kind: eventDeviceApproved, Account: string(s.Account), Client: string(g.Client), Session: s.ID,
+		Facts: map[string]string{"acr": s.ACR, "scopes": scopeText(g.Scopes)}}); err != nil {
+		return err
+	}
 	_, err = p.devices.change(ctx, d.handle, func(d *deviceRecord) error {
 		if why := p.closed(d, tx.Browser); why != nil {
 			return why
@@ -118,10 +123,6 @@ func (p *Provider) approveDevice(c echo.Context, tx *transaction, s *session, g 
 		return p.deviceDecided(c, tx, why)
 	}
 	if err != nil {
-		return err
-	}
-	if err := p.record(ctx, audit.Event{Kind: eventDeviceApproved, Account: string(s.Account), Client: string(g.Client), Session: s.ID,
-		Facts: map[string]string{"acr": s.ACR, "scopes": scopeText(g.Scopes)}}); err != nil {
 		return err
 	}
 	if err := p.close(ctx, tx); err != nil {
