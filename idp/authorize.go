@@ -212,7 +212,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		Resources: req.Resources, Details: req.Details,
 		Session: s.Created, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
-	if g.Claims, err = req.Claims.encoded(); err != nil {
+	if g.Claims, err = req.Claims.within(con.Scopes).encoded(); err != nil {
 		return fmt.Errorf("encode claims request: %w", err)
 	}
 	if tx.Device != "" {

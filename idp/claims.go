@@ -50,6 +50,22 @@ func needed(c *clients.Client, req *authzRequest) []string {
 	return out
 }
 
+// within leaves out the claims of scopes that are not among these. Whoever agreed did not agree to them, whatever the client registers for
+// later.
+func (r *claimsRequest) within(scopes []string) *claimsRequest {
+	if r == nil {
+		return nil
+	}
+	beyond := func(claim string, _ *claimAsk) bool {
+		scope := scopeOfClaim(claim)
+		return scope != "" && !slices.Contains(scopes, scope)
+	}
+	out := &claimsRequest{Userinfo: maps.Clone(r.Userinfo), IDToken: maps.Clone(r.IDToken)}
+	maps.DeleteFunc(out.Userinfo, beyond)
+	maps.DeleteFunc(out.IDToken, beyond)
+	return out
+}
+
 // claims are all claims that the statement yields. What the citizen wrote nobody checked, and the claims say so (OIDC Core §5.1). A
 // claim without a value is left out (§5.3.2).
 func (s statement) claims() map[string]any {

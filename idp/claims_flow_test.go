@@ -143,6 +143,23 @@ func TestConsentIsForWhatWasShown(t *testing.T) {
 	}
 }
 
+// TestClaimNobodyWasAskedForStaysIgnored: a claim of a scope that the service registers for after the citizen agreed was never on her page.
+func TestClaimNobodyWasAskedForStaysIgnored(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{detailsClient(map[string]any{"scope": "openid email offline_access"})}})
+	s := signedInAt{t, h, atHome(t, h, "taro")}
+	s.b.Post("/account/details", detailsForm())
+	ask := `{"name":null,"phone_number":{"essential":true},"email":null,"acr":null}`
+	tokens := s.tokens(detailsRequest("openid offline_access", "claims", `{"userinfo":`+ask+`,"id_token":`+ask+`}`))
+	reregister(t, h, detailsClient(nil))
+	if got := claimNames(h.Bearer(t, http.MethodGet, "/userinfo", tokens.Text("access_token"))); !slices.Equal(got, []string{"acr", "email", "sub"}) {
+		t.Errorf("userinfo has %v", got)
+	}
+	again := h.PostForm(t, "/token", detailsID, "", idptest.RefreshForm(tokens.Text("refresh_token")))
+	if id := idClaims(t, again.Text("id_token")); id["name"] != nil || id["phone_number"] != nil || id["email"] != "taro@example.jp" {
+		t.Errorf("the refreshed ID token has %v", id)
+	}
+}
+
 // TestFullestIDTokenIsStillAHint: whatever a citizen wrote, and however it is escaped, an ID token with all of it stays within what is read
 // when it comes back.
 func TestFullestIDTokenIsStillAHint(t *testing.T) {
