@@ -96,11 +96,12 @@ func (p *Provider) postConsent(c echo.Context) error {
 	switch c.FormValue("decision") {
 	case "allow":
 		// The transaction first: of "share" and "do not share" pressed together one wins. A crash before the consent is stored asks
-		// again.
-		if err := tx.move(Consented); err != nil {
-			return err
+		// again, because the citizen has decided only once that is recorded.
+		if tx.State != Consented {
+			if err := tx.move(Consented); err != nil {
+				return err
+			}
 		}
-		tx.Decided = true
 		if err := p.transactions.save(ctx, tx); err != nil {
 			return err
 		}
@@ -111,6 +112,10 @@ func (p *Provider) postConsent(c echo.Context) error {
 			return p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
 				Facts: consentFacts(tx)})
 		}); err != nil {
+			return err
+		}
+		tx.Decided = true
+		if err := p.transactions.save(ctx, tx); err != nil {
 			return err
 		}
 		return p.advance(c, tx)

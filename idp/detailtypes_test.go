@@ -134,6 +134,32 @@ func TestAuthorizationDetailsAreAskedEachTime(t *testing.T) {
 	}
 }
 
+// TestDetailsAreNotGrantedBeforeTheyAreRecorded: the hub stops between the citizen's press and the record of it. The scopes are covered by
+// an earlier consent; the details are not, and she is asked again.
+func TestDetailsAreNotGrantedBeforeTheyAreRecorded(t *testing.T) {
+	shop, h := detailHub(t)
+	b := h.Browser(t)
+	b.SignIn(b.Get(shop.request().Path()), "taro")
+	rename := func(from, to string) {
+		if _, err := h.DB.Exec(t.Context(), "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := b.Get(shop.request("authorization_details", "["+application+"]").Path())
+	address, allow := p.URL.String(), url.Values{"tx": {p.Tx()}, "decision": {"allow"}}
+	rename("audit_event", "audit_event_away")
+	if p = b.Post("/consent", allow); p.Status != http.StatusInternalServerError {
+		t.Fatalf("not recorded, and yet %d %s", p.Status, p.URL)
+	}
+	rename("audit_event_away", "audit_event")
+	if p = b.Get(address); p.URL.Path != "/consent" {
+		t.Errorf("granted without a record: %d %s", p.Status, p.URL)
+	}
+	if p = b.Post("/consent", allow); p.URL.Query().Get("code") == "" {
+		t.Errorf("asked again and allowed: %d %s %s", p.Status, p.URL, p.Error())
+	}
+}
+
 // TestResourceIndicatorsOfARequest: RFC 8707 §2: those the client registered and the hub's own, several of them, and nothing else.
 func TestResourceIndicatorsOfARequest(t *testing.T) {
 	shop, h := detailHub(t)
