@@ -123,9 +123,7 @@ func parseAttribute(r attributeRule, written string, now time.Time) (string, pro
 // text takes what a person writes for people to read: one line without characters that cannot be seen.
 func text(most int) func(string, time.Time) (string, problem) {
 	return func(s string, _ time.Time) (string, problem) {
-		if strings.ContainsFunc(s, func(r rune) bool {
-			return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
-		}) {
+		if strings.ContainsFunc(s, unseen) {
 			return "", problemPlain
 		}
 		s = strings.Join(strings.Fields(s), " ")
@@ -134,6 +132,12 @@ func text(most int) func(string, time.Time) (string, problem) {
 		}
 		return s, ""
 	}
+}
+
+// unseen says whether a character cannot be seen, breaks the line or turns the text round. Those that choose a form of the character
+// before them are none: names are written with them.
+func unseen(r rune) bool {
+	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // half turns full-width letters, digits and signs into the plain ones, and every dash into "-".

@@ -30,6 +30,7 @@ func TestAttributesTakeWhatPeopleWrite(t *testing.T) {
 		want string
 	}{
 		{attrName, "  山田　太郎 ", "山田 太郎"},
+		{attrName, "葛\U000e0100城", "葛\U000e0100城"}, // which of two forms of the character
 		{attrName, "O'Brien-Ōtsuka", "O'Brien-Ōtsuka"},
 		{attrNickname, "", ""},
 		{attrNickname, "   ", ""},
@@ -77,6 +78,7 @@ func TestAttributesRefuseWhatCannotBe(t *testing.T) {
 		{attrName, "a\nb", problemPlain},
 		{attrName, "taro\u202egpj", problemPlain},
 		{attrName, "a\u200bb", problemPlain},
+		{attrName, "\u3164", problemPlain},
 		{attrEmail, "taro", problemEmail},
 		{attrEmail, "taro@localhost", problemEmail},
 		{attrEmail, "Taro <taro@example.jp>", problemEmail},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -145,11 +144,9 @@ func isDetailCode(s string) bool {
 	return true
 }
 
-// isPlainText refuses what would let a text look like another or break a line: control and format characters, and spaces at its ends.
+// isPlainText refuses what would let a text look like another, or like none, or break a line.
 func isPlainText(s string, most int) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) || r == utf8.RuneError
-	})
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, unseen)
 }
 
 // checkDetails: RFC 9396 §5. Each type is one that the client registered, and each location one that it may name as a resource.

@@ -65,6 +65,7 @@ func TestAuthorizationDetailsSyntax(t *testing.T) {
 		{"foreign place", `[{"type":"exchange","locations":["https://api.example/two"],"datatypes":["a"],"purpose":"x"}]`, false},
 		{"no purpose", `[{"type":"exchange","datatypes":["a"]}]`, false},
 		{"purpose that turns the text round", `[{"type":"exchange","datatypes":["a"],"purpose":"x\u202ey"}]`, false},
+		{"purpose that nobody sees", `[{"type":"exchange","datatypes":["a"],"purpose":"\u3164"}]`, false},
 		{"purpose of two lines", `[{"type":"exchange","datatypes":["a"],"purpose":"x\ny"}]`, false},
 		{"long purpose", `[{"type":"exchange","datatypes":["a"],"purpose":"` + strings.Repeat("あ", 101) + `"}]`, false},
 		{"17 items", `[{"type":"exchange","purpose":"x","datatypes":[` + strings.Join(seventeen, ",") + `]}]`, false},
