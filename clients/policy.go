@@ -86,6 +86,9 @@ func (p Policy) check() error {
 		return bad("a scope is unknown")
 	case unknown(p.GrantTypes, grants()...):
 		return bad("a grant type is unknown")
+	case p.Token == nil && slices.Contains(p.GrantTypes, GrantDeviceCode):
+		// RFC 8628 §5.4: whoever may begin such a flow needs nothing but a citizen who types a code.
+		return bad("everybody may register, so not for the device grant")
 	case unknown(p.Methods, SecretBasic, SecretPost, PrivateKeyJWT, TLSClientAuth, SelfSignedTLS, None):
 		return bad("a client authentication method is unknown")
 	}
@@ -161,9 +164,11 @@ func (p Policy) allows(m *Metadata, faults *FieldErrors) {
 	}
 }
 
-// loopback reports whether an answer would go to the citizen's own computer.
+// loopback reports whether a citizen would be sent to her own computer, with an
+// answer or by a link.
 func (m *Metadata) loopback() bool {
-	return slices.ContainsFunc(m.RedirectURIs, func(s string) bool {
+	addresses := slices.Concat(m.RedirectURIs, m.PostLogoutRedirectURIs, []string{m.ClientURI, m.PolicyURI, m.TOSURI, m.LogoURI, m.InitiateLoginURI})
+	return slices.ContainsFunc(addresses, func(s string) bool {
 		a, err := parseAddress(s)
 		return err == nil && a.loopback
 	})

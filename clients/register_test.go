@@ -285,6 +285,8 @@ func TestRegistrationRefusals(t *testing.T) {
 		{"no redirect addresses", basicBody(change{"redirect_uris": nil}), codeRedirect, "redirect_uris"},
 		{"no list of redirect addresses", basicBody(change{"redirect_uris": "https://rp.example/cb"}), codeRedirect, "redirect_uris"},
 		{"native loopback", basicBody(change{"application_type": "native", "redirect_uris": []string{"http://127.0.0.1:8080/cb"}}), codeMetadata, "application_type"},
+		{"native way back from a logout", basicBody(change{"application_type": "native", "post_logout_redirect_uris": []string{"http://127.0.0.1:8080/bye"}}), codeMetadata, "application_type"},
+		{"native link", basicBody(change{"application_type": "native", "policy_uri": "http://localhost:631/"}), codeMetadata, "application_type"},
 		{"two hosts without sector", basicBody(change{"redirect_uris": []string{"https://rp.example/cb", "https://www.rp.example/cb"}}), codeMetadata, "redirect_uris[1]"},
 		{"initiate_login_uri by http", basicBody(change{"initiate_login_uri": "http://rp.example/start"}), codeMetadata, "initiate_login_uri"},
 		{"public subjects", basicBody(change{"subject_type": "public"}), codeMetadata, "subject_type"},
@@ -452,6 +454,7 @@ func TestPolicyRefusals(t *testing.T) {
 		"one name twice":     {{Name: "a", Token: digest}, {Name: "a"}},
 		"one token twice":    {{Name: "a", Token: digest}, {Name: "b", Token: digest}},
 		"two open ones":      {{Name: "a"}, {Name: "b"}},
+		"devices of anybody": {{Name: "a", GrantTypes: []string{GrantAuthorizationCode, GrantDeviceCode}}},
 	} {
 		if err := CheckPolicies(list); err == nil {
 			t.Errorf("%s: accepted", name)
