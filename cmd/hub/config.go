@@ -82,6 +82,9 @@ func (c config) check() error {
 		if r.Token.File == "" && !r.Open {
 			return fmt.Errorf("registration: %q has no token; \"open\": true lets everybody register", r.Name)
 		}
+		if r.Token.File != "" && r.Open {
+			return fmt.Errorf("registration: %q has a token, which nobody would need to show with \"open\": true", r.Name)
+		}
 	}
 	if err := c.address().Check(); err != nil {
 		return err

@@ -29,6 +29,7 @@ func TestLoad(t *testing.T) {
 		"registration for nobody": {`"listen"`, `"registration": [{"name": "a"}], "listen"`, "registration: "},
 		"an end that is no time":  {`"listen"`, `"registration": [{"name": "a", "expires": "soon"}], "listen"`, "registration"},
 		"registration for all":    {`"listen"`, `"registration": [{"name": "a", "open": true, "expires": "2027-01-01T00:00:00Z"}], "listen"`, ""},
+		"a token for all":         {`"listen"`, `"registration": [{"name": "a", "open": true, "token": {"file": "t"}}], "listen"`, "registration: "},
 		"behind a proxy":          {`"http://localhost:8400"`, `"https://id.example.go.jp"`, ""},
 		"mtls":                    {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "certificate": "c", "key": "k"}, "listen"`, ""},
 		"mtls of a proxy":         {`"listen"`, `"mtls": {"listen": "127.0.0.1:1", "base_url": "https://m.example", "proxy_header": "Client-Cert", "trusted_proxies": ["127.0.0.1/32"]}, "listen"`, ""},
