@@ -42,15 +42,19 @@ func RotateKeys(ctx context.Context, db *sqldb.DB, sealer *keys.Sealer, now func
 	}
 	var announced []keys.Alg
 	for _, alg := range algs {
-		if err := set.Rotate(ctx, alg); errors.Is(err, keys.ErrAnnounced) {
+		err := db.Tx(ctx, func(ctx context.Context) error {
+			if err := set.Rotate(ctx, alg); err != nil {
+				return err
+			}
+			return log.Append(ctx, audit.Event{Kind: eventKeyAnnounced, Reason: string(alg)})
+		})
+		if errors.Is(err, keys.ErrAnnounced) {
 			continue
-		} else if err != nil {
+		}
+		if err != nil {
 			return announced, fmt.Errorf("rotate %s: %w", alg, err)
 		}
 		announced = append(announced, alg)
-		if err := log.Append(ctx, audit.Event{Kind: eventKeyAnnounced, Reason: string(alg)}); err != nil {
-			return announced, fmt.Errorf("audit: %w", err)
-		}
 	}
 	return announced, nil
 }

@@ -2,11 +2,13 @@ package hub_test
 
 import (
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/idp/hub"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -49,6 +51,51 @@ func TestRotateKeysPublishesSuccessorsBesideTheOldKeys(t *testing.T) {
 		if !after[kid] {
 			t.Errorf("key %s is no longer published", kid)
 		}
+	}
+}
+
+// A rotation that cannot be written down does not happen: a second call would not write it down either.
+func TestRotationThatIsNotWrittenDownDoesNotHappen(t *testing.T) {
+	dir := t.TempDir()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "hub.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	sealer, err := keys.CreateSealer(filepath.Join(dir, "seal.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := audit.New(t.Context(), db, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, err := keys.Open(t.Context(), keys.Deps{DB: db, Sealer: sealer, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := kids(t, serving)
+	if _, err := db.Exec(t.Context(), `CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'disk full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if announced, err := hub.RotateKeys(t.Context(), db, sealer, time.Now, keys.Algs()); err == nil || len(announced) > 0 {
+		t.Errorf("announced %v, %v", announced, err)
+	}
+	if err := serving.Advance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := kids(t, serving); !maps.Equal(before, after) {
+		t.Errorf("%d keys published, %d before", len(after), len(before))
+	}
+	if _, err := db.Exec(t.Context(), `DROP TRIGGER full`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hub.RotateKeys(t.Context(), db, sealer, time.Now, keys.Algs()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := log.List(t.Context(), audit.Query{Kind: "key.announced", Limit: 100})
+	if err != nil || len(rows) != len(keys.Algs()) {
+		t.Errorf("%d rotations written down, %v", len(rows), err)
 	}
 }
 
