@@ -27,6 +27,8 @@ type Policy struct {
 	MaxClients   int64     // at one time; 0 means 100
 	PerMinute    int64     // registrations and updates a minute, all together; 0 means 60
 	Expires      time.Time // when the token ends; zero: never
+
+	certificates bool // set by NewRegistrar: clients can show theirs
 }
 
 // The limits of a policy that sets none.
@@ -155,6 +157,7 @@ func (p Policy) allows(m *Metadata, faults *FieldErrors) {
 		{"grant_types", unknown(m.GrantTypes, p.GrantTypes...)},
 		{"token_endpoint_auth_method", !slices.Contains(p.Methods, m.TokenEndpointAuthMethod)},
 		{"require_pkce", m.RequirePKCE != nil && !*m.RequirePKCE && !p.PKCEOptional},
+		{"tls_client_certificate_bound_access_tokens", m.CertificateBound && !p.certificates},
 		{"application_type", m.ApplicationType == "native" && !p.Loopback && m.loopback()},
 		{"backchannel_logout_uri", m.BackchannelLogoutURI != "" && !m.ownHost(m.BackchannelLogoutURI)},
 	} {

@@ -24,7 +24,9 @@ type RegistrarDeps struct {
 	Issuer   string
 	Registry *Registry
 	Policies []Policy
-	Limiter  *ratelimit.Limiter
+	// Certificates says that there is an address at which clients show theirs.
+	Certificates bool
+	Limiter      *ratelimit.Limiter
 	// Record writes an audit event, in the transaction of ctx.
 	Record func(ctx context.Context, e audit.Event) error
 	// Refuse writes the answer for an error that is not a refusal of this package.
@@ -55,8 +57,9 @@ func NewRegistrar(d RegistrarDeps) (*Registrar, error) {
 		p = p.withDefaults()
 		// What the hub cannot judge it does not register, whatever the policy says.
 		p.Methods = slices.DeleteFunc(slices.Clone(p.Methods), func(m Method) bool {
-			return m.usesTLS() && !slices.Contains(d.Registry.TLSMethods(), m)
+			return m.usesTLS() && !(d.Certificates && slices.Contains(d.Registry.TLSMethods(), m))
 		})
+		p.certificates = d.Certificates
 		policies[i] = p
 	}
 	d.Policies = policies

@@ -58,7 +58,7 @@ func newDesk(t testing.TB, db *sqldb.DB, fetch *Fetcher, policies ...Policy) *de
 		}
 	}
 	registrar, err := NewRegistrar(RegistrarDeps{
-		Issuer: issuer, Registry: d.registry, Policies: policies, Limiter: ratelimit.New(ephemeraltest.Open(t), d.clock.now),
+		Issuer: issuer, Registry: d.registry, Policies: policies, Certificates: true, Limiter: ratelimit.New(ephemeraltest.Open(t), d.clock.now),
 		Record: func(_ context.Context, e audit.Event) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()

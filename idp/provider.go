@@ -136,7 +136,7 @@ func New(d Deps) (*Provider, error) {
 		return nil, err
 	}
 	p.registrar, err = clients.NewRegistrar(clients.RegistrarDeps{
-		Issuer: d.Issuer, Registry: d.Clients, Policies: d.Policies, Limiter: p.limiter, Record: p.record, Refuse: p.refuseAPI,
+		Issuer: d.Issuer, Registry: d.Clients, Policies: d.Policies, Certificates: d.MutualTLS.BaseURL != "", Limiter: p.limiter, Record: p.record, Refuse: p.refuseAPI,
 	})
 	if err != nil {
 		return nil, err

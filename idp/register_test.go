@@ -2,6 +2,8 @@ package idp_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"io"
 	"maps"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
@@ -180,5 +184,25 @@ func TestTheHubAnswersNobodyAtItsOwnAddress(t *testing.T) {
 	r := idptest.NewRequest("client_id", "mistaken", "redirect_uri", own, "response_mode", "form_post", "prompt", "none")
 	if p := h.Browser(t).Get(r.Path()); p.Error() != "redirect_uri_mismatch" || strings.Contains(p.Body, `action="`+own) {
 		t.Errorf("%d %q: %s", p.Status, p.Error(), p.Body)
+	}
+}
+
+// TestNobodyRegistersForACertificateThatCannotBeShown: a hub without a second address never sees one.
+func TestNobodyRegistersForACertificateThatCannotBeShown(t *testing.T) {
+	policy := registering(t)
+	policy.Methods = []clients.Method{clients.SecretBasic, clients.SelfSignedTLS}
+	cert := idptest.Certify(t, time.Now(), x509.Certificate{Subject: pkix.Name{CommonName: "rp"}}, nil)
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: cert.Leaf.PublicKey, Certificates: []*x509.Certificate{cert.Leaf}}}}
+	for name, more := range map[string]map[string]any{
+		"to authenticate with": {"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": set},
+		"to bind tokens to":    {"token_endpoint_auth_method": "client_secret_basic", "tls_client_certificate_bound_access_tokens": true},
+	} {
+		more["redirect_uris"] = []string{ownRedirect}
+		for mutual, want := range map[*idptest.Mutual]int{nil: http.StatusBadRequest, {}: http.StatusCreated} {
+			h := idptest.Start(t, idptest.Options{Policies: []clients.Policy{policy}, Mutual: mutual})
+			if a := callJSON(t, h, http.MethodPost, h.Issuer+"/register", registrationToken, more); a.Status != want {
+				t.Errorf("%s, second address %v: %d %s", name, mutual != nil, a.Status, a.Raw)
+			}
+		}
 	}
 }
