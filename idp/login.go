@@ -74,7 +74,7 @@ func (p *Provider) serviceOf(c echo.Context, tx *transaction) (serviceView, erro
 	client, err := p.client(c.Request().Context(), tx.Request.Client)
 	v := viewOfService(client, p.site.Lang(c.Request()))
 	if tx.Device != "" && !v.Verified { // nothing is sent to the host that it names, which may be anybody's
-		v.Domain = ""
+		v.Domain, v.Policy, v.Terms = "", "", ""
 	}
 	return v, err
 }

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients"
@@ -13,13 +14,26 @@ type serviceView struct {
 	Name, Operator, Domain string
 	Verified               bool
 	Home                   string
+	Policy, Terms          string // the service's own pages; empty: none that may be linked to
 }
 
 func viewOfService(c *clients.Client, lang string) serviceView {
 	if c == nil {
 		return serviceView{}
 	}
-	return serviceView{Name: c.Name(lang), Operator: c.Operator(), Domain: c.Domain(), Verified: c.Verified(), Home: c.Home()}
+	return serviceView{
+		Name: c.Name(lang), Operator: c.Operator(), Domain: c.Domain(), Verified: c.Verified(), Home: c.Home(),
+		Policy: linkable(c, c.PolicyURI()), Terms: linkable(c, c.TOSURI()),
+	}
+}
+
+// linkable returns the address if pages may link to it as the service's own: https, and of a client that nobody checked only at the host
+// that its answers go to (OpenID Connect Registration §9.1, RFC 7591 §5).
+func linkable(c *clients.Client, address string) string {
+	if !strings.HasPrefix(address, "https://") || !c.Verified() && hostOf(address) != c.Domain() {
+		return ""
+	}
+	return address
 }
 
 // loginView is the data of login.html.
