@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 )
 
@@ -129,7 +130,37 @@ func TestTokenExchangeRefusals(t *testing.T) {
 	}
 }
 
-// TestExchangedTokenDiesWithItsSubject: with its time, which is never longer, with the grant it came from, and with the consent.
+// TestExchangedTokenDiesWithConsentAndClients: with the consent of the citizen, which the first service has, and for as long as any client
+// of the chain is suspended.
+func TestExchangedTokenDiesWithConsentAndClients(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Clients: resourceClients()})
+	tokens := frontTokens(t, h, h.Browser(t), "taro")
+	first := h.PostForm(t, "/token", "front", idptest.Secret, exchangeForm(tokens.Text("access_token"), healthAPI))
+	token := h.PostForm(t, "/token", "health", idptest.Secret, exchangeForm(first.Text("access_token"), taxAPI)).Text("access_token")
+	active := func(when string) {
+		t.Helper()
+		if a := introspect(t, h, "tax", token); a.JSON["active"] != true {
+			t.Fatalf("%s: %s", when, a.Raw)
+		}
+	}
+	active("new")
+	for _, id := range []clients.ID{"front", "health"} {
+		if err := h.Clients.Suspend(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		inactive(t, string(id)+" suspended", introspect(t, h, "tax", token))
+		if err := h.Clients.Resume(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		active(string(id) + " back")
+	}
+	if a := h.Bearer(t, http.MethodDelete, "/api/link", tokens.Text("access_token")); a.Status != http.StatusNoContent {
+		t.Fatalf("withdraw: %d %s", a.Status, a.Raw)
+	}
+	inactive(t, "consent withdrawn", introspect(t, h, "tax", token))
+}
+
+// TestExchangedTokenDiesWithItsSubject: with its time, which is never longer, and with the grant it came from.
 func TestExchangedTokenDiesWithItsSubject(t *testing.T) {
 	c := newClock()
 	h := idptest.Start(t, idptest.Options{Now: c.now, Clients: resourceClients()})
