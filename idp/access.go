@@ -107,6 +107,9 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 	if err != nil {
 		return "", accessRecord{}, fmt.Errorf("sign access token: %w", err)
 	}
+	if len(token) > keys.MaxToken { // we would not read it again: nobody could ask about it or take it back
+		return "", accessRecord{}, &oauthError{code: "invalid_authorization_details", description: "too many authorization details for one token: ask for fewer"}
+	}
 	return token, rec, nil
 }
 

@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -167,6 +168,33 @@ func TestResourceLearnsItsOwnName(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokenError(t, "a suspended server's resource", granted(t, h, b, []string{taxAPI}), "invalid_target")
+}
+
+// TestTokenTooLongToBeReadAgainIsNotMade: a JWT that the hub itself would not read could be neither asked about nor taken back. Fewer details
+// fit, and the refusal does not cost the code.
+func TestTokenTooLongToBeReadAgainIsNotMade(t *testing.T) {
+	clients := resourceClients()
+	clients[0]["authorization_details_types"] = []string{"exchange"}
+	h := idptest.Start(t, idptest.Options{Clients: clients})
+	one := func(i int) string { // what JSON writes in six bytes makes it longer than it came
+		var codes []string
+		for j := range 13 {
+			codes = append(codes, fmt.Sprintf(`"%064d"`, 100*i+j))
+		}
+		return `{"type":"exchange","datatypes":[` + strings.Join(codes, ",") + `],"purpose":"` + strings.Repeat("<", 100) + `"}`
+	}
+	var all []string
+	for i := range 8 {
+		all = append(all, one(i))
+	}
+	r := frontRequest("authorization_details", "["+strings.Join(all, ",")+"]", "resource", taxAPI)
+	form := idptest.CodeForm(h.Code(t, h.Browser(t), r, "taro"), r)
+	tokenError(t, "all", h.PostForm(t, "/token", "front", idptest.Secret, form), "invalid_authorization_details")
+	form.Set("authorization_details", "["+all[0]+"]")
+	a := h.PostForm(t, "/token", "front", idptest.Secret, form)
+	if told := introspect(t, h, "tax", a.Text("access_token")); a.Status != http.StatusOK || told.JSON["active"] != true {
+		t.Errorf("one: %d %s %s", a.Status, a.Raw, told.Raw)
+	}
 }
 
 // TestTokensCarryTheGrantedDetails: RFC 9396 §7 and §9: in the answer, the JWT and introspection; narrowed on request; what is meant for
