@@ -285,6 +285,10 @@ func TestFetchedSetsAreBounded(t *testing.T) {
 	if len(f.sets) != maxRemote {
 		t.Errorf("%d sets kept", len(f.sets))
 	}
+	_ = f.load(t.Context(), "not an address "+string(rune(0x4e00+maxRemote)))
+	if len(f.sets) != maxRemote {
+		t.Errorf("an address asked again drove another out: %d sets kept", len(f.sets))
+	}
 	c.pass(keysStale)
 	_ = f.load(t.Context(), "one more")
 	if len(f.sets) != 1 {

@@ -97,7 +97,7 @@ func (f *Fetcher) load(ctx context.Context, address string) error {
 	if err == nil {
 		s.set, s.fetched = set, now
 	}
-	if len(f.sets) >= maxRemote {
+	if _, there := f.sets[address]; !there && len(f.sets) >= maxRemote {
 		f.drop(now)
 	}
 	f.sets[address] = s
