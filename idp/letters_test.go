@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 )
 
@@ -71,5 +72,49 @@ func TestLoopbackAddressIsComparedExactly(t *testing.T) {
 	r := idptest.NewRequest("client_id", "native", "redirect_uri", registered, "scope", "openid")
 	if code := h.Code(t, b, r, "taro"); code == "" {
 		t.Error("the registered address")
+	}
+}
+
+// TestVerifierWithoutChallengeIsRefused: RFC 9700 §2.1.1, §4.8: a verifier says that the client sent a challenge. If the request had none,
+// somebody took it out on the way.
+func TestVerifierWithoutChallengeIsRefused(t *testing.T) {
+	lax := confidential("lax", map[string]any{
+		"redirect_uris": []string{"https://lax.example/cb"}, "grant_types": []string{"authorization_code"}, "scope": "openid", "require_pkce": false,
+	})
+	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{lax}})
+	r := idptest.NewRequest("client_id", "lax", "redirect_uri", "https://lax.example/cb", "scope", "openid", "code_challenge", "", "code_challenge_method", "")
+	form := idptest.CodeForm(h.Code(t, h.Browser(t), r, "taro"), r)
+	tokenError(t, "with a verifier", h.PostForm(t, "/token", "lax", idptest.Secret, form), "invalid_grant")
+	form.Del("code_verifier")
+	if a := h.PostForm(t, "/token", "lax", idptest.Secret, form); a.Status != http.StatusOK {
+		t.Errorf("as it was asked for: %d %s", a.Status, a.Raw)
+	}
+}
+
+// TestPagesOfOtherSitesReadOnlyWhatTheyMay: FAPI 2.0 Security Profile §5.2.3, RFC 9700 §2.6: scripts of other sites may call what public
+// clients in browsers need, and never the pages of citizens, whoever asks.
+func TestPagesOfOtherSitesReadOnlyWhatTheyMay(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	ask := func(method, path string) http.Header {
+		req, err := http.NewRequestWithContext(t.Context(), method, h.Issuer+path, http.NoBody)
+		must(t, err)
+		req.Header.Set("Origin", "https://elsewhere.example")
+		req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		return send(t, req).Header
+	}
+	_, pages := idp.RoutesForTest()
+	for _, r := range pages {
+		for _, method := range []string{r.Method, http.MethodOptions} {
+			for name := range ask(method, r.Path) {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s %s answers with %s", method, r.Path, name)
+				}
+			}
+		}
+	}
+	for _, path := range []string{"/token", "/revoke", "/userinfo", "/jwks", "/.well-known/openid-configuration"} {
+		if a := ask(http.MethodOptions, path); a.Get("Access-Control-Allow-Origin") != "*" || a.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %v", path, a)
+		}
 	}
 }
