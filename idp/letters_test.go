@@ -118,3 +118,19 @@ func TestPagesOfOtherSitesReadOnlyWhatTheyMay(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutOpenIDThereIsNoIDToken: OIDC Core §3.1.2.1: a request without scope openid is plain OAuth: a token, and nothing about who it is.
+func TestWithoutOpenIDThereIsNoIDToken(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	r := idptest.NewRequest("scope", "link offline_access")
+	tokens := h.Redeem(t, h.Code(t, h.Browser(t), r, "taro"), r)
+	for range 2 {
+		if tokens.Status != http.StatusOK || tokens.Text("scope") != "link offline_access" || tokens.JSON["id_token"] != nil {
+			t.Fatalf("%d %s", tokens.Status, tokens.Raw)
+		}
+		if a := h.Bearer(t, http.MethodGet, "/userinfo", tokens.Text("access_token")); a.Status != http.StatusForbidden || !strings.Contains(a.Header.Get("WWW-Authenticate"), "insufficient_scope") {
+			t.Errorf("userinfo: %d %s", a.Status, a.Raw)
+		}
+		tokens = h.PostForm(t, "/token", idptest.ClientID, idptest.Secret, idptest.RefreshForm(tokens.Text("refresh_token")))
+	}
+}

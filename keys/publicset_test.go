@@ -225,6 +225,22 @@ func TestPublicSetVerify(t *testing.T) {
 	}
 }
 
+// FAPI 2.0 Security Profile §5.4.3: keys of one set that share an id are told
+// apart by algorithm and, of one algorithm, by trying each.
+func TestKeysThatShareAnID(t *testing.T) {
+	a, b, r := newPair(t, ES256), newPair(t, ES256), newPair(t, RS256)
+	s := mustSet(t, r.jwk(t, `,"kid":"k"`), a.jwk(t, `,"kid":"k"`), b.jwk(t, `,"kid":"k"`))
+	kid := map[jose.HeaderKey]any{"kid": "k"}
+	for _, p := range []pair{a, b, r} {
+		if _, err := s.Verify(p.sign(t, kid, "{}"), VerifyOptions{Algs: Algs()}); err != nil {
+			t.Errorf("%s: %v", p.alg, err)
+		}
+	}
+	if _, err := s.Verify(newPair(t, ES256).sign(t, kid, "{}"), VerifyOptions{Algs: Algs()}); reasonOf(err) != SignatureInvalid {
+		t.Errorf("stranger: %v", err)
+	}
+}
+
 // forge joins a header of the attacker's choice, a payload and a signature.
 func forge(header, payload, signature string) string {
 	e := base64.RawURLEncoding.EncodeToString

@@ -59,3 +59,40 @@ func TestReadmeIsShort(t *testing.T) {
 		t.Errorf("README.md has %d lines, 150 is too many", n)
 	}
 }
+
+var (
+	// namedTest is a test in backticks; a file of browser tests goes by its name.
+	namedTest  = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*|[a-z0-9-]+\\.test\\.mjs)`")
+	definition = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(\w+ \*testing\.`)
+)
+
+// TestStandardsNameTestsThatExist: what the table says is met is shown by a test. One that was renamed would leave a claim that nothing
+// shows.
+func TestStandardsNameTestsThatExist(t *testing.T) {
+	exist := map[string]bool{}
+	walk(t, func(name string) {
+		switch {
+		case strings.HasSuffix(name, ".test.mjs"):
+			exist[path.Base(name)] = true
+		case isTest(name):
+			for _, m := range definition.FindAllStringSubmatch(read(t, name), -1) {
+				exist[m[1]] = true
+			}
+		}
+	})
+	text, named := read(t, "docs/standards.md"), 0
+	for _, m := range namedTest.FindAllStringSubmatch(text, -1) {
+		if named++; !exist[m[1]] {
+			t.Errorf("docs/standards.md names %s, which does not exist", m[1])
+		}
+	}
+	if named < 200 {
+		t.Errorf("found %d names; the test does not see them", named)
+	}
+	for i, line := range strings.Split(text, "\n") {
+		claim := strings.HasPrefix(line, "|") && regexp.MustCompile(`\| (?:\*\*)?met\b`).MatchString(line)
+		if claim && !namedTest.MatchString(line) {
+			t.Errorf("docs/standards.md:%d claims what no test is named for: %.80s", i+1, line)
+		}
+	}
+}

@@ -30,10 +30,10 @@ func walk(t *testing.T, fn func(name string)) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
-			if slices.Contains(notOurs, d.Name()) {
-				return fs.SkipDir
-			}
+		switch {
+		case d.IsDir() && slices.Contains(notOurs, d.Name()):
+			return fs.SkipDir
+		case d.IsDir(), d.Name() == ".git": // a file, where the tree is one of several of a repository
 			return nil
 		}
 		name, err := filepath.Rel(root, file)
