@@ -1,16 +1,20 @@
 package idp_test
 
 import (
+	"fmt"
 	"html"
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
 
 // detailsForm is a form in which everything is filled in, with the changes applied.
@@ -340,4 +344,30 @@ func TestScopeTakenFromAClientGivesNoMore(t *testing.T) {
 	if got := claimNames(h.Bearer(t, http.MethodGet, "/userinfo", token)); !slices.Equal(got, []string{"phone_number", "phone_number_verified", "sub"}) {
 		t.Errorf("userinfo: %v", got)
 	}
+}
+
+// TestTwoChangesAtOnceAreOneAfterTheOther: on every database what is kept in the end is one of the forms, whole.
+func TestTwoChangesAtOnceAreOneAfterTheOther(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		h := idptest.Start(t, idptest.Options{DB: db})
+		b := atHome(t, h, "taro")
+		answers := volley(t, func(i int) *http.Request {
+			form := url.Values{"name": {fmt.Sprint("n", i)}, "nickname": {fmt.Sprint("n", i)}}
+			if i%2 == 0 {
+				form = url.Values{"given_name": {fmt.Sprint("n", i)}, "middle_name": {fmt.Sprint("n", i)}}
+			}
+			return b.Request(http.MethodPost, h.Issuer+"/account/details", form)
+		})
+		if answers[http.StatusSeeOther] == 0 || len(answers) != 1 {
+			t.Errorf("answers %v", answers)
+		}
+		p := b.Get("/account/details")
+		values := regexp.MustCompile(`value="(n[0-9]+)"`).FindAllStringSubmatch(p.Body, -1)
+		if p.Status != http.StatusOK || len(values) != 2 || values[0][1] != values[1][1] {
+			t.Errorf("after a volley: %d %v", p.Status, values)
+		}
+		if err := h.Audit.Verify(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
