@@ -114,9 +114,41 @@ func (a attributes) state(ctx context.Context, id federation.AccountID, values m
 				return fmt.Errorf("store attribute: %w", err)
 			}
 		}
-		if _, err := a.db.Exec(ctx, `UPDATE account SET attributes_changed_at = $1 WHERE id = $2`, now, string(id)); err != nil {
-			return fmt.Errorf("note the change: %w", err)
-		}
-		return then(ctx, c)
+		return a.noted(ctx, id, now, c, then)
 	})
+}
+
+// clear takes away all that the citizen said of herself. It opens nothing, so that it works for what cannot be opened either.
+func (a attributes) clear(ctx context.Context, id federation.AccountID, then func(context.Context, change) error) error {
+	return a.db.Tx(ctx, func(ctx context.Context) error {
+		c, err := a.deleted(ctx, id)
+		if err != nil || c.none() {
+			return err
+		}
+		return a.noted(ctx, id, a.now().Unix(), c, then)
+	})
+}
+
+func (a attributes) deleted(ctx context.Context, id federation.AccountID) (c change, err error) {
+	rows, err := a.db.Query(ctx, `DELETE FROM attribute WHERE account = $1 AND source = $2 RETURNING name`, string(id), string(selfAsserted))
+	if err != nil {
+		return c, fmt.Errorf("delete attributes: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return c, fmt.Errorf("delete attributes: %w", err)
+		}
+		c.removed = append(c.removed, name)
+	}
+	return c, rows.Err()
+}
+
+// noted is the end of every change.
+func (a attributes) noted(ctx context.Context, id federation.AccountID, now int64, c change, then func(context.Context, change) error) error {
+	if _, err := a.db.Exec(ctx, `UPDATE account SET attributes_changed_at = $1 WHERE id = $2`, now, string(id)); err != nil {
+		return fmt.Errorf("note the change: %w", err)
+	}
+	return then(ctx, c)
 }

@@ -52,7 +52,7 @@ func (p *Provider) postDetails(c echo.Context) error {
 		p.showDetails(c, http.StatusUnprocessableEntity, v)
 		return nil
 	}
-	if err := p.stateDetails(c, s, values); err != nil {
+	if err := p.attributes.state(c.Request().Context(), s.Account, values, p.detailsChanged(s)); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, detailsPath+"?done=saved")
@@ -91,15 +91,15 @@ func (p *Provider) postDetailsDelete(c echo.Context) error {
 	if err != nil || s == nil {
 		return err
 	}
-	if err := p.stateDetails(c, s, nil); err != nil {
+	if err := p.attributes.clear(c.Request().Context(), s.Account, p.detailsChanged(s)); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, detailsPath+"?done=deleted")
 }
 
-// stateDetails stores the statement. The audit log hears which kinds of item changed, and no value.
-func (p *Provider) stateDetails(c echo.Context, s *session, values map[attribute]string) error {
-	return p.attributes.state(c.Request().Context(), s.Account, values, func(ctx context.Context, ch change) error {
+// detailsChanged tells the audit log which kinds of item changed, and no value.
+func (p *Provider) detailsChanged(s *session) func(context.Context, change) error {
+	return func(ctx context.Context, ch change) error {
 		facts := map[string]string{"source": string(selfAsserted)}
 		for word, names := range map[string][]string{"set": ch.set, "removed": ch.removed} {
 			if scopes := scopesOfAttributes(names); len(scopes) > 0 {
@@ -107,7 +107,7 @@ func (p *Provider) stateDetails(c echo.Context, s *session, values map[attribute
 			}
 		}
 		return p.record(ctx, audit.Event{Kind: eventDetails, Account: string(s.Account), Session: s.ID, Facts: facts})
-	})
+	}
 }
 
 func scopesOfAttributes(names []string) []string {

@@ -176,6 +176,10 @@ func TestDetailsAreSealedAtRest(t *testing.T) {
 	if p := b.Get("/account/details"); p.Status != http.StatusInternalServerError || strings.Contains(p.Body, "たろう") {
 		t.Errorf("a row that was moved: %d", p.Status)
 	}
+	// The citizen can still be rid of it.
+	if p := b.Post("/account/details/delete", nil); p.Status != http.StatusOK || !strings.Contains(p.Body, "すべて消しました") {
+		t.Errorf("after deleting what cannot be opened: %d", p.Status)
+	}
 }
 
 const detailsID, detailsURI = "details", "https://details.example/callback"
