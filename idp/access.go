@@ -79,12 +79,14 @@ type accessOrder struct {
 	act     *actor // token exchange only
 }
 
-// mintAccess makes an access token of the grant and the record to keep of it: a JWT if it names resources, opaque otherwise. Neither the
-// record nor the store can be turned back into the token.
+// mintAccess makes an access token of the grant and the record to keep of it. Neither the record nor the store can be turned back into
+// the token. It is a JWT if it names resources that know the citizen by the name the client knows too. A client can read its tokens;
+// so that it never learns how somebody else calls the citizen, any other is opaque, and its server asks the introspection endpoint.
 func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (string, accessRecord, error) {
 	now := p.now()
 	rec := accessRecord{
 		Exp: min(now.Add(o.life).Unix(), g.Hard), At: now.Unix(), Scopes: o.scopes, JKT: o.jkt, X5T: o.x5t, Aud: o.aud, Details: o.details,
+		Act: o.act,
 	}
 	if len(o.aud) == 0 {
 		token := newToken(kindAccess, g.ID)
@@ -97,7 +99,12 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 			return "", accessRecord{}, err
 		}
 	}
-	jti := p.newJTI(g.ID)
+	if o.sub != g.Subject && g.Account != "" {
+		token := p.newMasked(kindForeign, g.ID)
+		rec.Digest, rec.Sub = signatureOf(token), o.sub
+		return token, rec, nil
+	}
+	jti := p.newMasked(kindJWT, g.ID)
 	rec.Digest = signatureOf(jti)
 	token, err := p.keys.Sign(accessAlg, accessType, accessClaims{
 		Issuer: p.issuer, Subject: o.sub, Audience: o.aud, Client: string(g.Client), Expires: rec.Exp, IssuedAt: rec.At, ID: jti,
@@ -113,20 +120,20 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 	return token, rec, nil
 }
 
-// newJTI returns the jti of an access token of the grant. Servers read it, so that it shows another id each time: by that of the grant,
-// two of them could tell that they met the same citizen.
-func (p *Provider) newJTI(grantID string) string {
+// newMasked returns a token of the grant that shows another id each time. Servers see it: by the id of the grant, two of them could
+// tell that they met the same citizen.
+func (p *Provider) newMasked(k kind, grantID string) string {
 	secret := newSecret()
-	return string(kindJWT) + p.maskID(grantID, secret) + secret
+	return string(k) + p.maskID(grantID, secret) + secret
 }
 
-// grantOfJTI returns the id of the grant behind a jti, or "".
-func (p *Provider) grantOfJTI(jti string) string {
-	masked := grantOf(kindJWT, jti)
+// grantOfMasked returns the id of the grant behind such a token, or "".
+func (p *Provider) grantOfMasked(k kind, token string) string {
+	masked := grantOf(k, token)
 	if masked == "" {
 		return ""
 	}
-	return p.maskID(masked, jti[len(kindJWT)+len(masked):])
+	return p.maskID(masked, token[len(k)+len(masked):])
 }
 
 // maskID adds a keyed digest of the secret to an id, or takes it away again. A secret is used once.
@@ -145,9 +152,9 @@ var errNoToken = errors.New("no such token")
 
 // heldToken is an access token that somebody holds, with what is known of it.
 type heldToken struct {
-	g      *grant
-	a      *accessRecord
-	claims *accessClaims // nil for an opaque token
+	g   *grant
+	a   *accessRecord
+	jti string // empty for an opaque token
 }
 
 // forHub says whether the token is for the hub's own endpoints.
@@ -160,13 +167,16 @@ func (t heldToken) forHub(issuer string) bool {
 func (p *Provider) findAccess(ctx context.Context, token string) (heldToken, error) {
 	var t heldToken
 	id, lookup := grantOf(kindAccess, token), token
-	if strings.Contains(token, ".") {
+	switch {
+	case strings.HasPrefix(token, string(kindForeign)):
+		id = p.grantOfMasked(kindForeign, token)
+	case strings.Contains(token, "."):
 		claims, err := p.readAccess(token)
 		if err != nil {
 			return t, errNoToken
 		}
 		// A jti is no token: by itself it is of another kind and opens nothing.
-		t.claims, id, lookup = claims, p.grantOfJTI(claims.ID), claims.ID
+		t.jti, id, lookup = claims.ID, p.grantOfMasked(kindJWT, claims.ID), claims.ID
 	}
 	if id == "" {
 		return t, errNoToken

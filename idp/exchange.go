@@ -143,16 +143,8 @@ func (p *Provider) planExchange(ctx context.Context, req tokenRequest, subject h
 	}
 	return exchange{
 		Requester: req.client, Account: subject.g.Account, From: subject.g.Client, Target: server, Resource: named[0], Scopes: scopes,
-		Actors: 1 + subject.actors().depth(),
+		Actors: 1 + subject.a.Act.depth(),
 	}, nil
-}
-
-// actors is the chain of clients that acted up to now.
-func (t heldToken) actors() *actor {
-	if t.claims == nil {
-		return nil
-	}
-	return t.claims.Actor
 }
 
 // exchangedScopes returns the scopes of the new token: those asked for, all of which the subject token must have, or all it has that mean
@@ -178,11 +170,15 @@ func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	own, err := p.subjects.For(ctx, e.Account, req.client.Sector())
+	if err != nil {
+		return tokenAnswer{}, err
+	}
 	now := p.now()
 	life := min(d.Life, time.Unix(subject.a.Exp, 0).Sub(now))
 	s := subject.g
 	g := &grant{
-		ID: newID(), Parent: s.ID, Client: req.client.ID(), Account: s.Account, Subject: sub, SID: s.SID, Consent: s.Consent, Scopes: e.Scopes,
+		ID: newID(), Parent: s.ID, Client: req.client.ID(), Account: s.Account, Subject: own, SID: s.SID, Consent: s.Consent, Scopes: e.Scopes,
 		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Session: s.Session, Resources: []string{e.Resource},
 		Issued: now.UnixMilli(), Hard: now.Add(life).Unix(),
 	}
@@ -195,7 +191,7 @@ func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject
 	}
 	answer, err := p.issueAlone(ctx, g, accessOrder{
 		aud: g.Resources, sub: sub, jkt: req.jkt, x5t: req.x5t, life: life,
-		act: &actor{Subject: string(req.client.ID()), Actor: subject.actors()},
+		act: &actor{Subject: string(req.client.ID()), Actor: subject.a.Act},
 	})
 	answer.IssuedType = tokenTypeAccess
 	return answer, err

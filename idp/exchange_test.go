@@ -50,9 +50,9 @@ func TestTokenExchangeTranslatesTheSubject(t *testing.T) {
 	if life := first.JSON["expires_in"].(float64); life > 300 || first.Text("scope") != "link" {
 		t.Errorf("lives %v seconds with scope %q", life, first.Text("scope"))
 	}
-	header, claims := readJWT(t, h, first.Text("access_token"))
-	if header["typ"] != "at+jwt" || claims["client_id"] != "front" || claims["acr"] != "phrh" || claims["auth_time"] == nil {
-		t.Errorf("header %v, claims %v", header, claims)
+	claims := toldTo(t, h, "health", first.Text("access_token"))
+	if claims["client_id"] != "front" || claims["acr"] != "phrh" || claims["auth_time"] == nil {
+		t.Errorf("claims %v", claims)
 	}
 	if act, _ := claims["act"].(map[string]any); act["sub"] != "front" || act["act"] != nil {
 		t.Errorf("act %v", claims["act"])
@@ -63,7 +63,7 @@ func TestTokenExchangeTranslatesTheSubject(t *testing.T) {
 	if second.Status != http.StatusOK {
 		t.Fatalf("second exchange: %d %s", second.Status, second.Raw)
 	}
-	_, claims = readJWT(t, h, second.Text("access_token"))
+	claims = toldTo(t, h, "tax", second.Text("access_token"))
 	act, _ := claims["act"].(map[string]any)
 	before, _ := act["act"].(map[string]any)
 	if claims["client_id"] != "health" || act["sub"] != "health" || before["sub"] != "front" || !slices.Equal(list(claims["aud"]), []string{taxAPI}) {
@@ -74,7 +74,7 @@ func TestTokenExchangeTranslatesTheSubject(t *testing.T) {
 		t.Errorf("names: %v at front, %v at health, %v at tax", own, atHealth, atTax)
 	}
 	direct := h.PostForm(t, "/token", "front", idptest.Secret, exchangeForm(tokens.Text("access_token"), taxAPI))
-	if _, claims = readJWT(t, h, direct.Text("access_token")); claims["sub"] != atTax {
+	if claims = toldTo(t, h, "tax", direct.Text("access_token")); claims["sub"] != atTax {
 		t.Errorf("tax knows the citizen as %v and %v", claims["sub"], atTax)
 	}
 	audited(t, h, "token.exchanged", "registration")
@@ -209,10 +209,6 @@ func TestExchangeOfABoundTokenNeedsItsKey(t *testing.T) {
 	a := post(form, holder.proof(t, http.MethodPost, at, nil))
 	if a.Status != http.StatusOK || a.Text("token_type") != "DPoP" {
 		t.Fatalf("holder: %d %s", a.Status, a.Raw)
-	}
-	_, claims := readJWT(t, h, a.Text("access_token"))
-	if cnf, _ := claims["cnf"].(map[string]any); cnf["jkt"] != holder.thumbprint(t) {
-		t.Errorf("cnf %v", claims["cnf"])
 	}
 	told := introspect(t, h, "tax", a.Text("access_token"))
 	if cnf, _ := told.JSON["cnf"].(map[string]any); cnf["jkt"] != holder.thumbprint(t) || told.Text("token_type") != "DPoP" {

@@ -61,6 +61,8 @@ type accessRecord struct {
 	JKT    string   `json:"j,omitempty"`  // thumbprint of the DPoP key it is bound to (RFC 9449 §6)
 	X5T    string   `json:"x,omitempty"`  // thumbprint of the certificate it is bound to (RFC 8705 §3.1)
 	Aud    []string `json:"au,omitempty"` // resources it is for (RFC 8707); none: the hub's own endpoints
+	Sub    string   `json:"su,omitempty"` // what those call the citizen; empty: what the client does
+	Act    *actor   `json:"ac,omitempty"` // token exchange only
 
 	Details json.RawMessage `json:"ad,omitempty"` // nil: all of the grant's
 }
@@ -99,6 +101,7 @@ const (
 	kindRefresh kind = "tsr_"
 	kindDevice  kind = "tsd_"
 	kindJWT     kind = "tsj_" // not a token but the jti of one (RFC 9068 §2.2)
+	kindForeign kind = "tsf_" // an access token for a resource that knows the citizen by another name than the client
 )
 
 const tokenLength = 4 + 22 + 43

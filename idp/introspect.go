@@ -138,19 +138,26 @@ func (p *Provider) describe(ctx context.Context, client *clients.Client, token s
 	if t.g.Client != client.ID() && !servesAny(client, t.a.Aud) {
 		return introspection{}, nil, errNoToken
 	}
-	return p.describeAccess(t), t.g, nil
+	return p.describeAccess(client, t), t.g, nil
 }
 
-// describeAccess repeats what a JWT says itself, and says of an opaque token the same.
-func (p *Provider) describeAccess(t heldToken) introspection {
+// describeAccess says of an opaque token what a JWT says itself. The citizen has the name by which the one who asks knows her.
+func (p *Provider) describeAccess(asker *clients.Client, t heldToken) introspection {
 	out := introspection{
 		Active: true, Scope: scopeText(t.g.scopesOf(t.a)), Client: string(t.g.Client), Type: t.a.typeName(), Expires: t.a.Exp, IssuedAt: t.a.At,
-		Subject: t.g.Subject, Audience: []string{p.issuer}, Issuer: p.issuer, ID: digest(t.a.Digest),
+		Subject: t.g.Subject, Audience: t.a.Aud, Issuer: p.issuer, ID: t.jti, Actor: t.a.Act,
 		AuthTime: t.g.AuthTime, ACR: t.g.ACR, AMR: t.g.AMR, Bound: boundTo(t.a.JKT, t.a.X5T), Details: t.g.detailsOf(t.a),
 	}
-	if t.claims != nil {
-		out.Subject, out.Audience, out.ID = t.claims.Subject, t.claims.Audience, t.claims.ID
-		out.Details, out.Actor = t.claims.Details, t.claims.Actor
+	if t.a.Sub != "" && servesAny(asker, t.a.Aud) {
+		out.Subject = t.a.Sub
+	}
+	if t.jti == "" {
+		out.ID = digest(t.a.Digest)
+	}
+	if len(t.a.Aud) == 0 {
+		out.Audience = []string{p.issuer}
+	} else {
+		out.Details = detailsFor(out.Details, t.a.Aud)
 	}
 	return out
 }

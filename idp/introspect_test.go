@@ -54,12 +54,13 @@ func TestIntrospectionTellsStrangersNothing(t *testing.T) {
 	r := frontRequest()
 	code := h.Code(t, b, r, "taro")
 	forTax := h.PostForm(t, "/token", "front", idptest.Secret, exchangeForm(tokens.Text("access_token"), taxAPI)).Text("access_token")
-	_, claims := readJWT(t, h, forTax)
+	forNobody := granted(t, h, b, []string{openAPI}).Text("access_token")
+	_, claims := readJWT(t, h, forNobody)
 	for name, a := range map[string]idptest.Answer{
 		"another client's access token":  introspect(t, h, "tax", tokens.Text("access_token")),
 		"another client's refresh token": introspect(t, h, "tax", tokens.Text("refresh_token")),
 		"a code":                         introspect(t, h, "front", code),
-		"a JWT for another server":       introspect(t, h, "health", forTax),
+		"a token for another server":     introspect(t, h, "health", forTax),
 		"a jti":                          introspect(t, h, "front", claims["jti"].(string)),
 		"nonsense":                       introspect(t, h, "front", "nonsense"),
 		"nonsense like a JWT":            introspect(t, h, "front", "a.b.c"),
@@ -69,14 +70,15 @@ func TestIntrospectionTellsStrangersNothing(t *testing.T) {
 	} {
 		inactive(t, name, a)
 	}
-	if a := introspect(t, h, "tax", forTax); a.JSON["active"] != true || a.Text("sub") != claims["sub"] || a.Text("client_id") != "front" {
+	if a := introspect(t, h, "tax", forTax); a.JSON["active"] != true || a.Text("sub") == claims["sub"] || a.Text("client_id") != "front" {
 		t.Errorf("the server it was meant for: %s", a.Raw)
 	}
 	h.PostForm(t, "/token", "front", idptest.Secret, idptest.RefreshForm(tokens.Text("refresh_token")))
 	inactive(t, "rotated refresh token", introspect(t, h, "front", tokens.Text("refresh_token")))
 	c.advance(accessLifeOfTest)
 	inactive(t, "expired access token", introspect(t, h, "front", tokens.Text("access_token")))
-	inactive(t, "expired JWT", introspect(t, h, "tax", forTax))
+	inactive(t, "expired token for a server", introspect(t, h, "tax", forTax))
+	inactive(t, "expired JWT", introspect(t, h, "front", forNobody))
 }
 
 // TestIntrospectionWantsItsCallerProven: RFC 7662 §2.1. An access token opens nothing here, whoever's it is.
