@@ -208,9 +208,12 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	now := p.now()
 	g := &grant{
 		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
-		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: req.answeredACR(s.ACR), AMR: s.AMR,
+		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
 		Resources: req.Resources, Details: req.Details,
 		Session: s.Created, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
+	}
+	if told := req.answeredACR(s.ACR); told != s.ACR {
+		g.Told = told
 	}
 	if g.Claims, err = req.Claims.within(con.Scopes).encoded(); err != nil {
 		return fmt.Errorf("encode claims request: %w", err)

@@ -47,7 +47,7 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 	claims := idTokenClaims{
 		Issuer: s.p.issuer, Subject: g.Subject, Audience: string(g.Client),
 		Expires: now.Add(lifespan).Unix(), IssuedAt: now.Unix(),
-		AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
+		AuthTime: g.AuthTime, ACR: g.told(), AMR: g.AMR,
 	}
 	// Back-Channel Logout §2.1, Front-Channel Logout §3: a session id is for clients that take part in signing out; others have no use
 	// for something that tells two sessions of a citizen apart.

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type grant struct {
 	JKT       string               `json:"j,omitempty"`  // the DPoP key the code is bound to (RFC 9449 §10)
 	AuthTime  int64                `json:"at"`           // Unix seconds
 	ACR       string               `json:"ac"`
+	Told      string               `json:"tc,omitempty"` // the level the client is told, if that is another; see answeredACR
 	AMR       []string             `json:"am"`
 	Session   int64                `json:"se"`           // Unix milliseconds of the session's login, compared with "signed out everywhere"
 	Issued    int64                `json:"is"`           // Unix milliseconds
@@ -126,6 +128,9 @@ func decodeGrant(id string, b []byte) (*grant, error) {
 	}
 	return g, nil
 }
+
+// told is the level of the sign-in in the client's own terms; resources judge by ACR.
+func (g *grant) told() string { return cmp.Or(g.Told, g.ACR) }
 
 func (g *grant) encode() ([]byte, error) { return json.Marshal(g) }
 

@@ -47,6 +47,21 @@ func TestEndingALinkNeedsAFreshSignIn(t *testing.T) {
 	}
 }
 
+// TestLesserLevelToldIsNoLesserSignIn: a client that insists on a lesser level is told that one; the card was read all the same, and the
+// hub's API does not send the citizen to read it again.
+func TestLesserLevelToldIsNoLesserSignIn(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	r := idptest.NewRequest("scope", "openid links", "claims", `{"id_token":{"acr":{"essential":true,"value":"phr"}},"userinfo":{"acr":null}}`)
+	tokens := h.Redeem(t, h.Code(t, h.Browser(t), r, "taro"), r)
+	token := tokens.Text("access_token")
+	if id, info := idClaims(t, tokens.Text("id_token")), h.Bearer(t, http.MethodGet, "/userinfo", token); id["acr"] != "phr" || info.Text("acr") != "phr" {
+		t.Errorf("told %v and %s", id["acr"], info.Raw)
+	}
+	if a := h.Bearer(t, http.MethodDelete, "/api/account/links/other", token); a.Status != http.StatusNoContent {
+		t.Errorf("%d %s", a.Status, a.Header.Get("WWW-Authenticate"))
+	}
+}
+
 // TestProtectedResourceMetadata: RFC 9728 §3.2 and §5.1: every challenge leads to the document, and the document says what is so.
 func TestProtectedResourceMetadata(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{})

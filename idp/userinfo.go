@@ -55,7 +55,7 @@ func (p *Provider) userinfoClaims(ctx context.Context, g *grant, scopes []string
 		out = map[string]any{}
 	}
 	// What the ID token says of the sign-in is said here too, if it is asked for here (§5.5).
-	for name, value := range map[string]any{"auth_time": g.AuthTime, "acr": g.ACR, "amr": g.AMR} {
+	for name, value := range map[string]any{"auth_time": g.AuthTime, "acr": g.told(), "amr": g.AMR} {
 		if ask, there := asked.userinfo()[name]; there && g.AuthTime != 0 && ask.accepts(value) {
 			out[name] = value
 		}
