@@ -159,7 +159,7 @@ func TestClosedPartsOfTheEngineRefuse(t *testing.T) {
 	if !ok {
 		t.Fatalf("%T", f.Store)
 	}
-	answer, fetched := cfg.HTTPClient.HTTPClient.Do(r) //nolint:bodyclose // there is none
+	answer, fetched := cfg.HTTPClient.HTTPClient.Do(r)
 	if answer != nil {
 		t.Error("the engine called a foreign address")
 	}
