@@ -226,12 +226,12 @@ func TestTokenTooLongToBeReadAgainIsNotMade(t *testing.T) {
 	for i := range 8 {
 		all = append(all, one(i))
 	}
-	r := frontRequest("authorization_details", "["+strings.Join(all, ",")+"]", "resource", taxAPI)
+	r := frontRequest("authorization_details", "["+strings.Join(all, ",")+"]", "resource", openAPI)
 	form := idptest.CodeForm(h.Code(t, h.Browser(t), r, "taro"), r)
 	tokenError(t, "all", h.PostForm(t, "/token", "front", idptest.Secret, form), "invalid_authorization_details")
 	form.Set("authorization_details", "["+all[0]+"]")
 	a := h.PostForm(t, "/token", "front", idptest.Secret, form)
-	if told := introspect(t, h, "tax", a.Text("access_token")); a.Status != http.StatusOK || told.JSON["active"] != true {
+	if told := introspect(t, h, "front", a.Text("access_token")); a.Status != http.StatusOK || told.JSON["active"] != true {
 		t.Errorf("one: %d %s %s", a.Status, a.Raw, told.Raw)
 	}
 }
