@@ -20,10 +20,14 @@ const (
 // browserProof returns the secret that tells this browser from every other, and gives it one if it has none. All logins of one
 // browser share it, so that two tabs do not spoil each other's.
 func (p *Provider) browserProof(c echo.Context) string {
+	if v, ok := c.Get(cookieBrowser).(string); ok { // given in this answer already
+		return v
+	}
 	if v, ok := p.site.Cookie(c.Request(), cookieBrowser); ok && isBase64URL(v, 43) {
 		return v
 	}
 	v := newSecret()
+	c.Set(cookieBrowser, v)
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieBrowser, Value: v})
 	return v
 }

@@ -18,7 +18,11 @@ const detailsPath = "/account/details"
 
 // getDetails shows what the citizen wrote of herself, in a form.
 func (p *Provider) getDetails(c echo.Context) error {
-	s, err := p.ownPage(c, detailsPath)
+	back := detailsPath
+	if id := c.QueryParam("draft"); isBase64URL(id, 43) {
+		back += "?draft=" + id
+	}
+	s, err := p.ownPage(c, back)
 	if err != nil || s == nil {
 		return err
 	}
@@ -26,8 +30,16 @@ func (p *Provider) getDetails(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	draft, err := p.draft(c.Request().Context(), c, s)
+	if err != nil {
+		return err
+	}
 	v := p.detailsForm(c, said.values, nil)
-	v.Any = !said.empty()
+	if draft != nil {
+		v = p.detailsForm(c, draft, problemsOf(draft, p.now()))
+		v.Done = "draft"
+	}
+	v.Any, v.Owner = !said.empty(), p.ownerMark(s)
 	switch done := c.QueryParam("done"); done { // only these two words become part of the page
 	case "saved", "deleted":
 		v.Done = done
@@ -36,19 +48,30 @@ func (p *Provider) getDetails(c echo.Context) error {
 	return nil
 }
 
-// postDetails replaces what the citizen says of herself. A field left empty takes its item away.
+// postDetails replaces what the citizen says of herself. A field left empty takes its item away. What is posted after the session
+// ended waits for the next one, and is saved when the citizen says so again.
 func (p *Provider) postDetails(c echo.Context) error {
-	s, err := p.ownPage(c, detailsPath)
-	if err != nil || s == nil {
-		return err
-	}
 	form, err := readForm(c.Request())
 	if err != nil {
 		return &Error{Reason: BadRequest, Detail: "details form", Err: err}
 	}
+	s, err := p.currentSession(c)
+	if err != nil {
+		return err
+	}
+	back := detailsPath
+	if s == nil {
+		if back, err = p.keepDraft(c, form); err != nil {
+			return err
+		}
+	}
+	if s, err = p.ownPage(c, back); err != nil || s == nil {
+		return err
+	}
 	written, values, problems := parseStatement(form, p.now())
 	if len(problems) > 0 {
 		v := p.detailsForm(c, written, problems)
+		v.Owner = p.ownerMark(s)
 		p.showDetails(c, http.StatusUnprocessableEntity, v)
 		return nil
 	}

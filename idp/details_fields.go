@@ -11,7 +11,8 @@ import (
 
 // detailsView is the data of details.html.
 type detailsView struct {
-	Done     string // "", "saved" or "deleted"
+	Done     string // "", "saved", "deleted" or "draft"
+	Owner    string // whose form this is, see ownerMark
 	Any      bool   // there is something to delete
 	Problems []web.FieldError
 	Groups   []detailGroup
