@@ -69,7 +69,7 @@ func (s grants) swap(ctx context.Context, g *grant, old ephemeral.Version) error
 // request could be completed again.
 func (s grants) revoke(ctx context.Context, id string) error {
 	ctx = context.WithoutCancel(ctx)
-	for range 20 {
+	for range maxRefreshTries { // each lost swap is a refresh of the same client's that won one
 		g, version, err := s.get(ctx, id)
 		if errors.Is(err, ephemeral.ErrNotFound) {
 			return nil
