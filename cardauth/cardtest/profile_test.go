@@ -87,6 +87,7 @@ func TestProfiles(t *testing.T) {
 }
 
 func TestNamesAreUTF8ExceptTheCountry(t *testing.T) {
+	testPKI(t)
 	raw := shared.auth.Certificate.RawSubject
 	if !bytes.Contains(raw, []byte{0x06, 0x03, 0x55, 0x04, 0x06, 0x13, 0x02, 'J', 'P'}) || !bytes.Contains(raw, []byte{0x06, 0x03, 0x55, 0x04, 0x03, 0x0C, 0x17}) {
 		t.Errorf("%X", raw)
