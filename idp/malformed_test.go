@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -318,7 +317,7 @@ func TestTenThousandMalformedRequestsPerEndpoint(t *testing.T) {
 		log.secrets = append([]string{secretMark, idptest.Secret}, m.secrets()...)
 		m.dice = newDice(r.Method + r.Path)
 		start := time.Now()
-		for i := range requestsFor(r) {
+		for i := range *malformed {
 			req := m.request(t, r)
 			log.now = fmt.Sprintf("%s %s, request %d", r.Method, r.Path, i)
 			w := httptest.NewRecorder()
@@ -331,17 +330,9 @@ func TestTenThousandMalformedRequestsPerEndpoint(t *testing.T) {
 			}
 			c.advance(time.Millisecond)
 		}
-		t.Logf("%7s %s: %v a request", r.Method, r.Path, time.Since(start)/time.Duration(requestsFor(r)))
+		t.Logf("%7s %s: %v a request", r.Method, r.Path, time.Since(start)/time.Duration(*malformed))
 	}
 	t.Logf("statuses %v, %d lines of log", statuses, log.lines)
-}
-
-// requestsFor is how many requests a route gets: a tenth where nothing of the request is read but its language.
-func requestsFor(r idp.RouteForTest) int {
-	if slices.Contains([]string{"/", "/help", "/terms", "/privacy", "/accessibility", "/static/*", "/healthz", "/readyz"}, r.Path) || r.Method == http.MethodOptions {
-		return *malformed/10 + 1
-	}
-	return *malformed
 }
 
 // secrets are the long values that were good.
