@@ -121,8 +121,11 @@ func loginNeeded(s situation, now time.Time) Why {
 // ACRCard is the level of a card read on this device (phishing-resistant hardware, OpenID EAP ACR Values 1.0 §4).
 const ACRCard = "phrh"
 
+// ACRPasskey is the level of a passkey: phishing-resistant, and nobody vouches for the hardware (OpenID EAP ACR Values 1.0 §4).
+const ACRPasskey = "phr"
+
 // acrRank orders the levels the hub can give; a higher one satisfies a request for a lower one.
-var acrRank = map[string]int{"urn:tsunagu:acr:card-remote": 1, "phr": 2, ACRCard: 3}
+var acrRank = map[string]int{"urn:tsunagu:acr:card-remote": 1, ACRPasskey: 2, ACRCard: 3}
 
 // acrSatisfied: acr_values is a voluntary claim (OIDC Core §5.5.1.1); any one value that is met will do.
 func acrSatisfied(wanted []string, have string) bool {

@@ -62,6 +62,8 @@ type transaction struct {
 	Asked     []string   `json:"a,omitempty"` // the scopes that the consent page shows
 	Decided   bool       `json:"d,omitempty"` // the citizen agreed on the consent page in this login
 
+	Passkey *passkeyProof `json:"pk,omitempty"` // the owner of a folder, proven beside the card: see provenByPasskey
+
 	// A login that another device asked for (RFC 8628) ends in that device's request and not in a redirect.
 	Device    string   `json:"dv,omitempty"` // which request, see deviceRecord
 	UserCode  userCode `json:"uc,omitempty"` // as typed, to be shown once more
@@ -77,6 +79,25 @@ type cardProof struct {
 	Source    string `json:"rs"`           // where the revocation answer came from
 	Produced  int64  `json:"rp,omitempty"` // when it was produced
 	At        int64  `json:"at"`
+}
+
+// passkeyProof is what a passkey used beside a card leaves behind in the transaction.
+type passkeyProof struct {
+	Account federation.AccountID `json:"a"`
+	Passkey string               `json:"p"`
+	At      int64                `json:"at"` // Unix seconds
+}
+
+// passkeyProofLife is how long a passkey used beside a card counts in its login.
+const passkeyProofLife = 5 * time.Minute
+
+// provenByPasskey returns whose passkey was used in this login beside a new card, for tying that card to the folder: "" if none was, or
+// too long ago. It says nothing of the cards that the folder has; whoever ties one judges those.
+func (tx *transaction) provenByPasskey(now time.Time) federation.AccountID {
+	if tx.Passkey == nil || now.Sub(time.Unix(tx.Passkey.At, 0)) > passkeyProofLife {
+		return ""
+	}
+	return tx.Passkey.Account
 }
 
 // errMove is a move the table does not allow: an old tab, a second press, or a forged request.
