@@ -138,6 +138,11 @@ func publicKeyBits(c *x509.Certificate) ([]byte, error) {
 	return bits.RightAlign(), nil
 }
 
+// validAt reports whether the anchor is within its dates; the last second counts whole.
+func (a *anchor) validAt(now time.Time) bool {
+	return !now.Before(a.cert.NotBefore) && now.Unix() <= a.cert.NotAfter.Unix()
+}
+
 // issuerOf finds who issued a leaf: the anchor with its key identifier, whose
 // name and serial number it repeats, and whose key signed it.
 func (as *Anchors) issuerOf(l *leaf, now time.Time) (*anchor, error) {
@@ -149,7 +154,7 @@ func (as *Anchors) issuerOf(l *leaf, now time.Time) (*anchor, error) {
 		return nil, refuse(CertificateUntrusted, "issuer is not the anchor")
 	case !bytes.Equal(l.issuer.name, a.cert.RawIssuer) || l.issuer.serial.Cmp(a.cert.SerialNumber) != 0:
 		return nil, refuse(CertificateUntrusted, "authority key identifier names another certificate of the anchor")
-	case now.Before(a.cert.NotBefore) || now.Unix() > a.cert.NotAfter.Unix():
+	case !a.validAt(now):
 		return nil, refuse(CertificateUntrusted, "anchor is out of its dates")
 	}
 	if err := a.cert.CheckSignature(l.cert.SignatureAlgorithm, l.cert.RawTBSCertificate, l.cert.Signature); err != nil {

@@ -19,9 +19,14 @@ const (
 
 // listKey is one revocation list: of one authority, for one municipality.
 type listKey struct {
-	keyID string
-	point [sha256.Size]byte
+	keyID [keyIDLen]byte
+	point pointDigest
 }
+
+// pointDigest is SHA-256 of the name of a distribution point, DER.
+type pointDigest [sha256.Size]byte
+
+func digestPoint(name []byte) pointDigest { return sha256.Sum256(name) }
 
 // listEntry is what is known about a list.
 type listEntry struct {
@@ -31,19 +36,19 @@ type listEntry struct {
 	err     error // of the last try
 }
 
-// currentList returns a verified, current list for the leaf's distribution
+// currentList returns a verified, current list for the certificate's distribution
 // point. It is fetched when first needed and again after CRLRefresh; one that
 // could not be fetched anew counts until its nextUpdate. Of many logins that
 // need the same list, one fetches.
-func (r *Revocation) currentList(ctx context.Context, l *leaf, issuer *anchor) (*crl, error) {
-	key := listKey{string(issuer.cert.SubjectKeyId), sha256.Sum256(l.point)}
+func (r *Revocation) currentList(ctx context.Context, h Handle, issuer *anchor) (*crl, error) {
+	key := listKey{h.issuerKey, h.point}
 	e := r.known(key)
 	now := r.deps.Now()
 	stale := e.list == nil || !now.Before(e.fetched.Add(r.deps.CRLRefresh)) || now.After(e.list.nextUpdate)
 	if stale && !now.Before(e.tried.Add(listPause)) {
 		done := r.flight.DoChan(issuer.id+hex.EncodeToString(key.point[:]), func() (any, error) {
 			// The others wait for this one: its own caller hanging up must not end it.
-			r.refresh(context.WithoutCancel(ctx), key, l.point, issuer)
+			r.refresh(context.WithoutCancel(ctx), key, issuer)
 			return nil, nil
 		})
 		select {
@@ -72,8 +77,8 @@ func (r *Revocation) known(key listKey) listEntry {
 
 // refresh fetches a list and remembers the outcome. A list that does not hold
 // what it must never replaces one that does, and neither does an older one.
-func (r *Revocation) refresh(ctx context.Context, key listKey, point []byte, issuer *anchor) {
-	list, err := r.fetchList(ctx, point, issuer)
+func (r *Revocation) refresh(ctx context.Context, key listKey, issuer *anchor) {
+	list, err := r.fetchList(ctx, key.point, issuer)
 	now := r.deps.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,7 +100,7 @@ func (r *Revocation) refresh(ctx context.Context, key listKey, point []byte, iss
 }
 
 // fetchList downloads and judges a list (RFC 5280 §6.3.3).
-func (r *Revocation) fetchList(ctx context.Context, point []byte, issuer *anchor) (*crl, error) {
+func (r *Revocation) fetchList(ctx context.Context, point pointDigest, issuer *anchor) (*crl, error) {
 	if r.deps.CRL == "" {
 		return nil, errors.New("no lists configured")
 	}
@@ -113,12 +118,11 @@ func (r *Revocation) fetchList(ctx context.Context, point []byte, issuer *anchor
 }
 
 // listPath is where a mirror keeps the list of a distribution point.
-func listPath(point []byte) string {
-	sum := sha256.Sum256(point)
-	return "/" + hex.EncodeToString(sum[:]) + ".crl"
+func listPath(point pointDigest) string {
+	return "/" + hex.EncodeToString(point[:]) + ".crl"
 }
 
-func (r *Revocation) judgeList(der, point []byte, issuer *anchor) (*crl, error) {
+func (r *Revocation) judgeList(der []byte, point pointDigest, issuer *anchor) (*crl, error) {
 	c, err := parseCRL(der)
 	if err != nil {
 		return nil, err
@@ -129,7 +133,7 @@ func (r *Revocation) judgeList(der, point []byte, issuer *anchor) (*crl, error) 
 		return nil, errors.New("list of another authority")
 	case c.authorityKeyID != nil && !bytes.Equal(c.authorityKeyID, issuer.cert.SubjectKeyId):
 		return nil, errors.New("list under another key of the authority")
-	case !bytes.Equal(c.point, point):
+	case c.point == nil || digestPoint(c.point) != point:
 		return nil, errors.New("list of another distribution point")
 	case c.thisUpdate.After(now.Add(r.deps.Skew)):
 		return nil, errors.New("list from the future")

@@ -30,9 +30,9 @@ type crl struct {
 	signature              []byte
 	issuer                 []byte // Name
 	thisUpdate, nextUpdate time.Time
-	point                  []byte // Name; nil: no issuing distribution point
-	authorityKeyID         []byte // nil: none
-	serials                []uint32
+	point                  []byte   // Name; nil: no issuing distribution point
+	authorityKeyID         []byte   // nil: none
+	entries                []uint64 // serial number and, in the low byte, why; sorted
 }
 
 var errCRL = errors.New("not a certificate revocation list")
@@ -75,7 +75,7 @@ func parseCRL(der []byte) (*crl, error) {
 	return c, nil
 }
 
-// readEntries collects serial numbers, sorted.
+// readEntries collects serial numbers and reasons, sorted.
 func (c *crl) readEntries(s cryptobyte.String) bool {
 	for !s.Empty() {
 		var entry cryptobyte.String
@@ -84,7 +84,11 @@ func (c *crl) readEntries(s cryptobyte.String) bool {
 		if !s.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !readTime(&entry, &at) {
 			return false
 		}
-		if !entry.Empty() && !readEntryExtensions(entry) {
+		why, ok := Unspecified, true
+		if !entry.Empty() {
+			why, ok = readEntryExtensions(entry)
+		}
+		if !ok {
 			return false
 		}
 		n, ours, ok := shortSerial(serial)
@@ -92,10 +96,10 @@ func (c *crl) readEntries(s cryptobyte.String) bool {
 			return false
 		}
 		if ours {
-			c.serials = append(c.serials, n)
+			c.entries = append(c.entries, uint64(n)<<8|uint64(why))
 		}
 	}
-	slices.Sort(c.serials)
+	slices.Sort(c.entries)
 	return true
 }
 
@@ -116,23 +120,23 @@ func shortSerial(raw []byte) (n uint32, ours, ok bool) {
 
 // readEntryExtensions judges crlEntryExtensions: a critical one would be
 // certificateIssuer, which makes the entry somebody else's.
-func readEntryExtensions(s cryptobyte.String) bool {
+func readEntryExtensions(s cryptobyte.String) (why RevocationReason, ok bool) {
 	extensions, ok := readExtensions(s)
-	if !ok {
-		return false
-	}
 	for _, e := range extensions {
 		if e.critical {
-			return false
+			return 0, false
 		}
 		if e.oid.Equal(oidReasonCode) {
 			var reason int
-			if !e.value.ReadASN1Enum(&reason) || !e.value.Empty() || reason == reasonRemove {
-				return false
+			if !e.value.ReadASN1Enum(&reason) || !e.value.Empty() {
+				return 0, false
+			}
+			if why, ok = parseRevocationReason(reason); !ok {
+				return 0, false
 			}
 		}
 	}
-	return true
+	return why, ok
 }
 
 // readListExtensions reads crlExtensions. deltaCRLIndicator is critical and
@@ -183,8 +187,11 @@ func (c *crl) readIssuingPoint(value cryptobyte.String) bool {
 	return ok
 }
 
-// revokes reports whether the list holds a serial number.
-func (c *crl) revokes(serial uint32) bool {
-	_, found := slices.BinarySearch(c.serials, serial)
-	return found
+// revokes reports whether the list holds a serial number, and why.
+func (c *crl) revokes(serial uint32) (RevocationReason, bool) {
+	i, _ := slices.BinarySearch(c.entries, uint64(serial)<<8)
+	if i == len(c.entries) || c.entries[i]>>8 != uint64(serial) {
+		return 0, false
+	}
+	return RevocationReason(c.entries[i]), true //nolint:gosec // the low byte
 }

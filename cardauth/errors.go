@@ -69,6 +69,9 @@ type Error struct {
 	Detail string // for operators, never shown; holds no personal data
 	Err    error
 	Bound  string // the login that asked, if the challenge was known
+	// RevokedFor is why the authority took the certificate back; with
+	// CertificateRevoked only.
+	RevokedFor RevocationReason
 }
 
 // Error describes the refusal for a log.
@@ -88,3 +91,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // refuse returns an *Error.
 func refuse(r Reason, detail string) error { return &Error{Reason: r, Detail: detail} }
+
+// revokedBy returns the refusal of a revoked certificate; by is "OCSP" or "list".
+func revokedBy(by string, why RevocationReason) error {
+	return &Error{Reason: CertificateRevoked, Detail: "by " + by + ": " + why.String(), RevokedFor: why}
+}

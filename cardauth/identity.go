@@ -10,6 +10,7 @@ type Identity struct {
 	kind     Kind
 	notAfter time.Time
 	fresh    Freshness
+	handle   *Handle // a pointer: package fmt prints the fields of a field, but not through a pointer
 }
 
 // Binding is what ties an account to a certificate for as long as the
@@ -37,6 +38,9 @@ func (i Identity) Kind() Kind { return i.kind }
 
 // NotAfter is the certificate's last second.
 func (i Identity) NotAfter() time.Time { return i.notAfter }
+
+// Handle is for asking about the certificate again: see Verifier.Recheck.
+func (i Identity) Handle() Handle { return *i.handle }
 
 // Fresh returns how fresh the revocation answer was.
 func (i Identity) Fresh() Freshness { return i.fresh }

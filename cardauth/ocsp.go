@@ -39,15 +39,15 @@ func checkSigned(c *x509.Certificate, algorithm asn1.ObjectIdentifier, signed, s
 
 // askOCSP asks the responder about one certificate. An error means that there
 // is no answer to rely on.
-func (r *Revocation) askOCSP(ctx context.Context, l *leaf, issuer *anchor) (singleAnswer, error) {
-	id := certID{nameHash: issuer.nameHash, keyHash: issuer.keyHash, serial: l.serial}
+func (r *Revocation) askOCSP(ctx context.Context, h Handle, issuer *anchor) (singleAnswer, error) {
+	id := certID{nameHash: issuer.nameHash, keyHash: issuer.keyHash, serial: h.serial}
 	nonce := make([]byte, nonceLen)
 	_, _ = rand.Read(nonce) // cannot fail
 	body, err := id.request(nonce)
 	if err != nil {
 		return singleAnswer{}, err
 	}
-	address := l.ocspURL
+	address := h.ocspURL
 	if r.deps.OCSP != "" {
 		address = r.deps.OCSP
 	}

@@ -88,6 +88,7 @@ type ocspAnswer struct {
 // singleAnswer is what it says about our certificate.
 type singleAnswer struct {
 	status                 certStatus
+	why                    RevocationReason
 	thisUpdate, nextUpdate time.Time // nextUpdate may be zero
 }
 
@@ -262,7 +263,11 @@ func readSingle(s cryptobyte.String) (singleAnswer, bool) {
 	case implicit(0):
 		one.status = statusGood
 	case explicit(1):
-		one.status = statusRevoked // when and why changes nothing
+		var ok bool
+		if one.why, ok = readRevokedInfo(status); !ok {
+			return one, false
+		}
+		one.status = statusRevoked
 	case implicit(2):
 		one.status = statusUnknown
 	default:
@@ -292,6 +297,25 @@ func readSingle(s cryptobyte.String) (singleAnswer, bool) {
 		}
 	}
 	return one, true
+}
+
+// readRevokedInfo reads RevokedInfo without its tag. When it was revoked
+// changes nothing.
+func readRevokedInfo(s cryptobyte.String) (RevocationReason, bool) {
+	var at time.Time
+	var outer cryptobyte.String
+	var there bool
+	if !s.ReadASN1GeneralizedTime(&at) || !s.ReadOptionalASN1(&outer, &there, explicit(0)) || !s.Empty() {
+		return 0, false
+	}
+	if !there {
+		return Unspecified, true
+	}
+	var reason int
+	if !outer.ReadASN1Enum(&reason) || !outer.Empty() {
+		return 0, false
+	}
+	return parseRevocationReason(reason)
 }
 
 // names reports whether the responder calls itself the holder of this name and

@@ -32,6 +32,9 @@ const (
 	Phone                 // a phone's secure element, with a certificate of its own
 )
 
+// unknownKind is what a number that is no kind prints as.
+const unknownKind = "unknown"
+
 // String returns "card" or "phone".
 func (k Kind) String() string {
 	switch k {
@@ -40,7 +43,7 @@ func (k Kind) String() string {
 	case Phone:
 		return "phone"
 	}
-	return "unknown"
+	return unknownKind
 }
 
 // leaf is a certificate that has the profile of a user-authentication

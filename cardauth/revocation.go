@@ -60,8 +60,8 @@ type Revocation struct {
 
 // answerKey is one certificate.
 type answerKey struct {
-	keyID  string
-	serial uint32
+	issuerKey [keyIDLen]byte
+	serial    uint32
 }
 
 // heldAnswer is a good OCSP answer and when it stops counting.
@@ -103,12 +103,12 @@ func NewRevocation(d RevocationDeps) (*Revocation, error) {
 // the authority has the last word, also when it says "unknown": a list only
 // ever says what was revoked, and cannot vouch for a certificate that the
 // authority does not know. An answer that cannot be relied on is no answer.
-func (r *Revocation) check(ctx context.Context, l *leaf, issuer *anchor) (Freshness, error) {
-	key := answerKey{string(issuer.cert.SubjectKeyId), l.serial}
+func (r *Revocation) check(ctx context.Context, h Handle, issuer *anchor) (Freshness, error) {
+	key := answerKey{h.issuerKey, h.serial}
 	if fresh, ok := r.held(key); ok {
 		return fresh, nil
 	}
-	one, ocspErr := r.askOCSP(ctx, l, issuer)
+	one, ocspErr := r.askOCSP(ctx, h, issuer)
 	if ocspErr == nil {
 		switch one.status {
 		case statusGood:
@@ -116,17 +116,17 @@ func (r *Revocation) check(ctx context.Context, l *leaf, issuer *anchor) (Freshn
 			r.hold(key, fresh, one.nextUpdate)
 			return fresh, nil
 		case statusRevoked:
-			return Freshness{}, refuse(CertificateRevoked, "by OCSP")
+			return Freshness{}, revokedBy("OCSP", one.why)
 		case statusUnknown:
 			return Freshness{}, refuse(RevocationUnavailable, "the authority does not know the certificate")
 		}
 	}
-	list, listErr := r.currentList(ctx, l, issuer)
+	list, listErr := r.currentList(ctx, h, issuer)
 	if listErr != nil {
 		return Freshness{}, &Error{Reason: RevocationUnavailable, Err: errors.Join(ocspErr, listErr)}
 	}
-	if list.revokes(l.serial) {
-		return Freshness{}, refuse(CertificateRevoked, "by list")
+	if why, revoked := list.revokes(h.serial); revoked {
+		return Freshness{}, revokedBy("list", why)
 	}
 	return Freshness{Source: "crl", ProducedAt: list.thisUpdate, CheckedAt: r.deps.Now()}, nil
 }

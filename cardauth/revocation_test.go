@@ -322,7 +322,7 @@ func TestImpatientCitizenDoesNotEndTheFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = w.deps.Revocation.check(ctx, l, issuer); err == nil {
+	if _, err = w.deps.Revocation.check(ctx, l.handle(), issuer); err == nil {
 		t.Fatal("checked without waiting")
 	}
 	i, err := w.login(t, leaf)

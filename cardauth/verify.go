@@ -70,14 +70,15 @@ func (v *Verifier) judge(ctx context.Context, challenge record, r UnverifiedResp
 		return Identity{}, err
 	}
 	// 7. Whether the certificate still counts. The only step on the network.
-	fresh, err := v.deps.Revocation.check(ctx, leaf, issuer)
+	handle := leaf.handle()
+	fresh, err := v.deps.Revocation.check(ctx, handle, issuer)
 	if err != nil {
 		return Identity{}, err
 	}
 	// 8. Whose account it is: the caller's step.
 	return Identity{
 		binding: Binding{IssuerKeyID: issuer.id, SerialDigest: v.serialDigest(issuer, leaf)},
-		bound:   challenge.Bound, kind: leaf.kind, notAfter: leaf.cert.NotAfter, fresh: fresh,
+		bound:   challenge.Bound, kind: leaf.kind, notAfter: leaf.cert.NotAfter, fresh: fresh, handle: &handle,
 	}, nil
 }
 

@@ -69,16 +69,29 @@ func (p *Provider) postChallenge(c echo.Context) error {
 		}
 		return p.refuseCard(c, bound, err)
 	}
-	b, fresh := identity.Binding(), identity.Fresh()
-	uri, err := p.returnURI(ctx, cardReturn{Tx: identity.Bound(), Proof: &cardProof{
-		IssuerKey: b.IssuerKeyID, Serial: b.SerialDigest[:], Kind: fmt.Sprint(identity.Kind()), NotAfter: identity.NotAfter().Unix(),
-		Source: fresh.Source, Produced: fresh.ProducedAt.Unix(), At: p.now().Unix(),
-	}})
+	proof, err := p.proofOf(identity)
+	if err != nil {
+		return err
+	}
+	uri, err := p.returnURI(ctx, cardReturn{Tx: identity.Bound(), Proof: proof})
 	if err != nil {
 		return err
 	}
 	writeJSON(c.Response(), c.Request(), http.StatusOK, map[string]string{"return_uri": uri})
 	return nil
+}
+
+// proofOf is what is kept of a good card until its account is known.
+func (p *Provider) proofOf(identity cardauth.Identity) (*cardProof, error) {
+	b, fresh := identity.Binding(), identity.Fresh()
+	handle, err := p.sealHandle(identity.Handle(), inTransaction(identity.Bound()))
+	if err != nil {
+		return nil, err
+	}
+	return &cardProof{
+		IssuerKey: b.IssuerKeyID, Serial: b.SerialDigest[:], Kind: fmt.Sprint(identity.Kind()), NotAfter: identity.NotAfter().Unix(),
+		Source: fresh.Source, Produced: fresh.ProducedAt.Unix(), At: p.now().Unix(), Handle: handle,
+	}, nil
 }
 
 // returnURI stores an outcome and returns the one-time address where the browser collects it.

@@ -63,6 +63,7 @@ type Provider struct {
 	mutual     MutualTLS
 	keys       *keys.Set
 	digest     func(purpose string, data []byte) [32]byte
+	sealer     *keys.Sealer
 	clients    *clients.Registry
 	challenges *cardauth.Challenges
 	cards      *cardauth.Verifier
@@ -119,6 +120,7 @@ func New(d Deps) (*Provider, error) {
 	}
 	p := &Provider{
 		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
+		sealer:  d.Sealer,
 		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, strangers: d.StrangerRate,

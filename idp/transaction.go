@@ -79,6 +79,7 @@ type cardProof struct {
 	Source    string `json:"rs"`           // where the revocation answer came from
 	Produced  int64  `json:"rp,omitempty"` // when it was produced
 	At        int64  `json:"at"`
+	Handle    []byte `json:"h"` // sealed for the transaction, see handle.go
 }
 
 // passkeyProof is what a passkey used beside a card leaves behind in the transaction.

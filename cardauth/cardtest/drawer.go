@@ -95,6 +95,21 @@ func (d *Drawer) Card(name string) (*Card, error) {
 	return nil, ErrNoSuchCard
 }
 
+// Serials returns the serial numbers of a card's two certificates, making the
+// card if need be. An unknown name is ErrNoSuchCard.
+func (d *Drawer) Serials(name string) (auth, sign uint32, err error) {
+	if _, err = d.Card(name); err != nil {
+		return 0, 0, err
+	}
+	folder := filepath.Join(d.pki.dir, "cards", name)
+	a, authErr := readBundle(filepath.Join(folder, "auth.key"))
+	s, signErr := readBundle(filepath.Join(folder, "sign.key"))
+	if err = errors.Join(authErr, signErr); err != nil {
+		return 0, 0, err
+	}
+	return a.Serial(), s.Serial(), nil
+}
+
 // open loads a card from its folder or makes it there.
 func (d *Drawer) open(c drawn) (*Card, error) {
 	folder := filepath.Join(d.pki.dir, "cards", c.Name)

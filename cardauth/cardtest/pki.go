@@ -59,3 +59,13 @@ func (ca *CA) Release(serial uint32) error {
 	}
 	return err
 }
+
+// RevokedFor returns the reason that a certificate is on the list for, or -1 if
+// it is not.
+func (ca *CA) RevokedFor(serial uint32) int {
+	rev, revoked, err := ca.reg.revocation(serial)
+	if err != nil || !revoked {
+		return -1
+	}
+	return rev.Reason
+}
