@@ -57,6 +57,7 @@ type stack struct {
 	authority *privateAuthority // nil without TLS
 	http      *http.Client      // trusts the authority
 	pki       *cardtest.PKI
+	faults    *faults
 	servers   []server
 	runners   []func(context.Context) error
 	databases []*sqldb.DB
@@ -80,7 +81,9 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("test authority: %w", err)
 	}
-	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.pki.Responder()), plain: true})
+	responder := s.pki.Responder()
+	s.faults = newFaults(s.pki, responder)
+	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(responder)), plain: true})
 	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addAgent} {
 		if err := part(ctx); err != nil {
 			return nil, err

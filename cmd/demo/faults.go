@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+)
+
+// fault is one service of the test authority that can be taken down.
+type fault struct {
+	name     string
+	down, up func()
+}
+
+// faults lets tests and curious people break the test authority while the demo runs: POST /faults/revoke/taro and
+// /faults/restore/taro, /faults/ocsp/down and /faults/ocsp/up. It is for this machine alone, and refuses requests that a page of
+// another site caused a browser to make.
+type faults struct {
+	pki    *cardtest.PKI
+	mu     sync.Mutex
+	toggle []fault
+}
+
+// newFaults returns the control handler of a responder; with adds further services.
+func newFaults(pki *cardtest.PKI, r *cardtest.Responder) *faults {
+	return &faults{pki: pki, toggle: []fault{
+		{"ocsp", func() { r.BehaveOCSP(cardtest.OCSPServerError) }, func() { r.BehaveOCSP(cardtest.OCSPGood) }},
+		{"crl", func() { r.BehaveCRL(cardtest.CRLMissing) }, func() { r.BehaveCRL(cardtest.CRLGood) }},
+	}}
+}
+
+// with adds a service that can be taken down.
+func (f *faults) with(name string, down, up func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.toggle = append(f.toggle, fault{name, down, up})
+}
+
+// handler puts the controls beside what the authority serves.
+func (f *faults) handler(authority http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", authority)
+	mux.HandleFunc("POST /faults/{what}/{which}", f.post)
+	guarded := new(http.CrossOriginProtection).Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+			http.Error(w, "for this machine alone", http.StatusForbidden)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+func (f *faults) post(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	what, which := r.PathValue("what"), r.PathValue("which")
+	var err error
+	switch what {
+	case "revoke", "restore":
+		err = f.card(what == "revoke", which)
+	default:
+		err = f.service(what, which)
+	}
+	switch {
+	case errors.Is(err, errNoFault) || errors.Is(err, cardtest.ErrNoSuchCard):
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+var errNoFault = errors.New("faults are revoke/CARD, restore/CARD, and SERVICE/down, SERVICE/up")
+
+// card revokes a card of the drawer as cards are that were lost and replaced (superseded), or takes it off the list. Both its
+// certificates go: that is what losing a card does.
+func (f *faults) card(revoke bool, name string) error {
+	auth, sign, err := f.pki.Drawer().Serials(name)
+	if err != nil {
+		return err
+	}
+	const superseded = 4
+	if !revoke {
+		return errors.Join(f.pki.Auth().Release(auth), f.pki.Sign().Release(sign))
+	}
+	return errors.Join(f.pki.Auth().Revoke(auth, superseded), f.pki.Sign().Revoke(sign, superseded))
+}
+
+func (f *faults) service(name, state string) error {
+	i := slices.IndexFunc(f.toggle, func(t fault) bool { return t.name == name })
+	switch {
+	case i >= 0 && state == "down":
+		f.toggle[i].down()
+	case i >= 0 && state == "up":
+		f.toggle[i].up()
+	default:
+		return errNoFault
+	}
+	return nil
+}
