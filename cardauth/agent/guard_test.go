@@ -246,7 +246,7 @@ func TestEveryProblemHasItsWords(t *testing.T) {
 	for r := RequestMalformed; r <= Internal; r++ {
 		all = append(all, refuse(r, ""))
 	}
-	for r := jpki.WrongPIN; r <= jpki.CardFault; r++ {
+	for r := jpki.WrongPIN; r <= jpki.ChangeUnknown; r++ {
 		if r != jpki.LastTry && r != jpki.PINRequired { // one is a question, the other shown as card_fault
 			all = append(all, &jpki.Error{Reason: r, Left: 2})
 		}

@@ -90,13 +90,13 @@ func (j *journal) failure(ctx context.Context, req *request, err error) error {
 	}
 	if card, ok := errors.AsType[*jpki.Error](err); ok {
 		switch card.Reason {
-		case jpki.WrongPIN:
+		case jpki.WrongPIN, jpki.WrongPassword:
 			e.Kind = kindPINWrong
-		case jpki.PINBlocked:
+		case jpki.PINBlocked, jpki.PasswordBlocked:
 			e.Kind = kindPINLocked
-		case jpki.PINMalformed, jpki.LastTry:
+		case jpki.PINMalformed, jpki.LastTry, jpki.PasswordMalformed, jpki.LastPasswordTry:
 			return nil // nothing reached the card
-		case jpki.PINRequired, jpki.NotJPKI, jpki.NoCertificate, jpki.CardRemoved, jpki.CardFault:
+		case jpki.PINRequired, jpki.NotJPKI, jpki.NoCertificate, jpki.CardRemoved, jpki.CardFault, jpki.ChangeUnknown:
 			e.Kind = kindCardFailed
 		}
 	}

@@ -84,15 +84,15 @@ func cardProblem(e *jpki.Error) problem {
 		args: []string{"left", strconv.Itoa(int(e.Left))},
 	}
 	switch e.Reason {
-	case jpki.PINBlocked:
+	case jpki.PINBlocked, jpki.PasswordBlocked:
 		p.status, p.ways = http.StatusForbidden, otherOrHub
 	case jpki.NotJPKI, jpki.NoCertificate:
 		p.ways = otherOrHub
-	case jpki.WrongPIN, jpki.LastTry, jpki.PINMalformed:
+	case jpki.WrongPIN, jpki.LastTry, jpki.PINMalformed, jpki.WrongPassword, jpki.LastPasswordTry, jpki.PasswordMalformed:
 		p.ways = wrongPINWays
 	case jpki.PINRequired:
 		p.word = jpki.CardFault.String() // the PIN was given: a card that asks for it again is broken
-	case jpki.CardRemoved, jpki.CardFault:
+	case jpki.CardRemoved, jpki.CardFault, jpki.ChangeUnknown:
 	}
 	return p
 }

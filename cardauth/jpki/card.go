@@ -4,15 +4,21 @@ import (
 	"context"
 )
 
-// Files of the JPKI application that a login touches.
+// Files of the JPKI application.
 const (
+	fileSignCertificate = 0x0001
+	fileTokenInfo       = 0x0006
 	fileAuthCertificate = 0x000A
 	fileAuthKey         = 0x0017
 	fileAuthPIN         = 0x0018
+	fileSignPIN         = 0x001B
 )
 
-// maxTries is the counter of a fresh or just verified user-authentication PIN.
-const maxTries Tries = 3
+// The counters of a fresh or just verified user-authentication PIN and signing password.
+const (
+	maxTries        Tries = 3
+	maxSigningTries Tries = 5
+)
 
 // Card is a My Number Card whose JPKI application is selected. It is used by
 // one goroutine; nobody else may talk to the card between Open and Close.

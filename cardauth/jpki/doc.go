@@ -20,6 +20,9 @@
 // whatever comes back, and not at all when a single try is left, unless the
 // caller says so with UnlockLastTry.
 //
-// The package does not know readers, certificates' contents, challenges or the
-// signing key: the signature password is never asked for at a login.
+// Beside a login it tells what kind of token there is and how many tries are
+// left, and changes the PIN and the signing password under the same rules.
+//
+// The package does not know readers, certificates' contents or challenges. The
+// signing password is never asked for at a login.
 package jpki

@@ -81,7 +81,7 @@ func TestCommandWithThePINIsWiped(t *testing.T) {
 
 func TestEveryReasonHasItsWord(t *testing.T) {
 	seen := map[string]bool{}
-	for r := jpki.WrongPIN; r <= jpki.CardFault; r++ {
+	for r := jpki.WrongPIN; r <= jpki.ChangeUnknown; r++ {
 		if w := r.String(); w == "" || seen[w] {
 			t.Errorf("reason %d: %q", r, w)
 		} else {

@@ -109,7 +109,7 @@ func exitCode(err error) int {
 		return exitUsage
 	}
 	if card, ok := errors.AsType[*jpki.Error](err); ok {
-		if card.Reason == jpki.PINMalformed {
+		if card.Reason == jpki.PINMalformed || card.Reason == jpki.PasswordMalformed {
 			return exitUsage
 		}
 		return exitCard
@@ -137,7 +137,7 @@ func oneLine(err error) string {
 	text := err.Error()
 	if card, ok := errors.AsType[*jpki.Error](err); ok {
 		text = card.Reason.String() + ": " + text
-		if card.Reason == jpki.WrongPIN || card.Reason == jpki.LastTry {
+		if card.Left > 0 {
 			text = fmt.Sprintf("%s: tries left: %d", card.Reason, card.Left)
 		}
 	} else if own, ok := errors.AsType[*agent.Error](err); ok {
