@@ -70,3 +70,30 @@ func (w *world) byCard(t *testing.T, id, name string) []byte {
 	}
 	return []byte(input + "." + b64(signature))
 }
+
+func TestPhonePolicyIsItsOwn(t *testing.T) {
+	for policy, good := range map[string]bool{
+		"": true, cardtest.PolicyPhone: true, policyAuth: false, signPolicies[0]: false, signPolicies[2]: false,
+		"phone": false, "1.2.392.": false, "01.2.392": false, "1": false,
+	} {
+		if err := CheckPhonePolicy(policy); (err == nil) != good {
+			t.Errorf("%q: %v", policy, err)
+		}
+	}
+}
+
+// The level is what the card signed, not what somebody says afterwards.
+func TestIdentityCarriesTheSignedLevel(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, acr := range []string{"phrh", "urn:tsunagu:acr:card-remote"} {
+		id, err := w.challenges.Issue(t.Context(), Request{ClientName: "Tsunagu", RedirectHost: "hub.example", ACR: acr, Bound: bound})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := w.submit(t.Context(), id, w.honest(t, id, issue(t, nil)).compact(t))
+		wantAccepted(t, i, err, "ocsp")
+		if i.ACR() != acr {
+			t.Errorf("%s: identity has %s", acr, i.ACR())
+		}
+	}
+}

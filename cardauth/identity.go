@@ -7,6 +7,7 @@ import "time"
 type Identity struct {
 	binding  Binding
 	bound    string
+	acr      string
 	kind     Kind
 	notAfter time.Time
 	fresh    Freshness
@@ -32,6 +33,9 @@ func (i Identity) Binding() Binding { return i.binding }
 
 // Bound returns what the challenge was issued with.
 func (i Identity) Bound() string { return i.bound }
+
+// ACR returns the level that the card signed: that of the challenge.
+func (i Identity) ACR() string { return i.acr }
 
 // Kind says what carries the certificate.
 func (i Identity) Kind() Kind { return i.kind }

@@ -3,6 +3,8 @@ package cardauth
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"errors"
+	"slices"
 	"time"
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -22,6 +24,23 @@ const (
 	maxSerialBits = 31 // an INTEGER of at most four bytes
 	commonNameLen = 23
 )
+
+// CheckPhonePolicy says what is wrong with a policy for phone certificates: it
+// is a dotted object identifier, and not one that says something else already.
+// Empty is right: no phone certificate is taken.
+func CheckPhonePolicy(policy string) error {
+	if policy == "" {
+		return nil
+	}
+	oid, err := x509.ParseOID(policy)
+	if err != nil || oid.String() != policy {
+		return errors.New("the policy of phone certificates is not a dotted object identifier")
+	}
+	if policy == policyAuth || slices.Contains(signPolicies[:], policy) {
+		return errors.New("the policy of phone certificates is that of cards or of signatures")
+	}
+	return nil
+}
 
 // Kind is what carries the certificate.
 type Kind int

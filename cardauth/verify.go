@@ -78,7 +78,7 @@ func (v *Verifier) judge(ctx context.Context, challenge record, r UnverifiedResp
 	// 8. Whose account it is: the caller's step.
 	return Identity{
 		binding: Binding{IssuerKeyID: issuer.id, SerialDigest: v.serialDigest(issuer, leaf)},
-		bound:   challenge.Bound, kind: leaf.kind, notAfter: leaf.cert.NotAfter, fresh: fresh, handle: &handle,
+		bound:   challenge.Bound, acr: challenge.ACR, kind: leaf.kind, notAfter: leaf.cert.NotAfter, fresh: fresh, handle: &handle,
 	}, nil
 }
 

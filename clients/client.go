@@ -119,6 +119,10 @@ func (c *Client) Scopes() []string { return slices.Clone(c.m.Scopes) }
 // ACRValues returns default_acr_values; may be empty.
 func (c *Client) ACRValues() []string { return slices.Clone(c.m.DefaultACRValues) }
 
+// RefusesRemoteCard reports whether the client takes no sign-in whose card was
+// read by a phone, on another device than the one that signs in.
+func (c *Client) RefusesRemoteCard() bool { return c.m.RefuseRemoteCard }
+
 // DefaultMaxAge returns default_max_age, and whether there is one.
 func (c *Client) DefaultMaxAge() (time.Duration, bool) {
 	if c.m.DefaultMaxAge == nil {

@@ -156,6 +156,7 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	if err != nil {
 		return sit, con, err
 	}
+	sit.NoRemote = client.RefusesRemoteCard()
 	con, err = p.accounts.consentFor(ctx, s.Account, req.Client)
 	if err != nil {
 		return sit, con, fmt.Errorf("read consent: %w", err)

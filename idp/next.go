@@ -47,6 +47,7 @@ type situation struct {
 	MaxAge       *time.Duration
 	ACR          []string // requested, in order of preference
 	ACREssential bool     // one of them must be met
+	NoRemote     bool     // the service takes no card that a phone read for another device
 	Session      *sessionFacts
 	HintAgree    bool // no id_token_hint, or it names the session's person
 	Covered      bool // an earlier consent covers everything asked
@@ -83,6 +84,9 @@ func interactive(s situation, now time.Time) (Step, Why) {
 	if s.Own {
 		return StepComplete, Satisfied
 	}
+	if s.NoRemote && s.Session.ACR == ACRRemote {
+		return StepRefuse, ACRUnmet // the login was made here, and the service was changed meanwhile
+	}
 	if s.ACREssential && !acrSatisfied(s.ACR, s.Session.ACR) {
 		return StepRefuse, ACRUnmet // the login was made here, and at a lower level
 	}
@@ -110,6 +114,8 @@ func loginNeeded(s situation, now time.Time) Why {
 		return PromptLogin
 	case !s.Session.Here && s.MaxAge != nil && (*s.MaxAge == 0 || now.Sub(s.Session.AuthTime) > *s.MaxAge):
 		return MaxAgeExceeded
+	case !s.Session.Here && s.NoRemote && s.Session.ACR == ACRRemote:
+		return ACRTooLow
 	case !s.Session.Here && !acrSatisfied(s.ACR, s.Session.ACR) && attainable(s.ACR):
 		return ACRTooLow
 	case !s.Session.Here && !s.HintAgree:
@@ -118,14 +124,21 @@ func loginNeeded(s situation, now time.Time) Why {
 	return Satisfied
 }
 
-// ACRCard is the level of a card read on this device (phishing-resistant hardware, OpenID EAP ACR Values 1.0 §4).
-const ACRCard = "phrh"
+// The levels of a sign-in.
+const (
+	// ACRCard is the level of a card read on this device (phishing-resistant hardware, OpenID EAP ACR Values 1.0 §4), and of a phone's
+	// own certificate where the phone is this device.
+	ACRCard = "phrh"
+	// ACRRemote is the level of a card read by a phone for a sign-in on another device: whoever shows a citizen another's QR code in the
+	// moment it is made can have her sign for a browser that is not hers, so it stands below everything that no page can relay.
+	ACRRemote = "urn:tsunagu:acr:card-remote"
+)
 
 // ACRPasskey is the level of a passkey: phishing-resistant, and nobody vouches for the hardware (OpenID EAP ACR Values 1.0 §4).
 const ACRPasskey = "phr"
 
 // acrRank orders the levels the hub can give; a higher one satisfies a request for a lower one.
-var acrRank = map[string]int{"urn:tsunagu:acr:card-remote": 1, ACRPasskey: 2, ACRCard: 3}
+var acrRank = map[string]int{ACRRemote: 1, ACRPasskey: 2, ACRCard: 3}
 
 // acrSatisfied: acr_values is a voluntary claim (OIDC Core §5.5.1.1); any one value that is met will do.
 func acrSatisfied(wanted []string, have string) bool {

@@ -149,8 +149,9 @@ func (s *stack) addHub(ctx context.Context) error {
 	}
 	h, err := hub.New(ctx, hub.Config{
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
-		Policies: policies,
-		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
+		PhonePolicy: cardtest.PolicyPhone,
+		Policies:    policies,
+		Now:         time.Now, Log: s.log.With("program", "hub"), Sample: true,
 		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities,
 	})
 	if err != nil {

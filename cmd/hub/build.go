@@ -73,7 +73,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 		closers, transient = append(closers, closeRedis), r
 	}
 	h, err = hub.New(ctx, hub.Config{
-		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation,
+		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		MutualTLS: mutual, Authorities: authorities,
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},

@@ -38,6 +38,7 @@ type config struct {
 		OCSP        string        `json:"ocsp"`
 		CRL         string        `json:"crl"`
 		OCSPMaxAge  conf.Duration `json:"ocsp_max_age"`
+		PhonePolicy string        `json:"phone_policy"` // dotted; empty: certificates on phones are refused
 	} `json:"cards"`
 	Clients      string         `json:"clients"`      // JSON array of client metadata
 	FetchAllow   []string       `json:"fetch_allow"`  // host:port that client key addresses may name although they are not public
@@ -74,6 +75,9 @@ func (c config) check() error {
 	}
 	if _, err := c.environment(); err != nil {
 		return err
+	}
+	if err := cardauth.CheckPhonePolicy(c.Cards.PhonePolicy); err != nil {
+		return fmt.Errorf("cards.phone_policy: %w", err)
 	}
 	if c.Rates.Login < 0 || c.Rates.Strangers < 0 {
 		return errors.New("rates: a number of times a minute, or 0 for the hub's own limit")

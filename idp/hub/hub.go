@@ -33,8 +33,10 @@ type Config struct {
 	Anchors   *cardauth.Anchors
 	// Revocation says whether a certificate is still good.
 	Revocation *cardauth.Revocation
-	Fetch      *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
-	Policies   []clients.Policy // who may register clients at the registration endpoint; none: nobody
+	// PhonePolicy is the dotted policy of user-authentication certificates on phones; empty: none are taken.
+	PhonePolicy string
+	Fetch       *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
+	Policies    []clients.Policy // who may register clients at the registration endpoint; none: nobody
 	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
 	MutualTLS   idp.MutualTLS
 	Authorities *x509.CertPool
@@ -73,6 +75,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if err := idp.Migrate(ctx, c.DB); err != nil {
 		return nil, fmt.Errorf("migrate accounts: %w", err)
 	}
+	if err := cardauth.CheckPhonePolicy(c.PhonePolicy); err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
+	}
 	h := &Hub{}
 	var err error
 	if c.Transient == nil {
@@ -108,6 +113,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	})
 	verifier := cardauth.NewVerifier(cardauth.VerifierDeps{
 		Challenges: challenges, Anchors: c.Anchors, Revocation: c.Revocation, Now: c.Now, Digest: c.Sealer.Digest,
+		PhonePolicy: c.PhonePolicy,
 	})
 	h.provider, err = idp.New(idp.Deps{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,

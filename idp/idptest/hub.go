@@ -110,6 +110,7 @@ func Start(t testing.TB, o Options) *Hub {
 	config := hub.Config{
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
 		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
+		PhonePolicy: cardtest.PolicyPhone,
 	}
 	if o.Mutual != nil {
 		h.mutual = mutualServer()
@@ -135,7 +136,7 @@ func Start(t testing.TB, o Options) *Hub {
 		t.Cleanup(h.mutual.Close)
 	}
 
-	reader, err := drawer.Open(pki, "taro", "hanako")
+	reader, err := drawer.Open(pki, "taro", "hanako", "phone")
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
 		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Now: o.Now, HTTP: h.Client(),
