@@ -38,6 +38,7 @@ func (e Environment) organisation() string {
 
 const (
 	authUnit       = "JPKI for user authentication"
+	signUnit       = "JPKI for digital signature"
 	maxAnchors     = 16
 	maxAnchorBytes = 64 << 10
 )
@@ -58,6 +59,11 @@ type anchor struct {
 // authority for user authentication in the given environment. One that is not
 // is an error, so that a wrong file is seen at start.
 func ParseAnchors(env Environment, files ...[]byte) (*Anchors, error) {
+	return parseAnchors(env, authUnit, files)
+}
+
+// parseAnchors reads the anchors of the authority of one unit.
+func parseAnchors(env Environment, unit string, files [][]byte) (*Anchors, error) {
 	if env.organisation() == "" {
 		return nil, errors.New("anchors: neither production nor test")
 	}
@@ -71,7 +77,7 @@ func ParseAnchors(env Environment, files ...[]byte) (*Anchors, error) {
 			if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
 				return nil, errors.New("anchors: not a list of PEM certificates")
 			}
-			a, err := parseAnchor(env, block.Bytes)
+			a, err := parseAnchor(env, unit, block.Bytes)
 			if err != nil {
 				return nil, fmt.Errorf("anchor %d: %w", len(all.byKeyID)+1, err)
 			}
@@ -87,7 +93,7 @@ func ParseAnchors(env Environment, files ...[]byte) (*Anchors, error) {
 	return all, nil
 }
 
-func parseAnchor(env Environment, der []byte) (*anchor, error) {
+func parseAnchor(env Environment, unit string, der []byte) (*anchor, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
@@ -95,8 +101,8 @@ func parseAnchor(env Environment, der []byte) (*anchor, error) {
 	key, isRSA := c.PublicKey.(*rsa.PublicKey)
 	usage, usageCritical, _ := find(c, oidKeyUsage)
 	switch {
-	case !isAuthority(c.RawSubject, env):
-		return nil, fmt.Errorf("%q is no authority for user authentication in this environment", c.Subject)
+	case !isAuthority(c.RawSubject, env, unit):
+		return nil, fmt.Errorf("%q is no authority of %q in this environment", c.Subject, unit)
 	case !c.IsCA || !c.BasicConstraintsValid || !usageCritical || !bytes.Equal(usage, []byte{0x03, 0x02, 0x01, 0x06}):
 		return nil, errors.New("not an authority's certificate") // keyCertSign and cRLSign, nothing else
 	case !isRSA || !goodKey(key) || c.SignatureAlgorithm != x509.SHA256WithRSA || len(c.SubjectKeyId) != keyIDLen:
@@ -119,10 +125,10 @@ func parseAnchor(env Environment, der []byte) (*anchor, error) {
 
 // isAuthority compares the name with the one that all generations share: the
 // country, the environment's organisation, the purpose, the operator.
-func isAuthority(subject []byte, env Environment) bool {
+func isAuthority(subject []byte, env Environment, unit string) bool {
 	name, ok := parseName(subject)
 	return ok && len(name) == 4 && name[0].is(oidCountry, cbasn1.PrintableString, "JP") &&
-		name[1].is(oidOrganisation, cbasn1.UTF8String, env.organisation()) && name[2].is(oidUnit, cbasn1.UTF8String, authUnit) &&
+		name[1].is(oidOrganisation, cbasn1.UTF8String, env.organisation()) && name[2].is(oidUnit, cbasn1.UTF8String, unit) &&
 		name[3].oid.Equal(oidUnit)
 }
 

@@ -14,6 +14,7 @@ const (
 	CertificateMalformed          // not a certificate
 	CertificateIsCA               // an authority's own certificate presented as a citizen's
 	CertificateForSigning         // the signature certificate: a signature is not a login
+	CertificateForLogin           // the user-authentication certificate: a login is not a signature
 	CertificateProfile            // not what the authority issues for cards
 	CertificateUntrusted          // no anchor issued it
 	CertificateNotYetValid        // before its first second
@@ -33,6 +34,7 @@ var reasonWords = map[Reason]string{
 	CertificateMalformed:   "cert_malformed",
 	CertificateIsCA:        "cert_is_ca",
 	CertificateForSigning:  "cert_signing",
+	CertificateForLogin:    "cert_login",
 	CertificateProfile:     "cert_profile",
 	CertificateUntrusted:   "cert_untrusted",
 	CertificateNotYetValid: "cert_not_yet_valid",

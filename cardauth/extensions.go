@@ -32,6 +32,7 @@ type profiled struct {
 	name     string
 	critical bool
 	read     func(l *leaf, value []byte) bool
+	optional bool
 }
 
 // authExtensions is every extension of a user-authentication certificate. A
@@ -40,19 +41,19 @@ type profiled struct {
 // judged, and neither is the text behind a policy.
 func authExtensions() []profiled {
 	return []profiled{
-		{oidKeyUsage, "keyUsage", true, exactly(0x03, 0x02, 0x07, 0x80)}, // digitalSignature alone
-		{oidExtendedKeyUsage, "extKeyUsage", false, exactly( // clientAuth alone
+		{oid: oidKeyUsage, name: "keyUsage", critical: true, read: exactly(0x03, 0x02, 0x07, 0x80)}, // digitalSignature alone
+		{oid: oidExtendedKeyUsage, name: "extKeyUsage", read: exactly( // clientAuth alone
 			0x30, 0x0A, 0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02)},
-		{oidPolicies, "certificatePolicies", true, onePolicy},
-		{oidIssuerAltName, "issuerAltName", false, alternativeName},
-		{oidDistributionPoints, "cRLDistributionPoints", false, (*leaf).readPoint},
-		{oidAuthorityAccess, "authorityInfoAccess", false, (*leaf).readAccess},
-		{oidAuthorityKeyID, "authorityKeyIdentifier", false, (*leaf).readAuthorityKeyID},
-		{oidSubjectKeyID, "subjectKeyIdentifier", false, func(l *leaf, _ []byte) bool {
-			return len(l.cert.SubjectKeyId) == keyIDLen
-		}},
+		{oid: oidPolicies, name: "certificatePolicies", critical: true, read: onePolicy},
+		{oid: oidIssuerAltName, name: "issuerAltName", read: alternativeName},
+		{oid: oidDistributionPoints, name: "cRLDistributionPoints", read: (*leaf).readPoint},
+		{oid: oidAuthorityAccess, name: "authorityInfoAccess", read: (*leaf).readAccess},
+		{oid: oidAuthorityKeyID, name: "authorityKeyIdentifier", read: (*leaf).readAuthorityKeyID},
+		{oid: oidSubjectKeyID, name: "subjectKeyIdentifier", read: subjectKeyID},
 	}
 }
+
+func subjectKeyID(l *leaf, _ []byte) bool { return len(l.cert.SubjectKeyId) == keyIDLen }
 
 func exactly(want ...byte) func(*leaf, []byte) bool {
 	return func(_ *leaf, value []byte) bool { return bytes.Equal(value, want) }
@@ -147,15 +148,19 @@ type issuerRef struct {
 
 // checkExtensions goes through the list. It returns the name of the first
 // extension that is not as it should be, or "".
-func (l *leaf) checkExtensions() string {
-	want := authExtensions()
+func (l *leaf) checkExtensions(want []profiled) string {
+	found := 0
 	for _, p := range want {
 		value, critical, there := find(l.cert, p.oid)
+		if !there && p.optional {
+			continue
+		}
 		if !there || critical != p.critical || !p.read(l, value) {
 			return p.name
 		}
+		found++
 	}
-	if len(l.cert.Extensions) != len(want) { // package x509 refuses an extension that is there twice
+	if len(l.cert.Extensions) != found { // package x509 refuses an extension that is there twice
 		return "another extension"
 	}
 	return ""

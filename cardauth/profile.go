@@ -66,7 +66,8 @@ func (k Kind) String() string {
 }
 
 // leaf is a certificate that has the profile of a user-authentication
-// certificate. Whether anybody of consequence issued it is another question.
+// certificate, or that of a signature certificate. Whether anybody of
+// consequence issued it is another question.
 type leaf struct {
 	cert    *x509.Certificate
 	key     *rsa.PublicKey
@@ -75,6 +76,7 @@ type leaf struct {
 	point   []byte // name of its revocation list
 	ocspURL string
 	serial  uint32
+	holder  *Attributes // in a signature certificate alone
 }
 
 // parseLeaf judges a certificate by itself. phonePolicy is the policy of phone
@@ -106,10 +108,10 @@ func parseLeaf(der []byte, phonePolicy string) (*leaf, error) {
 	default:
 		return nil, refuse(CertificateProfile, "certificatePolicies")
 	}
-	if wrong := l.checkFields(); wrong != "" {
+	if wrong := l.checkFields(goodSubject); wrong != "" {
 		return nil, refuse(CertificateProfile, wrong)
 	}
-	if wrong := l.checkExtensions(); wrong != "" {
+	if wrong := l.checkExtensions(authExtensions()); wrong != "" {
 		return nil, refuse(CertificateProfile, wrong)
 	}
 	return l, nil
@@ -126,7 +128,7 @@ func hasPolicy(c *x509.Certificate, policy string) bool {
 
 // checkFields judges everything outside the extensions. It returns the first
 // field that is not as it should be, or "".
-func (l *leaf) checkFields() string {
+func (l *leaf) checkFields(goodSubject func(raw []byte) bool) string {
 	key, isRSA := l.cert.PublicKey.(*rsa.PublicKey)
 	switch {
 	case l.cert.Version != 3:

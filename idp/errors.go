@@ -171,7 +171,7 @@ func cardStatus(r cardauth.Reason) int {
 	case cardauth.RevocationUnavailable:
 		return http.StatusServiceUnavailable
 	case cardauth.ChallengeMismatch, cardauth.ClaimMismatch, cardauth.SignatureInvalid, cardauth.CertificateMalformed,
-		cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
+		cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateForLogin, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
 		cardauth.CertificateNotYetValid, cardauth.CertificateExpired, cardauth.CertificateRevoked:
 		return http.StatusForbidden
 	}

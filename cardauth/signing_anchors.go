@@ -1,0 +1,28 @@
+package cardauth
+
+import "crypto/x509"
+
+// SigningAnchors are the authorities that issue signature certificates. They
+// are a type of their own: no login verifier takes them, and a
+// [SigningVerifier] takes nothing else.
+type SigningAnchors struct{ set *Anchors }
+
+// ParseSigningAnchors reads PEM certificates, each with the profile of a JPKI
+// authority for digital signatures in the given environment. One that is not
+// is an error, an authority for user authentication too.
+func ParseSigningAnchors(env Environment, files ...[]byte) (*SigningAnchors, error) {
+	set, err := parseAnchors(env, signUnit, files)
+	if err != nil {
+		return nil, err
+	}
+	return &SigningAnchors{set: set}, nil
+}
+
+// Certificates returns the authorities' own certificates, in no order.
+func (as *SigningAnchors) Certificates() []*x509.Certificate {
+	out := make([]*x509.Certificate, 0, len(as.set.byKeyID))
+	for _, a := range as.set.byKeyID {
+		out = append(out, a.cert)
+	}
+	return out
+}
