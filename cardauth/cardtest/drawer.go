@@ -118,11 +118,7 @@ func (d *Drawer) open(c drawn) (*Card, error) {
 			return nil, err
 		}
 	}
-	auth, err := readBundle(filepath.Join(folder, "auth.key"))
-	if err != nil {
-		return nil, err
-	}
-	sign, err := readBundle(filepath.Join(folder, "sign.key"))
+	auth, sign, err := readLeaves(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +126,23 @@ func (d *Drawer) open(c drawn) (*Card, error) {
 		Auth: auth, Sign: sign, AuthCA: d.pki.auth.cert.Raw, SignCA: d.pki.sign.cert.Raw,
 		Phone: c.phone, State: filepath.Join(folder, "pins.json"),
 	})
+}
+
+// Leaves takes out a card and returns what is on it: the certificates with their
+// keys, which no real card gives away.
+func (d *Drawer) Leaves(name string) (auth, sign *Leaf, err error) {
+	if _, err = d.Card(name); err != nil {
+		return nil, nil, err
+	}
+	return readLeaves(filepath.Join(d.pki.dir, "cards", name))
+}
+
+func readLeaves(folder string) (auth, sign *Leaf, err error) {
+	if auth, err = readBundle(filepath.Join(folder, "auth.key")); err != nil {
+		return nil, nil, err
+	}
+	sign, err = readBundle(filepath.Join(folder, "sign.key"))
+	return auth, sign, err
 }
 
 // create makes a card in a folder that gets its name when it is complete. Of

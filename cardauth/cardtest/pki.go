@@ -14,6 +14,7 @@ type PKI struct {
 	auth, sign *CA
 	now        func() time.Time
 	drawer     *Drawer
+	linkage    *Linkage
 }
 
 // LoadOrCreatePKI opens the PKI in dir, or makes it there: some tenths of a
@@ -33,6 +34,7 @@ func LoadOrCreatePKI(dir string, now func() time.Time, ocspURL string) (*PKI, er
 		return nil, err
 	}
 	p.drawer = &Drawer{pki: p, cards: map[string]*Card{}}
+	p.linkage = &Linkage{pki: p, told: map[named][]named{}}
 	return p, nil
 }
 

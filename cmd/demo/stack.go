@@ -19,6 +19,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/agent/drawer"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/portal"
@@ -83,7 +84,13 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	}
 	responder := s.pki.Responder()
 	s.faults = newFaults(s.pki, responder)
-	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(responder)), plain: true})
+	linkage := s.pki.Linkage()
+	s.faults.with("jlis", func() { linkage.Behave(cardtest.LinkageDown) }, func() { linkage.Behave(cardtest.LinkageGood) })
+	s.faults.with("jlis-answers", func() { linkage.Behave(cardtest.LinkageSlow) }, func() { linkage.Behave(cardtest.LinkageGood) })
+	authority := http.NewServeMux()
+	authority.Handle("/", responder)
+	authority.Handle("/jlis/", linkage)
+	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(authority)), plain: true})
 	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addAgent} {
 		if err := part(ctx); err != nil {
 			return nil, err
@@ -129,6 +136,10 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	linkage, err := jlis.NewClient(jlis.Config{URL: "http://" + authorityAddr + "/jlis", Now: time.Now})
+	if err != nil {
+		return err
+	}
 	roots, err := s.roots()
 	if err != nil {
 		return err
@@ -149,6 +160,7 @@ func (s *stack) addHub(ctx context.Context) error {
 	}
 	h, err := hub.New(ctx, hub.Config{
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
+		Linkage:     linkage,
 		PhonePolicy: cardtest.PolicyPhone,
 		Policies:    policies,
 		Now:         time.Now, Log: s.log.With("program", "hub"), Sample: true,

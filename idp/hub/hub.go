@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/idp"
@@ -35,8 +36,10 @@ type Config struct {
 	Revocation *cardauth.Revocation
 	// PhonePolicy is the dotted policy of user-authentication certificates on phones; empty: none are taken.
 	PhonePolicy string
-	Fetch       *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
-	Policies    []clients.Policy // who may register clients at the registration endpoint; none: nobody
+	// Linkage knows which certificates are one person's; nil: nobody is asked.
+	Linkage  jlis.Authority
+	Fetch    *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
+	Policies []clients.Policy // who may register clients at the registration endpoint; none: nobody
 	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
 	MutualTLS   idp.MutualTLS
 	Authorities *x509.CertPool
