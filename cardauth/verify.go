@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 )
 
-// VerifierDeps is what verification needs. All but PhonePolicy are required.
+// VerifierDeps is what verification needs. All but PhonePolicy and Linkage are required.
 type VerifierDeps struct {
 	Challenges *Challenges
 	Anchors    *Anchors
@@ -20,6 +22,9 @@ type VerifierDeps struct {
 	// PhonePolicy is the dotted policy of user-authentication certificates on
 	// phones. Empty means that they are refused.
 	PhonePolicy string
+	// Linkage knows which certificates are one person's. Nil means that nobody
+	// can be asked.
+	Linkage jlis.Authority
 }
 
 // Verifier judges responses. It is safe for concurrent use.
@@ -93,6 +98,9 @@ func (l *leaf) signed(r UnverifiedResponse) error {
 
 // serialDigest covers the issuer too: serial numbers are unique per authority.
 func (v *Verifier) serialDigest(issuer *anchor, l *leaf) [32]byte {
-	data := binary.BigEndian.AppendUint32(append([]byte(nil), issuer.cert.SubjectKeyId...), l.serial)
-	return v.deps.Digest("card-serial", data)
+	return v.digestSerial(issuer.cert.SubjectKeyId, l.serial)
+}
+
+func (v *Verifier) digestSerial(issuerKey []byte, serial uint32) [32]byte {
+	return v.deps.Digest("card-serial", binary.BigEndian.AppendUint32(append([]byte(nil), issuerKey...), serial))
 }

@@ -55,6 +55,15 @@ func ParseCertificate(authority, serial string) (Certificate, error) {
 	return c, nil
 }
 
+// KeyID returns the authority's key identifier as bytes; nil if it is none.
+func (c Certificate) KeyID() []byte {
+	id, err := hex.DecodeString(c.Authority)
+	if err != nil {
+		return nil
+	}
+	return id
+}
+
 func (c Certificate) serial() string { return fmt.Sprintf("%08x", c.Serial) }
 
 // Status is whether a certificate counts.

@@ -116,7 +116,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	})
 	verifier := cardauth.NewVerifier(cardauth.VerifierDeps{
 		Challenges: challenges, Anchors: c.Anchors, Revocation: c.Revocation, Now: c.Now, Digest: c.Sealer.Digest,
-		PhonePolicy: c.PhonePolicy,
+		PhonePolicy: c.PhonePolicy, Linkage: c.Linkage,
 	})
 	h.provider, err = idp.New(idp.Deps{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,

@@ -90,7 +90,10 @@ func Start(t testing.TB, o Options) *Hub {
 	authority := httptest.NewUnstartedServer(nil)
 	pki := sharedPKI(t, "http://"+authority.Listener.Addr().String(), o.Now)
 	h.PKI, h.Responder = pki, pki.Responder()
-	authority.Config.Handler = h.Responder
+	services := http.NewServeMux()
+	services.Handle("/", h.Responder)
+	services.Handle("/jlis/", pki.Linkage())
+	authority.Config.Handler = services
 	authority.Start()
 	t.Cleanup(authority.Close)
 
@@ -110,7 +113,7 @@ func Start(t testing.TB, o Options) *Hub {
 	config := hub.Config{
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
 		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
-		PhonePolicy: cardtest.PolicyPhone,
+		PhonePolicy: cardtest.PolicyPhone, Linkage: linkage(t, authority.URL, o.Now),
 	}
 	if o.Mutual != nil {
 		h.mutual = mutualServer()

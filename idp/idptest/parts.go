@@ -8,6 +8,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 )
 
 // sharedDir holds one authority and one drawer for the whole test binary: making RSA keys is slow, and certificates are only data.
@@ -28,4 +29,11 @@ func revocation(t testing.TB, responder string, now func() time.Time) *cardauth.
 	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: responder, CRL: responder + "/crl"})
 	must(t, err)
 	return r
+}
+
+func linkage(t testing.TB, service string, now func() time.Time) *jlis.Client {
+	t.Helper()
+	c, err := jlis.NewClient(jlis.Config{URL: service + "/jlis", Now: now, Timeout: time.Second})
+	must(t, err)
+	return c
 }
