@@ -25,6 +25,8 @@ const (
 	LogoutService     LogoutReason = "service"      // of this one service only
 	LogoutOtherPerson LogoutReason = "other_person" // somebody else signed in in the same browser
 	LogoutLinkEnded   LogoutReason = "link_ended"   // the person cut the link
+	LogoutCardRevoked LogoutReason = "card-revoked" // the authority took the card's certificate back
+	LogoutCardRemoved LogoutReason = "card-removed" // the person took the card out of the reader, and had asked for it to mean this
 )
 
 // DeliveryState is what became of a notice.

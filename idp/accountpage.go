@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
-	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
@@ -43,11 +41,11 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if err != nil || s == nil {
 		return err
 	}
-	acc, err := p.accounts.get(ctx, s.Account)
+	stand, err := p.accounts.footing(ctx, s.Account, s.Card)
 	if err != nil {
 		return fmt.Errorf("read account: %w", err)
 	}
-	v := accountView{Opened: acc.OpenedAt}
+	v := accountView{Opened: stand.OpenedAt}
 	cards, err := p.accounts.cards(ctx, s.Account)
 	if err != nil {
 		return fmt.Errorf("read cards: %w", err)
@@ -55,7 +53,7 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if len(cards) > 0 {
 		v.Card = cardView{Kind: cards[0].Kind, NotAfter: cards[0].NotAfter, ExpiringSoon: cards[0].NotAfter.Sub(p.now()) < expiringSoon}
 	}
-	if v.Sessions, err = p.sessionViews(c, s, acc); err != nil {
+	if v.Sessions, err = p.sessionViews(c, s); err != nil {
 		return err
 	}
 	if v.Told, err = p.told(c, s.Account); err != nil {
@@ -97,7 +95,7 @@ func (p *Provider) launch(ctx context.Context, id clients.ID) (string, error) {
 	return federation.LaunchURI(c, p.issuer, "")
 }
 
-func (p *Provider) sessionViews(c echo.Context, current *session, acc account) ([]sessionView, error) {
+func (p *Provider) sessionViews(c echo.Context, current *session) ([]sessionView, error) {
 	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
 	all, err := p.sessions.of(ctx, current.Account)
 	if err != nil {
@@ -105,7 +103,11 @@ func (p *Provider) sessionViews(c echo.Context, current *session, acc account) (
 	}
 	var out []sessionView
 	for _, s := range all {
-		if s.Created <= acc.EndedBefore {
+		stand, err := p.accounts.footing(ctx, s.Account, s.Card)
+		if err != nil {
+			return nil, fmt.Errorf("read account: %w", err)
+		}
+		if stand.over(s.Created) {
 			continue
 		}
 		v := sessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Current: s.ID == current.ID}
@@ -150,44 +152,17 @@ func (p *Provider) postSignOutEverywhere(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, to)
 }
 
-// endEverything: the one row decides, and the promise to tell the services is made with it. The deletions after it only save the
-// stores the wait for expiry.
+// endEverything ends every session and grant of the person, this browser's session among them.
 func (p *Provider) endEverything(c echo.Context, s *session) (end ending, err error) {
-	ctx := context.WithoutCancel(c.Request().Context())
-	all, err := p.sessions.of(ctx, s.Account)
-	if err != nil {
-		return end, err
-	}
-	notices, err := p.noticesEverywhere(ctx, s.Account, all)
-	if err != nil {
-		return end, err
-	}
+	ctx := c.Request().Context()
 	end.session = s.ID
 	if end.front, err = p.front(ctx, s); err != nil { // other browsers cannot be reached
 		return end, err
 	}
-	for i := range notices {
-		notices[i].Browser = slices.Contains(end.front, notices[i].Client)
-	}
-	err = p.db.Tx(ctx, func(ctx context.Context) error {
-		if err := p.accounts.endAll(ctx, s.Account); err != nil {
-			return err
-		}
-		if end.batch, err = p.deliveries.Enqueue(ctx, federation.LogoutEverywhere, notices); err != nil {
-			return err
-		}
-		return p.record(ctx, audit.Event{Kind: eventAllEnded, Account: string(s.Account), Session: s.ID})
-	})
-	if err != nil {
+	if end.batch, err = p.endSessions(ctx, s.Account, whatEnds{Front: end.front, In: s.ID}, federation.LogoutEverywhere); err != nil {
 		return end, fmt.Errorf("end everything: %w", err)
 	}
-	p.deliveries.Hurry()
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
 	p.setBrowserState(c, newSecret(), 0)
-	for _, n := range all {
-		if _, err := p.sessions.end(ctx, n); err != nil {
-			p.log.WarnContext(ctx, "session of a person who signed out everywhere is left to expire", "err", err, "trace", web.Trace(ctx))
-		}
-	}
 	return end, nil
 }

@@ -70,11 +70,11 @@ func (p *Provider) currentSession(c echo.Context) (*session, error) {
 	if err != nil || s == nil {
 		return nil, err
 	}
-	acc, err := p.accounts.get(ctx, s.Account)
+	stand, err := p.accounts.footing(ctx, s.Account, s.Card)
 	if err != nil {
 		return nil, fmt.Errorf("account of session: %w", err)
 	}
-	if s.Created <= acc.EndedBefore {
+	if stand.over(s.Created) {
 		return nil, nil
 	}
 	return s, nil
@@ -121,13 +121,13 @@ func (p *Provider) startSession(ctx context.Context, old, s *session, again bool
 	if cookie, err = p.sessions.open(ctx, s); err != nil || old == nil {
 		return cookie, err
 	}
-	_, err = p.farewell(ctx, old, federation.LogoutOtherPerson, nil) // the browser tells nobody: what it shows next is the new login's
+	_, err = p.endSessions(ctx, old.Account, whatEnds{Session: old.ID}, federation.LogoutOtherPerson) // the browser tells nobody: what it shows next is the new login's
 	return cookie, err
 }
 
 // sessionOf makes the session that a proof deserves.
 func sessionOf(proof *cardProof) *session {
-	return &session{AuthTime: proof.At, ACR: ACRCard, AMR: []string{"sc", "pin", "hwk", "mfa"}, Source: proof.Source}
+	return &session{AuthTime: proof.At, ACR: ACRCard, AMR: []string{"sc", "pin", "hwk", "mfa"}, Source: proof.Source, Card: proof.ref()}
 }
 
 // deviceOf says in plain words what a browser is. The words are all of ours: nothing of the header is kept.

@@ -73,22 +73,6 @@ func (p *Provider) noticesEverywhere(ctx context.Context, account federation.Acc
 	return out, nil
 }
 
-// farewell ends a session and promises to tell its services. The promise comes first: a crash in between repeats it, and loses
-// nothing. A service that was entered between our reading of the session and its end is told as well, in a batch of its own that no
-// page shows.
-func (p *Provider) farewell(ctx context.Context, s *session, reason federation.LogoutReason, front []clients.ID) (batch string, err error) {
-	if batch, err = p.deliveries.Enqueue(ctx, reason, p.notices(s, front)); err != nil {
-		return "", err
-	}
-	last, err := p.sessions.end(ctx, s)
-	if err != nil || last == nil {
-		return batch, err
-	}
-	last.Clients = slices.DeleteFunc(last.Clients, func(cl sessionClient) bool { return slices.Contains(s.Clients, cl) })
-	_, err = p.deliveries.Enqueue(ctx, reason, p.notices(last, nil))
-	return batch, err
-}
-
 // ending is what a browser has signed out of.
 type ending struct {
 	batch      string       // of the services that are told; empty: none

@@ -34,6 +34,7 @@ type grant struct {
 	Told      string               `json:"tc,omitempty"` // the level the client is told, if that is another; see answeredACR
 	AMR       []string             `json:"am"`
 	Session   int64                `json:"se"`           // Unix milliseconds of the session's login, compared with "signed out everywhere"
+	Card      cardRef              `json:"cd,omitzero"`  // that the session was made with; zero: with something else
 	Issued    int64                `json:"is"`           // Unix milliseconds
 	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
@@ -131,6 +132,9 @@ func decodeGrant(id string, b []byte) (*grant, error) {
 
 // told is the level of the sign-in in the client's own terms; resources judge by ACR.
 func (g *grant) told() string { return cmp.Or(g.Told, g.ACR) }
+
+// offline: the grant's tokens outlive the session.
+func (g *grant) offline() bool { return g.Code.Spent && slices.Contains(g.Scopes, "offline_access") }
 
 func (g *grant) encode() ([]byte, error) { return json.Marshal(g) }
 

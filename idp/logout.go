@@ -208,7 +208,7 @@ func (p *Provider) leaveService(ctx context.Context, s *session, id clients.ID) 
 }
 
 // endSession signs this browser out and names the batch in which its services are told. Tokens that hang on the session die with it;
-// other devices stay signed in. A browser that hangs up does not cut it in half.
+// other devices stay signed in.
 func (p *Provider) endSession(c echo.Context, s *session) (end ending, err error) {
 	ctx := context.WithoutCancel(c.Request().Context())
 	p.site.ClearCookie(c.Response(), cookieSession, "/")
@@ -217,8 +217,6 @@ func (p *Provider) endSession(c echo.Context, s *session) (end ending, err error
 	if end.front, err = p.front(ctx, s); err != nil {
 		return end, err
 	}
-	if end.batch, err = p.farewell(ctx, s, federation.LogoutSession, end.front); err != nil {
-		return end, err
-	}
-	return end, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Session: s.ID})
+	end.batch, err = p.endSessions(ctx, s.Account, whatEnds{Session: s.ID, Front: end.front}, federation.LogoutSession)
+	return end, err
 }

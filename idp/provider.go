@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -204,7 +203,7 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	if g.Code.Spent && slices.Contains(g.Scopes, "offline_access") {
+	if g.offline() {
 		return true, nil
 	}
 	s, err := p.sessions.get(ctx, g.SID)
@@ -278,6 +277,7 @@ const (
 	eventConsentDenied  audit.Kind = "consent.denied"
 	eventEntered        audit.Kind = "service.entered"
 	eventSessionEnded   audit.Kind = "session.ended"
+	eventCardEnded      audit.Kind = "card.ended"
 	eventAllEnded       audit.Kind = "session.ended_everywhere"
 	eventCodeReplayed   audit.Kind = "token.code_replayed"
 	eventRefreshReused  audit.Kind = "token.refresh_reused"

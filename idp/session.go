@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +43,29 @@ type session struct {
 	Created  int64                `json:"cr"` // Unix milliseconds
 	Last     int64                `json:"l"`  // Unix seconds
 	Device   string               `json:"d"`
+	Card     cardRef              `json:"k,omitzero"` // that signed in; zero: another means did
 	Clients  []sessionClient      `json:"cl,omitempty"`
+}
+
+// cardRef names a card binding: the authority's key and the keyed digest of the serial number.
+type cardRef struct {
+	IssuerKey string `json:"i"`
+	Serial    string `json:"s"` // base64url
+}
+
+func (c cardRef) zero() bool { return c == cardRef{} }
+
+// serial is the digest as the database has it; nil for the zero value.
+func (c cardRef) serial() []byte {
+	b, err := base64.RawURLEncoding.DecodeString(c.Serial)
+	if err != nil || len(b) == 0 { // refOf makes no other
+		return nil
+	}
+	return b
+}
+
+func refOf(issuerKey string, serial []byte) cardRef {
+	return cardRef{IssuerKey: issuerKey, Serial: base64.RawURLEncoding.EncodeToString(serial)}
 }
 
 // sessionClient is a service that was entered in a session.

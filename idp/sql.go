@@ -34,25 +34,7 @@ type accounts struct {
 	now func() time.Time
 }
 
-// account is a person's folder.
-type account struct {
-	ID          federation.AccountID
-	OpenedAt    time.Time
-	EndedBefore int64 // Unix milliseconds
-}
-
 var errNoAccount = errors.New("no such account")
-
-func (a accounts) get(ctx context.Context, id federation.AccountID) (account, error) {
-	acc := account{ID: id}
-	var opened int64
-	err := a.db.QueryRow(ctx, `SELECT opened_at, ended_before FROM account WHERE id = $1`, string(id)).Scan(&opened, &acc.EndedBefore)
-	if errors.Is(err, sql.ErrNoRows) {
-		return acc, errNoAccount
-	}
-	acc.OpenedAt = time.Unix(opened, 0)
-	return acc, err
-}
 
 // byCard returns the account a card opens, or errNoAccount.
 func (a accounts) byCard(ctx context.Context, p *cardProof) (federation.AccountID, error) {
@@ -216,13 +198,19 @@ func (a accounts) consents(ctx context.Context, id federation.AccountID) ([]cons
 	return out, rows.Err()
 }
 
-// ground says whether what a grant rests on still stands: the folder, not signed out everywhere since, and the consent.
+// ground says whether what a grant rests on still stands: the folder, not signed out everywhere since, the consent, and the card.
 func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	var ended int64
-	err := a.db.QueryRow(ctx, `SELECT a.ended_before FROM account a JOIN consent c ON c.account = a.id
-		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL`, string(g.Account), g.Consent).Scan(&ended)
+	var cut sql.NullInt64
+	var revoked sql.NullString
+	err := a.db.QueryRow(ctx, `SELECT a.ended_before, b.cut_ms, b.revoked FROM account a JOIN consent c ON c.account = a.id
+		LEFT JOIN card_binding b ON b.issuer_key = $3 AND b.serial = $4
+		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL`, string(g.Account), g.Consent, g.Card.IssuerKey, g.Card.serial()).Scan(&ended, &cut, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
+	}
+	if g.Session <= cut.Int64 && !(g.offline() && keepsOffline(revoked.String)) {
+		return false, err
 	}
 	return err == nil && g.Session > ended, err
 }

@@ -101,6 +101,8 @@ func (tx *transaction) provenByPasskey(now time.Time) federation.AccountID {
 	return tx.Passkey.Account
 }
 
+func (p *cardProof) ref() cardRef { return refOf(p.IssuerKey, p.Serial) }
+
 // errMove is a move the table does not allow: an old tab, a second press, or a forged request.
 var errMove = errors.New("move not allowed")
 
