@@ -15,15 +15,18 @@ import (
 
 // Agent is the card app. It is safe for concurrent use.
 type Agent struct {
-	origin  *url.URL
-	hubs    []*hub
-	cards   *cards
-	pages   *pages
-	journal *journal
-	site    *web.Site
-	demo    bool
-	now     func() time.Time
-	log     *slog.Logger
+	origin   *url.URL
+	hubs     []*hub
+	cards    *cards
+	pages    *pages
+	journal  *journal
+	site     *web.Site
+	demo     bool
+	version  string
+	asker    Asker     // nil: the PIN is typed into the page
+	troubles *Troubles // nil: nothing is remembered
+	now      func() time.Time
+	log      *slog.Logger
 }
 
 // New returns a card app ready to serve, or an error naming what is wrong with c. It talks to nobody yet.
@@ -36,7 +39,7 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		origin: origin, demo: c.Demo, now: c.Now, log: c.Log,
+		origin: origin, demo: c.Demo, version: c.Version, asker: c.PIN, troubles: c.Troubles, now: c.Now, log: c.Log,
 		pages:   newPages(c.Now),
 		journal: &journal{append: c.Journal, now: c.Now, last: map[audit.Kind]time.Time{}},
 	}
@@ -102,7 +105,7 @@ func (a *Agent) prepare(ctx context.Context, address string) (*request, error) {
 			return &request{from: from, challenge: c}, nil
 		}
 	}
-	a.record(ctx, a.journal.failure(ctx, nil, err))
+	a.failed(ctx, nil, err)
 	return nil, err
 }
 
@@ -110,7 +113,7 @@ func (a *Agent) prepare(ctx context.Context, address string) (*request, error) {
 func (a *Agent) answer(ctx context.Context, req *request, card string, pin jpki.PIN, lastTry bool) (string, error) {
 	returnURI, err := a.trySigning(ctx, req, card, pin, lastTry)
 	if err != nil {
-		a.record(ctx, a.journal.failure(ctx, req, err))
+		a.failed(ctx, req, err)
 	}
 	return returnURI, err
 }

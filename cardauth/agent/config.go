@@ -28,7 +28,13 @@ type Config struct {
 	Reader Reader
 	// Demo says that the cards are made up: pages carry the sample band and a choice of cards.
 	Demo bool
-	Now  func() time.Time
+	// PIN takes the PIN outside the page; nil: the page takes it.
+	PIN Asker
+	// Version is what this program calls itself, one word; may be empty.
+	Version string
+	// Troubles remembers the codes of what went wrong; nil: nobody does.
+	Troubles *Troubles
+	Now      func() time.Time
 	// Journal records what happened: signatures, refusals, attempts of other sites. A signature that cannot be
 	// recorded does not leave the computer.
 	Journal func(context.Context, audit.Event) error

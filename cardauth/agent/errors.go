@@ -32,6 +32,7 @@ const (
 	Embedded                // asked for as a part of another page, or ahead of time
 	Cancelled               // the citizen stopped
 	NotFound                // no such page
+	EntryMissing            // the window or terminal for the PIN cannot be used
 	Internal                // our fault
 )
 
@@ -74,6 +75,8 @@ func (r Reason) String() string {
 		return "cancelled"
 	case NotFound:
 		return "not_found"
+	case EntryMissing:
+		return "pin_entry"
 	case Internal:
 		return "internal"
 	}

@@ -45,5 +45,6 @@ func wholePage(h http.Header) bool {
 func (a *Agent) turnAway(w http.ResponseWriter, r *http.Request, err *Error, kind audit.Kind, facts map[string]string) {
 	event := audit.Event{Kind: kind, Reason: err.Reason.String(), Facts: facts}
 	a.record(r.Context(), a.journal.writeStranger(r.Context(), event))
+	a.trouble(r.Context(), err)
 	a.renderProblem(w, r, nil, "", err)
 }

@@ -48,9 +48,13 @@ func (a *Agent) postLogin(c echo.Context) error {
 	}
 	if first {
 		// A browser that is told to go elsewhere, or to press again, hangs up. The card is not stopped half-way.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), answerTimeout)
+		limit := answerTimeout
+		if a.asker != nil {
+			limit += askTimeout + cardTimeout
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), limit)
 		defer cancel()
-		a.finish(ctx, p, in)
+		a.finish(ctx, p, in, func(key string, args ...string) string { return a.site.Text(c.Request(), key, args...) })
 	}
 	return a.showRepeat(c, p, in.card)
 }
@@ -65,20 +69,29 @@ func (a *Agent) showRepeat(c echo.Context, p *page, card string) error {
 }
 
 // finish gives the page its result, whatever happens.
-func (a *Agent) finish(ctx context.Context, p *page, in loginForm) {
+func (a *Agent) finish(ctx context.Context, p *page, in loginForm, text say) {
 	r := result{err: refuse(Internal, "")}
 	defer func() { p.finish(r, a.now()) }()
-	r = a.attempt(ctx, p, in)
+	r = a.attempt(ctx, p, in, text)
 }
 
 // attempt is what one page is good for: one PIN, or one confirmation that the last try may be spent.
-func (a *Agent) attempt(ctx context.Context, p *page, in loginForm) result {
+func (a *Agent) attempt(ctx context.Context, p *page, in loginForm, text say) result {
 	r := result{card: in.card, lastTry: p.lastTry}
 	if in.anyway {
 		r.lastTry = in.card
 		return r
 	}
-	pin, err := jpki.ParsePIN(in.pin)
+	typed := in.pin
+	if a.asker != nil {
+		var err error
+		if typed, err = a.askPIN(ctx, p, in.card, text); err != nil {
+			a.failed(ctx, p.request, err)
+			r.err = err
+			return r
+		}
+	}
+	pin, err := jpki.ParsePIN(typed)
 	if err != nil {
 		r.err = err
 		return r

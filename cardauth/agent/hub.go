@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -31,6 +32,7 @@ type hub struct {
 	host   string
 	http   *http.Client
 	now    func() time.Time
+	date   atomic.Pointer[time.Time] // of its last answer
 
 	lock    lock // guards what follows, also while fetching
 	set     keys.PublicSet
@@ -204,6 +206,23 @@ type hubAnswer struct {
 	body   []byte
 }
 
+// dated remembers when the hub said it was (RFC 9110 §6.6.1).
+func (h *hub) dated(header http.Header) {
+	at, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		at = time.Time{}
+	}
+	h.date.Store(&at)
+}
+
+// lastDate is when the hub's last answer was made, by its own clock; zero if it did not say.
+func (h *hub) lastDate() time.Time {
+	if at := h.date.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
 // do makes one request. A redirect is an answer like any other, and not the one hoped for.
 func (h *hub) do(ctx context.Context, method, address, body string, limit int) (hubAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, hubTimeout)
@@ -221,6 +240,7 @@ func (h *hub) do(ctx context.Context, method, address, body string, limit int) (
 		return hubAnswer{}, &Error{Reason: HubUnreachable, Err: withoutAddress(err)}
 	}
 	defer func() { _ = res.Body.Close() }() // everything of use has been read
+	h.dated(res.Header)
 	b, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
 	switch {
 	case err != nil:

@@ -19,6 +19,8 @@ const (
 	kindCancelled        audit.Kind = "agent.cancelled"         // the citizen stopped
 	kindPINWrong         audit.Kind = "agent.pin_wrong"         // the card compared and refused
 	kindPINLocked        audit.Kind = "agent.pin_locked"        // the card compares no more
+	kindPINChanged       audit.Kind = "agent.pin_changed"       // the card has a new PIN
+	kindPasswordChanged  audit.Kind = "agent.password_changed"  // the card has a new signing password
 	kindCardFailed       audit.Kind = "agent.card_failed"       // the card or the reader did not do its part
 	kindIssuerUntrusted  audit.Kind = "agent.issuer_untrusted"  // a challenge of a stranger
 	kindChallengeForged  audit.Kind = "agent.challenge_forged"  // not signed by the hub, or not what it should be
@@ -85,7 +87,7 @@ func (j *journal) failure(ctx context.Context, req *request, err error) error {
 		case ReaderMissing, ServiceMissing, ReaderBusy, CardMissing:
 			e.Kind = kindCardFailed
 		case RequestMalformed, ChallengeExpired, ClockWrong, HubUnreachable, HubRefused, PageSpent, ForeignHost, Embedded,
-			Cancelled, NotFound, Internal:
+			Cancelled, NotFound, EntryMissing, Internal:
 		}
 	}
 	if card, ok := errors.AsType[*jpki.Error](err); ok {

@@ -68,6 +68,8 @@ func ownProblem(r Reason) problem {
 		p.status, p.ways = http.StatusServiceUnavailable, placedOrHub
 	case ServiceMissing, ReaderBusy:
 		p.status, p.ways = http.StatusServiceUnavailable, againOrHub
+	case EntryMissing:
+		p.status, p.ways = http.StatusServiceUnavailable, againOrHub
 	case Cancelled:
 		p.status, p.ways = http.StatusOK, againOrHub
 	case NotFound:

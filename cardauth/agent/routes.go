@@ -25,6 +25,7 @@ func (a *Agent) routes(e *echo.Echo) {
 	e.POST("/login/cancel", a.postCancel)
 	e.GET("/healthz", a.getHealth)
 	e.GET("/readyz", a.getReady)
+	e.GET("/version", a.getVersion)
 	e.GET("/static/*", echo.WrapHandler(a.site.Static()))
 }
 

@@ -13,13 +13,6 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
-// startView is the data of start.html.
-type startView struct {
-	Cards  []string // labels
-	Reader string   // message about the reader
-	Hubs   []string
-}
-
 // pinView is the data of login.html.
 type pinView struct {
 	Token     string
@@ -32,8 +25,10 @@ type pinView struct {
 	Options   []web.Option // empty: there is only Card
 	Left      int
 	LastTry   bool
-	Wrong     bool // the last PIN was wrong
-	Malformed bool // what was typed is not four digits
+	Wrong     bool   // the last PIN was wrong
+	Malformed bool   // what was typed is not four digits
+	Apart     bool   // the PIN is asked for outside the page
+	Code      string // trouble code; empty: none
 }
 
 // lastTryView is the data of last-try.html.
@@ -41,6 +36,7 @@ type lastTryView struct {
 	Token, Card, Label string
 	Wrong              bool
 	OtherURL           string // to choose another card; empty: there is none
+	Code               string // trouble code; empty: none
 }
 
 // problemView is the data of problem.html.
@@ -53,6 +49,7 @@ type problemView struct {
 	MainURL, MainKey string // the main button: address and message
 	LineURL, LineKey string // the other one
 	Host             string // of the hub a button leads to
+	Code             string // trouble code
 }
 
 // ask is what a PIN page is opened for.
@@ -60,25 +57,6 @@ type ask struct {
 	card    string // chosen before; empty: the first
 	lastTry string // the card whose last try was confirmed
 	problem error  // WrongPIN or PINMalformed: why it is asked again
-}
-
-func (a *Agent) getStart(c echo.Context) error {
-	v := startView{Reader: "start.reader.ok"}
-	choices, err := a.cards.reader.Cards(c.Request().Context())
-	if err != nil {
-		v.Reader = "start.reader.missing"
-		if Word(err) == ServiceMissing.String() {
-			v.Reader = "start.reader.service"
-		}
-	}
-	for _, choice := range choices {
-		v.Cards = append(v.Cards, a.label(c.Request(), choice))
-	}
-	for _, h := range a.hubs {
-		v.Hubs = append(v.Hubs, a.hubLabel(c.Request(), h))
-	}
-	a.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "start", Title: "start.title", Data: v})
-	return nil
 }
 
 // showPIN shows the PIN page, or what stands in its way: no card, no tries, or the last try.
@@ -102,7 +80,8 @@ func (a *Agent) showPIN(c echo.Context, req *request, q ask) error {
 	v := pinView{
 		Token: a.pages.open(req, q.lastTry), Service: req.challenge.clientName, Domain: req.challenge.redirectHost,
 		Hub: a.hubLabel(c.Request(), req.from.hub), ACR: req.challenge.acr, Level: level(req.challenge.acr),
-		Card: chosen.Name, Left: int(chosen.left), LastTry: q.lastTry == chosen.Name && q.lastTry != "",
+		Apart: a.asker != nil,
+		Card:  chosen.Name, Left: int(chosen.left), LastTry: q.lastTry == chosen.Name && q.lastTry != "",
 	}
 	if a.demo || len(all) > 1 {
 		v.Options = a.options(c.Request(), all, chosen.Name)
@@ -112,7 +91,7 @@ func (a *Agent) showPIN(c echo.Context, req *request, q ask) error {
 	if q.problem != nil {
 		p := problemOf(q.problem)
 		v.Malformed, v.Wrong = p.word == jpki.PINMalformed.String(), p.word == jpki.WrongPIN.String()
-		status, page.Error = p.status, p.word
+		status, page.Error, v.Code = p.status, p.word, codeOf(p.word)
 		page.Title, page.TitleArgs = "problem."+p.word+".title", p.args
 	}
 	page.Data = v
@@ -122,7 +101,7 @@ func (a *Agent) showPIN(c echo.Context, req *request, q ask) error {
 
 // showFailedLook records and shows that there is no card to ask a PIN for.
 func (a *Agent) showFailedLook(c echo.Context, req *request, card string, err error) error {
-	a.record(c.Request().Context(), a.journal.failure(c.Request().Context(), req, err))
+	a.failed(c.Request().Context(), req, err)
 	return a.showProblem(c, req, card, err)
 }
 
@@ -136,7 +115,8 @@ func (a *Agent) showLastTry(c echo.Context, req *request, card seen, wrong bool)
 	status := http.StatusOK
 	if wrong {
 		p := problemOf(&jpki.Error{Reason: jpki.WrongPIN, Left: 1})
-		status, page.Error, page.Title = p.status, p.word, "problem.pin_wrong_last.title"
+		v.Code = codeOf(p.word)
+		status, page.Error, page.Title, page.Data = p.status, p.word, "problem.pin_wrong_last.title", v
 	}
 	a.site.Render(c.Response(), c.Request(), status, page)
 	return nil
@@ -184,7 +164,7 @@ func (a *Agent) showProblem(c echo.Context, req *request, card string, err error
 func (a *Agent) renderProblem(w http.ResponseWriter, r *http.Request, req *request, card string, err error) {
 	p := problemOf(err)
 	v := problemView{
-		Word: p.word, Args: p.args, Calm: p.word == Cancelled.String(),
+		Word: p.word, Args: p.args, Code: codeOf(p.word), Calm: p.word == Cancelled.String(),
 		Steps: p.ways == placedOrHub, ReaderMissing: p.word == ReaderMissing.String(),
 	}
 	a.addWays(&v, p.ways, req, card)
