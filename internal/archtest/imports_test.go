@@ -25,8 +25,11 @@ var arrows = map[string][]string{
 	// The demo's reader: the card app on one side, made-up cards on the other.
 	"cardauth/agent/drawer": {"cardauth/agent", "cardauth/cardtest", "cardauth/jpki", "internal"},
 	"federation":            {"clients", "keys", "internal"},
-	"idp":                   {"federation", "clients", "cardauth", "keys", "internal"},
-	"idp/hub":               {"idp", "federation", "clients", "cardauth", "keys", "internal"},
+	// What WebAuthn says of authenticators, and one in software for tests.
+	"idp/passkey":             {},
+	"idp/passkey/passkeytest": {},
+	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "keys", "internal"},
+	"idp/hub":                 {"idp", "federation", "clients", "cardauth", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
 	"idp/idptest":       {"idp", "idp/hub", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jpki", "keys", "internal"},
 	"internal":          {"internal"},
@@ -86,6 +89,7 @@ var doors = []struct{ library, files string }{
 	{"modernc.org/sqlite", `^internal/sqldb/`},
 	{"github.com/jackc/pgx", `^internal/(sqldb|testenv)/`},
 	{"github.com/ebfe/scard", `^cardauth/pcsc/`},
+	{"github.com/go-webauthn", `^idp/passkey/[^/]+\.go$`},
 	{"github.com/labstack/echo", `^(idp|federation|clients|cardauth/agent|cmd|internal/web)/`},
 	{"github.com/go-jose/go-jose" + "/v3", `^$`}, // stays inside the engine
 	{"github.com/ory/fosite" + "/compose", `^$`}, // the engine is wired by hand
