@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -125,9 +126,14 @@ func (p *Provider) startSession(ctx context.Context, old, s *session, again bool
 	return cookie, err
 }
 
-// sessionOf makes the session that a proof deserves.
+// sessionOf makes the session that a proof deserves. A phone's own certificate is hardware behind a PIN like the card's, and no smart card
+// (RFC 8176 §2).
 func sessionOf(proof *cardProof) *session {
-	return &session{AuthTime: proof.At, ACR: ACRCard, AMR: []string{"sc", "pin", "hwk", "mfa"}, Source: proof.Source, Card: proof.ref()}
+	amr := []string{"sc", "pin", "hwk", "mfa"}
+	if proof.Kind == cardauth.Phone.String() {
+		amr = amr[1:]
+	}
+	return &session{AuthTime: proof.At, ACR: proof.ACR, AMR: amr, Source: proof.Source, Card: proof.ref()}
 }
 
 // deviceOf says in plain words what a browser is. The words are all of ours: nothing of the header is kept.

@@ -25,9 +25,10 @@ const returnLife = 2 * time.Minute
 const maxCardResponse = 16 << 10
 
 // cardReturn is what waits for the browser behind a one-time return code: the outcome of a card response. Alone it logs nobody in;
-// the browser that started the login has to bring its cookie.
+// the browser that started the login, or the phone that it is paired with, has to bring its cookie.
 type cardReturn struct {
 	Tx      string     `json:"t"`
+	Pairing string     `json:"p,omitempty"` // the browser is a phone's, and this is what it is paired for
 	Proof   *cardProof `json:"k,omitempty"`
 	Refused string     `json:"r,omitempty"`
 }
@@ -73,7 +74,8 @@ func (p *Provider) postChallenge(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	uri, err := p.returnURI(ctx, cardReturn{Tx: identity.Bound(), Proof: proof})
+	tx, pairing := splitBound(identity.Bound())
+	uri, err := p.returnURI(ctx, cardReturn{Tx: tx, Pairing: pairing, Proof: proof})
 	if err != nil {
 		return err
 	}
@@ -84,13 +86,15 @@ func (p *Provider) postChallenge(c echo.Context) error {
 // proofOf is what is kept of a good card until its account is known.
 func (p *Provider) proofOf(identity cardauth.Identity) (*cardProof, error) {
 	b, fresh := identity.Binding(), identity.Fresh()
-	handle, err := p.sealHandle(identity.Handle(), inTransaction(identity.Bound()))
+	tx, _ := splitBound(identity.Bound())
+	handle, err := p.sealHandle(identity.Handle(), inTransaction(tx))
 	if err != nil {
 		return nil, err
 	}
 	return &cardProof{
 		IssuerKey: b.IssuerKeyID, Serial: b.SerialDigest[:], Kind: fmt.Sprint(identity.Kind()), NotAfter: identity.NotAfter().Unix(),
 		Source: fresh.Source, Produced: fresh.ProducedAt.Unix(), At: p.now().Unix(), Handle: handle,
+		ACR: identity.ACR(),
 	}, nil
 }
 
@@ -104,7 +108,11 @@ func (p *Provider) returnURI(ctx context.Context, r cardReturn) (string, error) 
 	if err := p.store.Create(ctx, returnKey(code), b, returnLife); err != nil {
 		return "", fmt.Errorf("store card return: %w", err)
 	}
-	return p.issuer + "/login/return?" + url.Values{"code": {code}}.Encode(), nil
+	path := "/login/return?"
+	if r.Pairing != "" {
+		path = phonePath + "/return?"
+	}
+	return p.issuer + path + url.Values{"code": {code}}.Encode(), nil
 }
 
 // refuseCard answers the card app with the reason, and with an address for the browser if the login is known.
@@ -117,7 +125,8 @@ func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
 	word := ce.Reason.String()
 	p.log.InfoContext(ctx, "card response refused", "reason", word, "detail", ce.Detail, "trace", web.Trace(ctx))
 	e := audit.Event{Kind: eventCardRefused, Reason: word}
-	if tx, err := p.transactions.get(ctx, bound); err == nil {
+	txID, pairing := splitBound(bound)
+	if tx, err := p.transactions.get(ctx, txID); err == nil {
 		e.Client = tx.clientID()
 	}
 	if err := p.recordStranger(ctx, e); err != nil {
@@ -125,7 +134,7 @@ func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
 	}
 	answer := map[string]string{"error": word, "error_description": "the card response was refused"}
 	if bound != "" {
-		uri, err := p.returnURI(ctx, cardReturn{Tx: bound, Refused: word})
+		uri, err := p.returnURI(ctx, cardReturn{Tx: txID, Pairing: pairing, Refused: word})
 		if err != nil {
 			return err
 		}
@@ -135,33 +144,45 @@ func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
 	return nil
 }
 
-// getLoginReturn is where the browser comes back from the card app. The code is spent before anything is looked at; then the
-// browser has to be the one that started the login. Someone lured into signing another's challenge ends here.
-func (p *Provider) getLoginReturn(c echo.Context) error {
+// takeReturn spends the return code before anything is looked at.
+func (p *Provider) takeReturn(c echo.Context) (cardReturn, error) {
 	ctx := c.Request().Context()
+	var ret cardReturn
 	code := c.QueryParam("code")
 	if !isBase64URL(code, 43) {
-		return p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
+		return ret, p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
 	}
 	b, err := p.store.Take(ctx, returnKey(code))
 	if errors.Is(err, ephemeral.ErrNotFound) {
 		if _, err := p.store.Get(ctx, returnedKey(code)); err == nil {
-			return p.refuseReturn(ctx, ReturnUsed, eventReturnReused)
+			return ret, p.refuseReturn(ctx, ReturnUsed, eventReturnReused)
 		} else if !errors.Is(err, ephemeral.ErrNotFound) {
-			return err
+			return ret, err
 		}
-		return p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
+		return ret, p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
 	}
 	if err != nil {
-		return fmt.Errorf("take card return: %w", err)
+		return ret, fmt.Errorf("take card return: %w", err)
 	}
 	// A crash between Take and here leaves a code that is unknown instead of used: a different word on the same dead end.
 	if err := p.store.Create(ctx, returnedKey(code), []byte{1}, transactionLife); err != nil && !errors.Is(err, ephemeral.ErrExists) {
-		return fmt.Errorf("note code as used: %w", err)
+		return ret, fmt.Errorf("note code as used: %w", err)
 	}
-	var ret cardReturn
 	if err := json.Unmarshal(b, &ret); err != nil {
-		return fmt.Errorf("decode card return: %w", err)
+		return ret, fmt.Errorf("decode card return: %w", err)
+	}
+	return ret, nil
+}
+
+// getLoginReturn is where the browser comes back from the card app. Its code is spent; then the browser has to be the one that started the
+// login. Someone lured into signing another's challenge ends here.
+func (p *Provider) getLoginReturn(c echo.Context) error {
+	ret, err := p.takeReturn(c)
+	if err != nil {
+		return err
+	}
+	if ret.Pairing != "" { // a phone's, which has an address of its own
+		return p.refuseReturn(c.Request().Context(), ReturnUnknown, eventReturnUnknown)
 	}
 	tx, err := p.ownTransaction(c, ret.Tx)
 	if err != nil {

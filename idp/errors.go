@@ -23,9 +23,12 @@ const (
 	ReturnUnknown
 	CookiesOff
 	TooMany
-	CodeWrong   // a user code (RFC 8628) that no device shows
-	CodeExpired // a user code whose time is over
-	CodeUsed    // a user code that was decided on, or typed in another browser
+	QRExpired    // a QR code that is old, of a login that is over, or none of ours
+	QRUsed       // a QR code that another phone read before
+	QRSameDevice // a QR code read in the very browser that shows it
+	CodeWrong    // a user code (RFC 8628) that no device shows
+	CodeExpired  // a user code whose time is over
+	CodeUsed     // a user code that was decided on, or typed in another browser
 	LogoutInvalid
 	NotFound
 	MethodNotAllowed
@@ -55,6 +58,12 @@ func (r Reason) String() string {
 		return "cookies_off"
 	case TooMany:
 		return "too_many"
+	case QRExpired:
+		return "qr_expired"
+	case QRUsed:
+		return "qr_used"
+	case QRSameDevice:
+		return "qr_same_device"
 	case CodeWrong:
 		return "code_wrong"
 	case CodeExpired:
@@ -80,9 +89,9 @@ func (r Reason) status() int {
 		return http.StatusBadRequest
 	case CodeWrong:
 		return http.StatusUnprocessableEntity
-	case LoginExpired, ReturnUsed, ReturnUnknown, CodeExpired, CodeUsed:
+	case LoginExpired, ReturnUsed, ReturnUnknown, QRExpired, QRUsed, CodeExpired, CodeUsed:
 		return http.StatusGone
-	case OtherBrowser:
+	case OtherBrowser, QRSameDevice:
 		return http.StatusForbidden
 	case TooMany:
 		return http.StatusTooManyRequests

@@ -46,9 +46,13 @@ func (p *Provider) getLogin(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	noRemote, err := p.noRemote(c.Request().Context(), tx)
+	if err != nil {
+		return err
+	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: loginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample, Device: tx.Device != ""},
+		Data: loginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote},
 	})
 	return nil
 }
@@ -111,33 +115,41 @@ func (p *Provider) postLoginCard(c echo.Context) error {
 	if !ok {
 		return &Error{Reason: TooMany, Detail: "card challenges of one browser", Client: tx.clientID()}
 	}
-	ask := cardauth.Request{ClientID: "", ClientName: p.site.Text(c.Request(), "site.name"), RedirectHost: hostOf(p.issuer), ACR: ACRCard, Bound: tx.ID}
-	if tx.Request != nil {
-		client, err := p.client(ctx, tx.Request.Client)
-		if err != nil {
-			return err
-		}
-		ask.ClientID, ask.ClientName = string(client.ID()), client.Name(p.site.Lang(c.Request()))
-		ask.RedirectHost = hostOf(tx.Request.Redirect)
-		if tx.Device != "" { // it ends at this hub: nobody is sent on
-			ask.RedirectHost = hostOf(p.issuer)
-		}
-	} else {
-		ask.ClientID = p.issuer
+	if err := p.stopPairing(ctx, tx, endByComputer); err != nil {
+		return err
 	}
-	id, err := p.challenges.Issue(ctx, ask)
+	to, id, err := p.challenge(c, tx, ACRCard, tx.ID)
 	if err != nil {
 		return err
 	}
 	if err := tx.move(Authenticating); err != nil {
 		return err
 	}
-	tx.Challenge = id
+	tx.Challenge, tx.Pairing = id, ""
 	if err := p.transactions.save(ctx, tx); err != nil {
 		return err
 	}
-	to := p.agentURL + "/login?" + url.Values{"challenge": {p.issuer + "/card/challenges/" + id}}.Encode()
 	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// challenge issues a challenge for a login and returns where the browser finds the card app with it.
+func (p *Provider) challenge(c echo.Context, tx *transaction, acr, bound string) (to, id string, err error) {
+	ctx := c.Request().Context()
+	ask := cardauth.Request{ClientID: p.issuer, ClientName: p.site.Text(c.Request(), "site.name"), RedirectHost: hostOf(p.issuer), ACR: acr, Bound: bound}
+	if tx.Request != nil {
+		client, err := p.client(ctx, tx.Request.Client)
+		if err != nil {
+			return "", "", err
+		}
+		ask.ClientID, ask.ClientName = string(client.ID()), client.Name(p.site.Lang(c.Request()))
+		if tx.Device == "" { // else it ends at this hub: nobody is sent on
+			ask.RedirectHost = hostOf(tx.Request.Redirect)
+		}
+	}
+	if id, err = p.challenges.Issue(ctx, ask); err != nil {
+		return "", "", err
+	}
+	return p.agentURL + "/login?" + url.Values{"challenge": {p.issuer + "/card/challenges/" + id}}.Encode(), id, nil
 }
 
 // postLoginCancel ends the login and returns to the service.
@@ -148,6 +160,9 @@ func (p *Provider) postLoginCancel(c echo.Context) error {
 	}
 	if tx.State == Completed || tx.State == Refused {
 		return p.advance(c, tx)
+	}
+	if err := p.stopPairing(c.Request().Context(), tx, endByComputer); err != nil {
+		return err
 	}
 	if err := p.recordStranger(c.Request().Context(), audit.Event{Kind: eventCancelled, Client: tx.clientID()}); err != nil {
 		return err

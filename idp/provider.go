@@ -85,6 +85,7 @@ type Provider struct {
 	sessions     sessions
 	grants       grants
 	devices      devices
+	pairings     pairings
 	engine       engine
 	exchanges    exchangePolicy
 	discovery    document
@@ -129,6 +130,7 @@ func New(d Deps) (*Provider, error) {
 		sessions:     sessions{store: d.Transient, now: d.Now},
 		grants:       grants{store: d.Transient, now: d.Now},
 		devices:      devices{store: d.Transient, now: d.Now, digest: d.Digest},
+		pairings:     pairings{store: d.Transient, now: d.Now},
 		exchanges:    registeredExchanges{},
 	}
 	p.engine = newEngine(p)
@@ -285,6 +287,10 @@ const (
 	eventTokenRevoked   audit.Kind = "token.revoked"
 	eventExchanged      audit.Kind = "token.exchanged"
 	eventPushedReplayed audit.Kind = "request.replayed"
+
+	eventPhoneScanned audit.Kind = "login.phone_scanned"
+	eventPhoneRefused audit.Kind = "login.phone_refused"
+	eventPhoneStopped audit.Kind = "login.phone_stopped"
 
 	eventDeviceAsked     audit.Kind = "device.asked"
 	eventDeviceWrongCode audit.Kind = "device.wrong_code"

@@ -13,10 +13,12 @@ func newID() string { return randomText(16) }
 // newSecret returns 256 random bits, 43 characters of base64url.
 func newSecret() string { return randomText(32) }
 
-func randomText(n int) string {
+func randomText(n int) string { return base64.RawURLEncoding.EncodeToString(randomBytes(n)) }
+
+func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // cannot fail since Go 1.24
-	return base64.RawURLEncoding.EncodeToString(b)
+	return b
 }
 
 // digest is what the stores hold in place of a secret.

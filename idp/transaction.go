@@ -54,13 +54,14 @@ type transaction struct {
 	Return    string            `json:"p,omitempty"` // the hub's own path to go to when Request is nil
 	StartedAt int64             `json:"t"`           // Unix seconds
 
-	Challenge string     `json:"c,omitempty"` // the newest card challenge
-	Proof     *cardProof `json:"k,omitempty"` // a good card whose owner has no folder yet
-	SID       string     `json:"i,omitempty"` // the session this login made
-	Login     int64      `json:"l,omitempty"` // when it made it, Unix seconds
-	Shown     string     `json:"w,omitempty"` // the session whose person was shown the consent page
-	Asked     []string   `json:"a,omitempty"` // the scopes that the consent page shows
-	Decided   bool       `json:"d,omitempty"` // the citizen agreed on the consent page in this login
+	Challenge string     `json:"c,omitempty"`  // the newest card challenge
+	Pairing   string     `json:"ph,omitempty"` // the newest pairing with a phone
+	Proof     *cardProof `json:"k,omitempty"`  // a good card whose owner has no folder yet
+	SID       string     `json:"i,omitempty"`  // the session this login made
+	Login     int64      `json:"l,omitempty"`  // when it made it, Unix seconds
+	Shown     string     `json:"w,omitempty"`  // the session whose person was shown the consent page
+	Asked     []string   `json:"a,omitempty"`  // the scopes that the consent page shows
+	Decided   bool       `json:"d,omitempty"`  // the citizen agreed on the consent page in this login
 
 	Passkey *passkeyProof `json:"pk,omitempty"` // the owner of a folder, proven beside the card: see provenByPasskey
 
@@ -76,6 +77,7 @@ type cardProof struct {
 	Serial    []byte `json:"sd"` // keyed digest
 	Kind      string `json:"kd"`
 	NotAfter  int64  `json:"na"`
+	ACR       string `json:"ac"`           // the level that the card signed
 	Source    string `json:"rs"`           // where the revocation answer came from
 	Produced  int64  `json:"rp,omitempty"` // when it was produced
 	At        int64  `json:"at"`

@@ -44,6 +44,7 @@ type loginView struct {
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
 	Device       bool // another device asked
+	NoPhone      bool // the service takes no card that a phone reads
 }
 
 // refusedView is the data of card-refused.html.

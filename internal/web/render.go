@@ -16,6 +16,7 @@ type Page struct {
 	SignedIn  bool     // on main[data-signed-in]; the header says ログイン中
 	OpenForm  bool     // a form of this page can end at another site: no form-action in the policy
 	Once      bool     // reading its address again would not lead here: no switch of language
+	Refresh   int      // seconds after which a browser without script reads the page again; 0: never
 	Crumbs    []Crumb
 	Frames    []string // origins that this page may frame, as in frame-src
 	Data      any      // .Data in the template
