@@ -22,6 +22,7 @@ type Agent struct {
 	journal  *journal
 	site     *web.Site
 	demo     bool
+	phone    bool // logins on other devices may be signed
 	version  string
 	asker    Asker     // nil: the PIN is typed into the page
 	troubles *Troubles // nil: nothing is remembered
@@ -39,7 +40,7 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		origin: origin, demo: c.Demo, version: c.Version, asker: c.PIN, troubles: c.Troubles, now: c.Now, log: c.Log,
+		origin: origin, demo: c.Demo, phone: c.Phone, version: c.Version, asker: c.PIN, troubles: c.Troubles, now: c.Now, log: c.Log,
 		pages:   newPages(c.Now),
 		journal: &journal{append: c.Journal, now: c.Now, last: map[audit.Kind]time.Time{}},
 	}
@@ -76,6 +77,14 @@ type request struct {
 	challenge challenge
 }
 
+// wayBack is the hub's page where the login goes on: on a phone, the one that says what it is paired with.
+func (r *request) wayBack() string {
+	if r.challenge.remote() {
+		return r.from.hub.origin + "/phone"
+	}
+	return r.from.hub.loginURL()
+}
+
 // Login makes one login without a browser: it fetches and checks the challenge, has the card sign, hands the response
 // to the hub, and returns the address at which the browser that started the login has to arrive. It never spends the
 // card's last try (jpki.LastTry). The error is an *Error, a *jpki.Error or a *Refusal; see Word.
@@ -101,7 +110,11 @@ func (a *Agent) prepare(ctx context.Context, address string) (*request, error) {
 	from, err := findChallenge(a.hubs, address)
 	if err == nil {
 		var c challenge
-		if c, err = from.hub.challenge(ctx, from); err == nil {
+		if c, err = from.hub.challenge(ctx, from); err == nil && c.remote() && !a.phone {
+			// Whoever can send this browser to an address of ours could have the card sign for a browser of his own.
+			err = refuse(RemoteRefused, "a login on another device")
+		}
+		if err == nil {
 			return &request{from: from, challenge: c}, nil
 		}
 	}

@@ -85,6 +85,12 @@ func parseChallenge(payload []byte, compact string, from challengeURL, now time.
 	return out, out.fresh(now)
 }
 
+// acrRemote is the level of a login on another device than the one that reads the card.
+const acrRemote = "urn:tsunagu:acr:card-remote"
+
+// remote says whether the login is made on another device. The card signs that it is.
+func (c challenge) remote() bool { return c.acr == acrRemote }
+
 // fresh says whether there is still time to answer. The hub decides again, by its own clock.
 func (c challenge) fresh(now time.Time) error {
 	if !now.Before(c.expires.Add(clockLeeway)) {

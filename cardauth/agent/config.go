@@ -28,6 +28,9 @@ type Config struct {
 	Reader Reader
 	// Demo says that the cards are made up: pages carry the sample band and a choice of cards.
 	Demo bool
+	// Phone says that this is a phone, or stands for one: it signs logins on other devices too, which a computer's card
+	// app refuses.
+	Phone bool
 	// PIN takes the PIN outside the page; nil: the page takes it.
 	PIN Asker
 	// Version is what this program calls itself, one word; may be empty.

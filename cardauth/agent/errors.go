@@ -19,6 +19,7 @@ const (
 	AddressMalformed        // the address is at a configured hub but not that of a challenge
 	ChallengeForged         // what the hub's address answered is not a challenge signed by that hub
 	ChallengeExpired        // the challenge's time is over; the card was not touched
+	RemoteRefused           // a login on another device, and this card app is no phone's
 	ClockWrong              // the challenge comes from the future: this computer's clock is behind
 	HubUnreachable          // the hub did not answer, or not in time
 	HubRefused              // the hub said no in a word we do not know
@@ -49,6 +50,8 @@ func (r Reason) String() string {
 		return "challenge_forged"
 	case ChallengeExpired:
 		return "challenge_expired"
+	case RemoteRefused:
+		return "remote_refused"
 	case ClockWrong:
 		return "clock_wrong"
 	case HubUnreachable:

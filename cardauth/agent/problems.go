@@ -48,7 +48,7 @@ func ownProblem(r Reason) problem {
 	switch r {
 	case RequestMalformed:
 		p.status, p.ways = http.StatusBadRequest, toStart
-	case IssuerUntrusted, ChallengeForged, ReturnRefused, Embedded:
+	case IssuerUntrusted, ChallengeForged, RemoteRefused, ReturnRefused, Embedded:
 		p.status, p.ways = http.StatusForbidden, noWay
 	case AddressMalformed:
 		p.status, p.ways = http.StatusBadRequest, noWay

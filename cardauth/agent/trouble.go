@@ -18,7 +18,7 @@ func troubleCodes() map[string]string {
 	return map[string]string{
 		"invalid_request": "T-101", "issuer_untrusted": "T-102", "challenge_address": "T-103", "challenge_forged": "T-104",
 		"challenge_expired": "T-105", "clock_wrong": "T-106", "page_spent": "T-107", "foreign_host": "T-108", "embedded": "T-109",
-		"cancelled": "T-110", "not_found": "T-111",
+		"cancelled": "T-110", "not_found": "T-111", "remote_refused": "T-112",
 		"reader_missing": "T-201", "reader_service": "T-202", "reader_busy": "T-203", "card_missing": "T-204", "card_removed": "T-205",
 		"card_fault": "T-206", "not_myna": "T-207", "no_auth_cert": "T-208",
 		"pin_wrong": "T-301", "pin_locked": "T-302", "pin_last_try": "T-303", "pin_malformed": "T-304", "pin_required": "T-305",

@@ -458,3 +458,22 @@ func TestPINLeavesNoTrace(t *testing.T) {
 		}
 	}
 }
+
+// A page can send any browser to the card app with the challenge of somebody else's phone. On a computer nothing comes of it.
+func TestComputerSignsForNoOtherDevice(t *testing.T) {
+	t.Parallel()
+	for _, phone := range []bool{false, true} {
+		d := newDesk(t, func(_ *desk, c *Config) { c.Phone = phone })
+		address := d.hub.issue()
+		claims := maps.Clone(d.claims(address))
+		claims["acr"] = acrRemote
+		d.serve(d.sign(challengeType, claims))
+		s := d.open(address)
+		if !phone && (s.reason() != "remote_refused" || s.status != http.StatusForbidden || strings.Contains(s.body, "<form")) {
+			t.Errorf("on a computer: %d %q", s.status, s.reason())
+		}
+		if phone && (s.token() == "" || !strings.Contains(s.body, "ログインするのは、この機器ではありません")) {
+			t.Errorf("on a phone: %d %q", s.status, s.reason())
+		}
+	}
+}

@@ -19,6 +19,7 @@ type pinView struct {
 	Service   string
 	Domain    string
 	Hub       string
+	Remote    bool   // the login is made on another device
 	Level     string // message key; empty shows ACR itself
 	ACR       string
 	Card      string
@@ -79,7 +80,7 @@ func (a *Agent) showPIN(c echo.Context, req *request, q ask) error {
 	}
 	v := pinView{
 		Token: a.pages.open(req, q.lastTry), Service: req.challenge.clientName, Domain: req.challenge.redirectHost,
-		Hub: a.hubLabel(c.Request(), req.from.hub), ACR: req.challenge.acr, Level: level(req.challenge.acr),
+		Hub: a.hubLabel(c.Request(), req.from.hub), ACR: req.challenge.acr, Level: level(req.challenge.acr), Remote: req.challenge.remote(),
 		Apart: a.asker != nil,
 		Card:  chosen.Name, Left: int(chosen.left), LastTry: q.lastTry == chosen.Name && q.lastTry != "",
 	}
@@ -176,7 +177,7 @@ func (a *Agent) renderProblem(w http.ResponseWriter, r *http.Request, req *reque
 func (a *Agent) addWays(v *problemView, w ways, req *request, card string) {
 	var again, hub string
 	if req != nil {
-		again, hub = loginURL(req.from.String(), card), req.from.hub.loginURL()
+		again, hub = loginURL(req.from.String(), card), req.wayBack()
 		v.Host = req.from.hub.host
 	} else if len(a.hubs) == 1 {
 		hub, v.Host = a.hubs[0].loginURL(), a.hubs[0].host
@@ -264,6 +265,8 @@ func level(acr string) string {
 		return "level.phrh"
 	case "phr":
 		return "level.phr"
+	case acrRemote:
+		return "level.remote"
 	}
 	return ""
 }

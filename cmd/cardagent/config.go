@@ -32,6 +32,7 @@ type config struct {
 	Key         string   `json:"key_file"`
 	Cards       string   `json:"cards"`    // directory of a test PKI with virtual cards; empty: the readers of this computer
 	Card        string   `json:"card"`     // only this one of them; for readers, the reader's name
+	Phone       bool     `json:"phone"`    // this is a phone, or stands for one: logins on other devices may be signed
 	OCSP        string   `json:"ocsp_url"` // what certificates of virtual cards made here say about their responder
 	Journal     string   `json:"journal"`  // SQLite file for what happened; empty: the log, with -v
 }
@@ -53,7 +54,7 @@ func defaults() config {
 // flags are the ones that serving and login share.
 type flags struct {
 	config, cards, card, issuer, ca string
-	verbose                         bool
+	verbose, phone                  bool
 }
 
 func (f *flags) add(set *flag.FlagSet) {
@@ -63,6 +64,7 @@ func (f *flags) add(set *flag.FlagSet) {
 	set.StringVar(&f.issuer, "issuer", "", "")
 	set.StringVar(&f.ca, "ca", "", "")
 	set.BoolVar(&f.verbose, "v", false, "")
+	set.BoolVar(&f.phone, "phone", false, "")
 }
 
 // parse reads a command line on which nothing stands but flags.
@@ -101,6 +103,7 @@ func (f flags) load() (config, error) {
 			*given.key = given.flag
 		}
 	}
+	c.Phone = c.Phone || f.phone
 	if (c.Certificate == "") != (c.Key == "") {
 		return c, usageError{errors.New("certificate_file and key_file belong together")}
 	}
@@ -131,7 +134,7 @@ func (c config) build(ctx context.Context, now func() time.Time, log *slog.Logge
 	if p.reader, err = c.reader(now); err != nil {
 		return p, err
 	}
-	a := agent.Config{Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Now: now, Log: log}
+	a := agent.Config{Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Phone: c.Phone, Now: now, Log: log}
 	for _, i := range c.Trusted {
 		a.Trusted = append(a.Trusted, agent.Issuer{URL: i.URL, Name: i.Name})
 	}

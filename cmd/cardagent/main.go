@@ -30,6 +30,7 @@ flags:
   -card NAME      only this card; with readers, the reader's name
   -issuer URL     the hub to answer, in place of the configured ones
   -ca FILE        PEM file with the authority behind the hub's certificate
+  -phone          this is a phone, or stands for one: sign logins on other devices too
   -check          say what is wrong with the configuration, and stop
   -v              log every event
 of login:
@@ -119,7 +120,7 @@ func exitCode(err error) int {
 	}
 	if own, ok := errors.AsType[*agent.Error](err); ok {
 		switch own.Reason {
-		case agent.IssuerUntrusted, agent.AddressMalformed, agent.ChallengeForged, agent.ChallengeExpired, agent.ClockWrong:
+		case agent.IssuerUntrusted, agent.AddressMalformed, agent.ChallengeForged, agent.ChallengeExpired, agent.RemoteRefused, agent.ClockWrong:
 			return exitNotAsked
 		case agent.ReaderMissing, agent.ServiceMissing, agent.ReaderBusy, agent.CardMissing:
 			return exitCard

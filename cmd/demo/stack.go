@@ -284,7 +284,7 @@ func (s *stack) addAgent(ctx context.Context) error {
 		return err
 	}
 	a, err := agent.New(agent.Config{
-		Origin: s.url(agentAddr), Trusted: []agent.Issuer{{URL: s.url(hubAddr), Name: "つなぐ"}}, HTTP: s.http, Reader: cards, Demo: true,
+		Origin: s.url(agentAddr), Trusted: []agent.Issuer{{URL: s.url(hubAddr), Name: "つなぐ"}}, HTTP: s.http, Reader: cards, Demo: true, Phone: true,
 		Now: time.Now, Journal: journal.Append, Log: s.log.With("program", "cardagent"),
 	})
 	if err != nil {

@@ -142,7 +142,7 @@ func Start(t testing.TB, o Options) *Hub {
 	reader, err := drawer.Open(pki, "taro", "hanako", "phone")
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
-		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Now: o.Now, HTTP: h.Client(),
+		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Phone: true, Now: o.Now, HTTP: h.Client(),
 		Journal: func(context.Context, audit.Event) error { return nil }, Log: log,
 	})
 	must(t, err)
