@@ -54,7 +54,9 @@ func holderOf(t testing.TB, pairs ...any) []byte {
 }
 
 func TestHolderIsReadToTheLetter(t *testing.T) {
-	good := func() []any { return []any{1, "見本　花子", 4, "319800217", 3, "2", 5, "東京都１丁目", 2, "01000", 6, "000000"} }
+	good := func() []any {
+		return []any{1, "見本　花子", 4, "319800217", 3, "2", 5, "東京都１丁目", 2, "01000", 6, "000000"}
+	}
 	a, ok := parseHolder(holderOf(t, good()...))
 	if !ok || !a.Substituted() || !a.NameSubstitutes[1] || a.Sex != Female {
 		t.Fatalf("%+v, %v", a, ok)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
@@ -42,14 +43,20 @@ type Deps struct {
 }
 
 // Challenges issues challenges and lets each be answered once.
-type Challenges struct{ deps Deps }
+type Challenges struct {
+	deps   Deps
+	typ    string // of the JWT
+	prefix string // of the keys in the store
+}
 
 // NewChallenges returns challenges of one issuer.
-func NewChallenges(d Deps) *Challenges {
+func NewChallenges(d Deps) *Challenges { return newChallenges(d, challengeType, "challenge:1:") }
+
+func newChallenges(d Deps, typ, prefix string) *Challenges {
 	if d.Life == 0 {
 		d.Life = defaultLife
 	}
-	return &Challenges{deps: d}
+	return &Challenges{deps: d, typ: typ, prefix: prefix}
 }
 
 // Request is what the citizen is asked to confirm with the card.
@@ -69,12 +76,16 @@ type challengeClaims struct {
 	ClientID     string `json:"client_id"`
 	ClientName   string `json:"client_name"`
 	RedirectHost string `json:"redirect_host"`
-	ACR          string `json:"acr"`
+	ACR          string `json:"acr,omitempty"`
 	IssuedAt     int64  `json:"iat"`
 	Expires      int64  `json:"exp"`
+
+	// What a signature request has beside.
+	Purpose  string         `json:"purpose,omitempty"`
+	Document *ades.Document `json:"document,omitempty"`
 }
 
-// record is a challenge in the store. Once spent, only the last three remain.
+// record is a challenge in the store. Once spent, only Bound, Expires and Spent remain.
 type record struct {
 	JWT          string `json:"jwt,omitempty"`
 	Nonce        string `json:"nonce,omitempty"`
@@ -84,9 +95,12 @@ type record struct {
 	Bound        string `json:"bound,omitempty"`
 	Expires      int64  `json:"exp"`
 	Spent        bool   `json:"spent,omitempty"`
+
+	Purpose  string         `json:"purpose,omitempty"`
+	Document *ades.Document `json:"document,omitempty"`
 }
 
-func challengeKey(id string) string { return "challenge:1:" + id }
+func (c *Challenges) key(id string) string { return c.prefix + id }
 
 // random returns 256 random bits in base64url.
 func random() string {
@@ -98,6 +112,11 @@ func random() string {
 // Issue makes a challenge and returns its id, which is no secret: an answer
 // needs the card, and the login needs the browser that started it.
 func (c *Challenges) Issue(ctx context.Context, r Request) (string, error) {
+	return c.issue(ctx, r, "", nil)
+}
+
+// issue makes a challenge, or with a purpose a signature request.
+func (c *Challenges) issue(ctx context.Context, r Request, purpose string, document *ades.Document) (string, error) {
 	now := c.deps.Now()
 	if r.ClientID == "" {
 		r.ClientID = c.deps.Issuer
@@ -106,19 +125,20 @@ func (c *Challenges) Issue(ctx context.Context, r Request) (string, error) {
 		Issuer: c.deps.Issuer, ID: random(), Nonce: random(),
 		ClientID: r.ClientID, ClientName: r.ClientName, RedirectHost: r.RedirectHost, ACR: r.ACR,
 		IssuedAt: now.Unix(), Expires: now.Add(c.deps.Life).Unix(),
+		Purpose: purpose, Document: document,
 	}
-	jwt, err := c.deps.Sign(challengeType, claims)
+	jwt, err := c.deps.Sign(c.typ, claims)
 	if err != nil {
 		return "", fmt.Errorf("sign challenge: %w", err)
 	}
 	value, err := json.Marshal(record{
 		JWT: jwt, Nonce: claims.Nonce, ClientID: r.ClientID, RedirectHost: r.RedirectHost, ACR: r.ACR,
-		Bound: r.Bound, Expires: claims.Expires,
+		Bound: r.Bound, Expires: claims.Expires, Purpose: purpose, Document: document,
 	})
 	if err != nil {
 		return "", fmt.Errorf("encode challenge: %w", err)
 	}
-	if err = c.deps.Store.Create(ctx, challengeKey(claims.ID), value, c.deps.Life+remembered); err != nil {
+	if err = c.deps.Store.Create(ctx, c.key(claims.ID), value, c.deps.Life+remembered); err != nil {
 		return "", fmt.Errorf("store challenge: %w", err)
 	}
 	return claims.ID, nil
@@ -140,7 +160,7 @@ func (c *Challenges) open(ctx context.Context, id string) (record, ephemeral.Ver
 	if _, ok := fromBase64(base64.RawURLEncoding, id); !ok {
 		return record{}, 0, refuse(ChallengeUnknown, "no id of ours")
 	}
-	stored, err := c.deps.Store.Get(ctx, challengeKey(id))
+	stored, err := c.deps.Store.Get(ctx, c.key(id))
 	if errors.Is(err, ephemeral.ErrNotFound) {
 		return record{}, 0, refuse(ChallengeUnknown, "")
 	}
@@ -173,7 +193,7 @@ func (c *Challenges) take(ctx context.Context, id string) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("encode challenge: %w", err)
 	}
-	err = c.deps.Store.Swap(ctx, challengeKey(id), version, tombstone, ephemeral.KeepLife)
+	err = c.deps.Store.Swap(ctx, c.key(id), version, tombstone, ephemeral.KeepLife)
 	if errors.Is(err, ephemeral.ErrConflict) {
 		return record{}, &Error{Reason: ChallengeSpent, Bound: rec.Bound}
 	}

@@ -22,6 +22,7 @@ const (
 	SignatureInvalid              // the card did not sign these bytes
 	ChallengeMismatch             // signed for another challenge
 	ClaimMismatch                 // signed claims differ from what was asked
+	DocumentMismatch              // another document was signed than was asked for
 	CertificateRevoked            // the authority took it back
 	RevocationUnavailable         // nobody could say whether it is revoked; never taken for "good"
 )
@@ -42,6 +43,7 @@ var reasonWords = map[Reason]string{
 	SignatureInvalid:       "signature_invalid",
 	ChallengeMismatch:      "challenge_mismatch",
 	ClaimMismatch:          "claim_mismatch",
+	DocumentMismatch:       "document_mismatch",
 	CertificateRevoked:     "cert_revoked",
 	RevocationUnavailable:  "status_unknown",
 }

@@ -105,3 +105,5 @@ func parseClaims(b []byte) (responseClaims, bool) {
 	// wrong by years. Freshness comes from the challenge.
 	return c, isInteger(members["iat"])
 }
+
+func b64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -179,7 +179,7 @@ func cardStatus(r cardauth.Reason) int {
 		return http.StatusGone
 	case cardauth.RevocationUnavailable:
 		return http.StatusServiceUnavailable
-	case cardauth.ChallengeMismatch, cardauth.ClaimMismatch, cardauth.SignatureInvalid, cardauth.CertificateMalformed,
+	case cardauth.ChallengeMismatch, cardauth.ClaimMismatch, cardauth.DocumentMismatch, cardauth.SignatureInvalid, cardauth.CertificateMalformed,
 		cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateForLogin, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
 		cardauth.CertificateNotYetValid, cardauth.CertificateExpired, cardauth.CertificateRevoked:
 		return http.StatusForbidden

@@ -8,19 +8,25 @@ import (
 	"time"
 )
 
+// The purposes of a signature.
+const (
+	PurposeDocument = "document" // the holder signs a document
+	PurposeRelink   = "relink"   // the holder shows who she is, to get her folder back
+)
+
 // Type is the "typ" of a signed statement (RFC 8725 §3.11).
 const Type = "signature+jws"
 
 // Statement is what the JWS says: which document, and for which request of
 // which hub and service.
 type Statement struct {
-	Audience     string   `json:"aud"`     // the hub
-	Request      string   `json:"request"` // base64url(SHA-256(the request JWT))
-	Nonce        string   `json:"nonce"`
-	Purpose      string   `json:"purpose"`
-	ClientID     string   `json:"client_id"`
-	RedirectHost string   `json:"redirect_host"`
-	Document     Document `json:"document"`
+	Audience     string    `json:"aud"`     // the hub
+	Request      string    `json:"request"` // base64url(SHA-256(the request JWT))
+	Nonce        string    `json:"nonce"`
+	Purpose      string    `json:"purpose"`
+	ClientID     string    `json:"client_id"`
+	RedirectHost string    `json:"redirect_host"`
+	Document     *Document `json:"document,omitempty"` // nil: the holder proves who she is, and signs nothing else
 }
 
 // header is the protected header, in the order in which it is written.
@@ -34,6 +40,12 @@ type header struct {
 
 // JWS is a compact JWS that still lacks its signature.
 type JWS struct{ input string }
+
+// RequestDigest is what ties a statement to one request.
+func RequestDigest(jwt string) string {
+	sum := sha256.Sum256([]byte(jwt))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
 
 // NewJWS builds the JWS of a statement: the same bytes for the same arguments.
 func NewJWS(s Statement, certificate []byte, at time.Time) (JWS, error) {

@@ -98,7 +98,7 @@ func (j *journal) failure(ctx context.Context, req *request, err error) error {
 			e.Kind = kindPINLocked
 		case jpki.PINMalformed, jpki.LastTry, jpki.PasswordMalformed, jpki.LastPasswordTry:
 			return nil // nothing reached the card
-		case jpki.PINRequired, jpki.NotJPKI, jpki.NoCertificate, jpki.CardRemoved, jpki.CardFault, jpki.ChangeUnknown:
+		case jpki.PINRequired, jpki.NotJPKI, jpki.NoCertificate, jpki.CardRemoved, jpki.CardFault, jpki.ChangeUnknown, jpki.NoSigningCertificate:
 			e.Kind = kindCardFailed
 		}
 	}

@@ -88,7 +88,7 @@ func cardProblem(e *jpki.Error) problem {
 	switch e.Reason {
 	case jpki.PINBlocked, jpki.PasswordBlocked:
 		p.status, p.ways = http.StatusForbidden, otherOrHub
-	case jpki.NotJPKI, jpki.NoCertificate:
+	case jpki.NotJPKI, jpki.NoCertificate, jpki.NoSigningCertificate:
 		p.ways = otherOrHub
 	case jpki.WrongPIN, jpki.LastTry, jpki.PINMalformed, jpki.WrongPassword, jpki.LastPasswordTry, jpki.PasswordMalformed:
 		p.ways = wrongPINWays

@@ -11,6 +11,7 @@ const (
 	fileAuthCertificate = 0x000A
 	fileAuthKey         = 0x0017
 	fileAuthPIN         = 0x0018
+	fileSignKey         = 0x001A
 	fileSignPIN         = 0x001B
 )
 

@@ -1,6 +1,9 @@
 package jpki
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 const (
 	headerLen      = 4       // 30 82 hh ll: every certificate is longer than 255 and shorter than 65536 bytes
@@ -13,7 +16,26 @@ const (
 // be longer than the certificate; what follows it is left unread. A phone
 // token answers PINRequired until Unlock succeeded.
 func (c *Card) AuthCertificate(ctx context.Context) ([]byte, error) {
-	if err := c.selectFile(ctx, fileAuthCertificate); err != nil {
+	return c.certificate(ctx, fileAuthCertificate)
+}
+
+// SigningCertificate reads the signature certificate, DER. It names the
+// holder, and every card answers PINRequired until UnlockSigning succeeded.
+func (c *Card) SigningCertificate(ctx context.Context) ([]byte, error) {
+	der, err := c.certificate(ctx, fileSignCertificate)
+	return der, ofSigning(err)
+}
+
+// ofSigning gives the absence of a file its name where the file belongs to signatures.
+func ofSigning(err error) error {
+	if absent, ok := errors.AsType[*Error](err); ok && absent.Reason == NoCertificate {
+		return &Error{Reason: NoSigningCertificate, SW: absent.SW, Detail: absent.Detail, Err: absent.Err}
+	}
+	return err
+}
+
+func (c *Card) certificate(ctx context.Context, id uint16) ([]byte, error) {
+	if err := c.selectFile(ctx, id); err != nil {
 		return nil, err
 	}
 	head, err := c.readBinary(ctx, 0, headerLen)

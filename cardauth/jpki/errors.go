@@ -8,21 +8,22 @@ type Reason int
 
 // The reasons. There are no others.
 const (
-	_                 Reason = iota
-	WrongPIN                 // the card compared and refused; Error.Left says how often it will compare again
-	PINBlocked               // no tries left; only a municipal counter can help
-	LastTry                  // one try is left and the caller did not confirm that it may be spent; nothing was sent
-	PINMalformed             // not four digits; nothing was sent
-	PINRequired              // the card wants the PIN before this
-	NotJPKI                  // some other card
-	NoCertificate            // a My Number Card without a user-authentication certificate
-	CardRemoved              // the card went away in the middle
-	CardFault                // the card answered something it never should
-	WrongPassword            // as WrongPIN, for the signing password
-	PasswordBlocked          // as PINBlocked
-	LastPasswordTry          // as LastTry
-	PasswordMalformed        // not 6 to 16 letters and digits, or none the card would take as a new one; nothing was sent
-	ChangeUnknown            // the card went away while a new PIN or password was on its way: the old one or the new one counts
+	_                    Reason = iota
+	WrongPIN                    // the card compared and refused; Error.Left says how often it will compare again
+	PINBlocked                  // no tries left; only a municipal counter can help
+	LastTry                     // one try is left and the caller did not confirm that it may be spent; nothing was sent
+	PINMalformed                // not four digits; nothing was sent
+	PINRequired                 // the card wants the PIN before this
+	NotJPKI                     // some other card
+	NoCertificate               // a My Number Card without a user-authentication certificate
+	CardRemoved                 // the card went away in the middle
+	CardFault                   // the card answered something it never should
+	WrongPassword               // as WrongPIN, for the signing password
+	PasswordBlocked             // as PINBlocked
+	LastPasswordTry             // as LastTry
+	PasswordMalformed           // not 6 to 16 letters and digits, or none the card would take as a new one; nothing was sent
+	NoSigningCertificate        // a card without a signature certificate, as children have
+	ChangeUnknown               // the card went away while a new PIN or password was on its way: the old one or the new one counts
 )
 
 // String returns the word used in data-error and in the audit log.
@@ -54,6 +55,8 @@ func (r Reason) String() string {
 		return "password_last_try"
 	case PasswordMalformed:
 		return "password_malformed"
+	case NoSigningCertificate:
+		return "no_sign_cert"
 	case ChangeUnknown:
 		return "change_unknown"
 	}

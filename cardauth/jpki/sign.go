@@ -13,7 +13,11 @@ const signatureLen = 256
 // The answer is not checked against the certificate: whoever asked for the
 // signature has to verify it anyway.
 func (c *Card) SignAuth(ctx context.Context, digest [sha256.Size]byte) ([]byte, error) {
-	if err := c.selectFile(ctx, fileAuthKey); err != nil {
+	return c.sign(ctx, fileAuthKey, digest)
+}
+
+func (c *Card) sign(ctx context.Context, key uint16, digest [sha256.Size]byte) ([]byte, error) {
+	if err := c.selectFile(ctx, key); err != nil {
 		return nil, err
 	}
 	// COMPUTE DIGITAL SIGNATURE of this card: class 80, the key is the current file.
@@ -32,4 +36,10 @@ func (c *Card) SignAuth(ctx context.Context, digest [sha256.Size]byte) ([]byte, 
 		return nil, &Error{Reason: CardFault, Detail: "signature has the wrong length"}
 	}
 	return a.data, nil
+}
+
+// SignDocument signs a SHA-256 digest with the signature key, after
+// UnlockSigning. Several signatures may follow one password.
+func (c *Card) SignDocument(ctx context.Context, digest [sha256.Size]byte) ([]byte, error) {
+	return c.sign(ctx, fileSignKey, digest)
 }
