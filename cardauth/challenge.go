@@ -68,6 +68,13 @@ type Request struct {
 	Bound        string // the login in the caller's terms; given back, never sent out
 }
 
+// signing is what a signature request has beside.
+type signing struct {
+	purpose  string
+	document *ades.Document
+	page     string
+}
+
 // challengeClaims is the payload of the challenge JWT.
 type challengeClaims struct {
 	Issuer       string `json:"iss"`
@@ -83,6 +90,7 @@ type challengeClaims struct {
 	// What a signature request has beside.
 	Purpose  string         `json:"purpose,omitempty"`
 	Document *ades.Document `json:"document,omitempty"`
+	Page     string         `json:"page,omitempty"`
 }
 
 // record is a challenge in the store. Once spent, only Bound, Expires and Spent remain.
@@ -112,11 +120,11 @@ func random() string {
 // Issue makes a challenge and returns its id, which is no secret: an answer
 // needs the card, and the login needs the browser that started it.
 func (c *Challenges) Issue(ctx context.Context, r Request) (string, error) {
-	return c.issue(ctx, r, "", nil)
+	return c.issue(ctx, r, signing{})
 }
 
-// issue makes a challenge, or with a purpose a signature request.
-func (c *Challenges) issue(ctx context.Context, r Request, purpose string, document *ades.Document) (string, error) {
+// issue makes a challenge, or with a purpose a request for a signature.
+func (c *Challenges) issue(ctx context.Context, r Request, s signing) (string, error) {
 	now := c.deps.Now()
 	if r.ClientID == "" {
 		r.ClientID = c.deps.Issuer
@@ -125,7 +133,7 @@ func (c *Challenges) issue(ctx context.Context, r Request, purpose string, docum
 		Issuer: c.deps.Issuer, ID: random(), Nonce: random(),
 		ClientID: r.ClientID, ClientName: r.ClientName, RedirectHost: r.RedirectHost, ACR: r.ACR,
 		IssuedAt: now.Unix(), Expires: now.Add(c.deps.Life).Unix(),
-		Purpose: purpose, Document: document,
+		Purpose: s.purpose, Document: s.document, Page: s.page,
 	}
 	jwt, err := c.deps.Sign(c.typ, claims)
 	if err != nil {
@@ -133,7 +141,7 @@ func (c *Challenges) issue(ctx context.Context, r Request, purpose string, docum
 	}
 	value, err := json.Marshal(record{
 		JWT: jwt, Nonce: claims.Nonce, ClientID: r.ClientID, RedirectHost: r.RedirectHost, ACR: r.ACR,
-		Bound: r.Bound, Expires: claims.Expires, Purpose: purpose, Document: document,
+		Bound: r.Bound, Expires: claims.Expires, Purpose: s.purpose, Document: s.document,
 	})
 	if err != nil {
 		return "", fmt.Errorf("encode challenge: %w", err)

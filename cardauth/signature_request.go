@@ -36,6 +36,7 @@ type SignatureAsk struct {
 	RedirectHost string // where the citizen goes afterwards; shown too
 	Purpose      string // ades.PurposeDocument or ades.PurposeRelink
 	Document     *ades.Document
+	Page         string // the hub's page that the card app goes back to when the citizen stops
 	Bound        string // the caller's; given back, never sent out
 }
 
@@ -50,7 +51,8 @@ func (s *SignatureRequests) Issue(ctx context.Context, a SignatureAsk) (string, 
 	default:
 		return "", fmt.Errorf("purpose %q does not go with what is signed", a.Purpose)
 	}
-	return s.c.issue(ctx, Request{ClientID: a.ClientID, ClientName: a.ClientName, RedirectHost: a.RedirectHost, Bound: a.Bound}, a.Purpose, a.Document)
+	r := Request{ClientID: a.ClientID, ClientName: a.ClientName, RedirectHost: a.RedirectHost, Bound: a.Bound}
+	return s.c.issue(ctx, r, signing{purpose: a.Purpose, document: a.Document, page: a.Page})
 }
 
 // JWT returns the request to show and to answer, the same bytes every time.

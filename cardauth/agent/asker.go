@@ -29,7 +29,7 @@ type say func(key string, args ...string) string
 func (a *Agent) askPIN(ctx context.Context, p *page, card string, text say) (string, error) {
 	var left jpki.Tries
 	err := a.cards.use(ctx, card, func(ctx context.Context, c *jpki.Card) (err error) {
-		left, err = c.AuthPINTries(ctx)
+		left, err = triesLeft(ctx, c, p.request.from.signing)
 		return err
 	})
 	if err != nil {
@@ -38,9 +38,13 @@ func (a *Agent) askPIN(ctx context.Context, p *page, card string, text say) (str
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	c := p.request.challenge
+	title, question := "entry.title", "entry.text"
+	if p.request.from.signing {
+		title, question = "entry.sign.title", "entry.sign.text"
+	}
 	q := Question{
-		Title: text("entry.title"),
-		Text: text("entry.text", "service", c.clientName, "domain", c.redirectHost, "hub", p.request.from.hub.host,
+		Title: text(title),
+		Text: text(question, "service", c.clientName, "domain", c.redirectHost, "hub", p.request.from.hub.host,
 			"left", strconv.Itoa(int(left))),
 	}
 	typed, err := a.asker.Ask(limited, q)

@@ -30,8 +30,8 @@ type seen struct {
 	err  error // why the card could not be asked
 }
 
-// look asks every card for its tries. It costs none of them.
-func (cs *cards) look(ctx context.Context) ([]seen, error) {
+// look asks every card for its tries, of the PIN or of the signing password. It costs none of them.
+func (cs *cards) look(ctx context.Context, signing bool) ([]seen, error) {
 	choices, err := cs.reader.Cards(ctx)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (cs *cards) look(ctx context.Context) ([]seen, error) {
 	for i, choice := range choices {
 		out[i].CardChoice = choice
 		out[i].err = cs.use(ctx, choice.Name, func(ctx context.Context, card *jpki.Card) (err error) {
-			out[i].left, err = card.AuthPINTries(ctx)
+			out[i].left, err = triesLeft(ctx, card, signing)
 			return err
 		})
 	}

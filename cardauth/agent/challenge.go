@@ -9,10 +9,15 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 )
 
-// challengeType is the "typ" of a challenge JWT (RFC 8725 §3.11: explicit typing).
-const challengeType = "card-challenge+jwt"
+// The "typ" of a challenge JWT and of a request for a signature (RFC 8725 §3.11: explicit typing).
+const (
+	challengeType        = "card-challenge+jwt"
+	signatureRequestType = "signature-request+jwt"
+)
 
 // Bounds of a challenge.
 const (
@@ -33,6 +38,10 @@ type challenge struct {
 	redirectHost string
 	acr          string
 	expires      time.Time
+
+	purpose  string         // of a signature; empty: a login
+	document *ades.Document // what is signed; nil if only who signs counts
+	back     string         // the hub's page to go back to; empty: its login page
 }
 
 // challengeClaims are the claims a challenge must have. Further ones are ignored (RFC 7519 §4).
@@ -46,6 +55,10 @@ type challengeClaims struct {
 	ACR          string `json:"acr"`
 	Issued       int64  `json:"iat"` // seconds, RFC 7519 §2
 	Expires      int64  `json:"exp"`
+
+	Purpose  string         `json:"purpose"`
+	Document *ades.Document `json:"document"`
+	Page     string         `json:"page"`
 }
 
 // parseChallenge reads the payload of a challenge whose signature was found good. from is the address it was fetched
@@ -66,10 +79,13 @@ func parseChallenge(payload []byte, compact string, from challengeURL, now time.
 		return challenge{}, refuse(ChallengeForged, "jti is not the challenge asked for")
 	case len(c.Nonce) < minNonce || len(c.Nonce) > maxChallengeID || !isBase64URL(c.Nonce):
 		return challenge{}, refuse(ChallengeForged, "nonce is not 256 bits of base64url")
-	case !isToken(c.ClientID), !isToken(c.RedirectHost), !isToken(c.ACR):
-		return challenge{}, refuse(ChallengeForged, "client_id, redirect_host or acr is not a printable word")
+	case !isToken(c.ClientID), !isToken(c.RedirectHost):
+		return challenge{}, refuse(ChallengeForged, "client_id or redirect_host is not a printable word")
 	case !isName(c.ClientName):
 		return challenge{}, refuse(ChallengeForged, "client_name cannot be shown")
+	}
+	if wrong := c.wrong(from); wrong != "" {
+		return challenge{}, refuse(ChallengeForged, wrong)
 	}
 	issued, expires := time.Unix(c.Issued, 0), time.Unix(c.Expires, 0)
 	switch life := expires.Sub(issued); {
@@ -80,7 +96,7 @@ func parseChallenge(payload []byte, compact string, from challengeURL, now time.
 	}
 	out := challenge{
 		compact: compact, id: c.ID, nonce: c.Nonce, clientID: c.ClientID, clientName: c.ClientName,
-		redirectHost: c.RedirectHost, acr: c.ACR, expires: expires,
+		redirectHost: c.RedirectHost, acr: c.ACR, expires: expires, purpose: c.Purpose, document: c.Document, back: c.Page,
 	}
 	return out, out.fresh(now)
 }
@@ -90,6 +106,31 @@ const acrRemote = "urn:tsunagu:acr:card-remote"
 
 // remote says whether the login is made on another device. The card signs that it is.
 func (c challenge) remote() bool { return c.acr == acrRemote }
+
+// wrong says what makes the claims not those of the address they were fetched from: a login has a level and no
+// purpose, a signature has a purpose and no level. Empty if nothing does.
+func (c challengeClaims) wrong(from challengeURL) string {
+	if !from.signing {
+		switch {
+		case !isToken(c.ACR):
+			return "acr is not a printable word"
+		case c.Purpose != "" || c.Document != nil:
+			return "a challenge that wants a signature"
+		}
+		return ""
+	}
+	switch {
+	case c.ACR != "":
+		return "a request for a signature that wants a login"
+	case c.Page != "" && !from.hub.owns(c.Page):
+		return "page is not on the hub's origin"
+	case c.Purpose == ades.PurposeRelink && c.Document == nil:
+		return ""
+	case c.Purpose != ades.PurposeDocument || c.Document == nil || c.Document.Check() != nil:
+		return "it cannot be shown what is signed"
+	}
+	return ""
+}
 
 // fresh says whether there is still time to answer. The hub decides again, by its own clock.
 func (c challenge) fresh(now time.Time) error {

@@ -5,8 +5,12 @@ import (
 	"strings"
 )
 
-// challengePath is where a hub keeps its challenges.
-const challengePath = "/card/challenges/"
+// Where a hub keeps what it wants signed: challenges, and requests for signatures.
+const (
+	challengePath = "/card/challenges/"
+	signaturePath = "/signatures/"
+	requestSuffix = "/request"
+)
 
 // Bounds of a challenge's address and of its id.
 const (
@@ -15,19 +19,66 @@ const (
 	maxChallengeID  = 128
 )
 
-// challengeURL is the address of a challenge at a hub we trust. Only findChallenge makes one.
+// challengeURL is the address of a challenge, or of a request for a signature, at a hub we trust. Only findChallenge
+// and findSignature make one.
 type challengeURL struct {
-	hub *hub
-	id  string
+	hub     *hub
+	id      string
+	signing bool
 }
 
 // String is the address, byte for byte as it was given.
-func (u challengeURL) String() string { return u.hub.origin + challengePath + u.id }
+func (u challengeURL) String() string {
+	if u.signing {
+		return u.hub.origin + signaturePath + u.id + requestSuffix
+	}
+	return u.hub.origin + challengePath + u.id
+}
+
+// answerTo is where the answer is posted.
+func (u challengeURL) answerTo() string {
+	if u.signing {
+		return u.hub.origin + signaturePath + u.id
+	}
+	return u.String()
+}
+
+// typ is the "typ" of the JWT at the address.
+func (u challengeURL) typ() string {
+	if u.signing {
+		return signatureRequestType
+	}
+	return challengeType
+}
+
+// page is the address of our own page for it, with a card chosen or none.
+func (u challengeURL) page(card string) string {
+	path, name := "/login", "challenge"
+	if u.signing {
+		path, name = "/sign", "request"
+	}
+	q := url.Values{name: {u.String()}}
+	if card != "" {
+		q.Set("card", card)
+	}
+	return path + "?" + q.Encode()
+}
 
 // findChallenge accepts a hub's origin, the path and an id, and nothing else: no query, no escape, no dot segment, no
 // user name. It compares text and does not interpret it, because what two parsers read in two ways can be forged. The
 // error tells an address of a stranger from one that is merely not a challenge.
 func findChallenge(trusted []*hub, s string) (challengeURL, error) {
+	return findAt(trusted, s, challengePath, "")
+}
+
+// findSignature is findChallenge for a request for a signature.
+func findSignature(trusted []*hub, s string) (challengeURL, error) {
+	u, err := findAt(trusted, s, signaturePath, requestSuffix)
+	u.signing = true
+	return u, err
+}
+
+func findAt(trusted []*hub, s, prefix, suffix string) (challengeURL, error) {
 	if len(s) > maxChallengeURL {
 		return challengeURL{}, refuse(AddressMalformed, "the address is too long")
 	}
@@ -36,8 +87,9 @@ func findChallenge(trusted []*hub, s string) (challengeURL, error) {
 		if !ok {
 			continue
 		}
-		id, ok := strings.CutPrefix("/"+rest, challengePath)
-		if !ok || !isChallengeID(id) {
+		id, okPrefix := strings.CutPrefix("/"+rest, prefix)
+		id, okSuffix := strings.CutSuffix(id, suffix)
+		if !okPrefix || !okSuffix || !isChallengeID(id) {
 			return challengeURL{}, refuse(AddressMalformed, "not the address of a challenge")
 		}
 		return challengeURL{hub: h, id: id}, nil

@@ -24,8 +24,13 @@ import (
 // testPIN is of no card of the drawer, so that its digits stand in no text of ours.
 const testPIN = "4938"
 
-// leaf is one certificate with its key, made once: tests are about pages, not about key generation.
-var leaf = sync.OnceValues(func() (*cardtest.Leaf, error) {
+// leaf and signatureLeaf are one certificate each with its key, made once: tests are about pages, not about key generation.
+var (
+	leaf          = sync.OnceValues(func() (*cardtest.Leaf, error) { return newLeaf(false) })
+	signatureLeaf = sync.OnceValues(func() (*cardtest.Leaf, error) { return newLeaf(true) })
+)
+
+func newLeaf(signing bool) (*cardtest.Leaf, error) {
 	dir, err := os.MkdirTemp("", "agent-pki-")
 	if err != nil {
 		return nil, err
@@ -40,10 +45,12 @@ var leaf = sync.OnceValues(func() (*cardtest.Leaf, error) {
 		Name: "見本　三郎", Address: "東京都千代田区", Sex: "1", Birth: time.Date(1980, 2, 17, 0, 0, 0, 0, time.UTC),
 		Place: cardtest.Place{Prefecture: "Tokyo-to", City: "Chiyoda-ku", Code: "13101"},
 	}
-	return pki.Auth().IssueAuth(cardtest.Profile{
-		Person: person, NotBefore: now().Add(-time.Hour), NotAfter: now().Add(24 * 365 * time.Hour),
-	})
-})
+	p := cardtest.Profile{Person: person, NotBefore: now().Add(-time.Hour), NotAfter: now().Add(24 * 365 * time.Hour)}
+	if signing {
+		return pki.Sign().IssueSign(p)
+	}
+	return pki.Auth().IssueAuth(p)
+}
 
 // box is a reader with virtual cards in it. It checks that a card is used by one caller at a time.
 type box struct {

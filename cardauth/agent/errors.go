@@ -125,7 +125,7 @@ func refusalWords() []string {
 	return []string{
 		"response_malformed", "challenge_unknown", "challenge_expired", "challenge_spent", "challenge_mismatch",
 		"claim_mismatch", "signature_invalid", "cert_malformed", "cert_is_ca", "cert_signing", "cert_profile",
-		"cert_untrusted", "cert_not_yet_valid", "cert_expired", "cert_revoked", "status_unknown", "too_many",
+		"cert_login", "document_mismatch", "cert_untrusted", "cert_not_yet_valid", "cert_expired", "cert_revoked", "status_unknown", "too_many",
 	}
 }
 

@@ -11,10 +11,11 @@ const maxForm = 4 << 10
 
 // loginForm is what the PIN page and the last-try page send.
 type loginForm struct {
-	page   string
-	card   string
-	pin    string // as typed; parsed, and then forgotten, by whoever handles the form
-	anyway bool   // the citizen wants to spend the last try
+	page     string
+	card     string
+	pin      string // as typed; parsed, and then forgotten, by whoever handles the form
+	password string // likewise, of a signature
+	anyway   bool   // the citizen wants to spend the last try
 }
 
 func decodeLogin(w http.ResponseWriter, r *http.Request) (loginForm, error) {
@@ -22,7 +23,7 @@ func decodeLogin(w http.ResponseWriter, r *http.Request) (loginForm, error) {
 	if err != nil {
 		return loginForm{}, err
 	}
-	f := loginForm{page: form.Get("page"), card: form.Get("card"), pin: form.Get("pin"), anyway: form.Get("anyway") == "yes"}
+	f := loginForm{page: form.Get("page"), card: form.Get("card"), pin: form.Get("pin"), password: form.Get("password"), anyway: form.Get("anyway") == "yes"}
 	if f.page == "" || f.card == "" {
 		return loginForm{}, refuse(RequestMalformed, "page or card is missing")
 	}
@@ -42,10 +43,10 @@ func decodeForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, once(r.PostForm)
 }
 
-// loginQuery is the address of the PIN page.
+// loginQuery is the address of a page that asks for PIN or password; challenge is what it stands in the parameter name.
 type loginQuery struct{ challenge, card string }
 
-func decodeQuery(r *http.Request) (loginQuery, error) {
+func decodeQuery(r *http.Request, name string) (loginQuery, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return loginQuery{}, refuse(RequestMalformed, "the query cannot be read")
@@ -53,10 +54,10 @@ func decodeQuery(r *http.Request) (loginQuery, error) {
 	if err := once(q); err != nil {
 		return loginQuery{}, err
 	}
-	if q.Get("challenge") == "" {
-		return loginQuery{}, refuse(RequestMalformed, "challenge is missing")
+	if q.Get(name) == "" {
+		return loginQuery{}, refuse(RequestMalformed, "the address of what is asked for is missing")
 	}
-	return loginQuery{challenge: q.Get("challenge"), card: q.Get("card")}, nil
+	return loginQuery{challenge: q.Get(name), card: q.Get("card")}, nil
 }
 
 func once(values url.Values) error {

@@ -15,7 +15,7 @@ const answerTimeout = cardTimeout + hubTimeout
 
 // getLogin shows who asks, and takes the PIN.
 func (a *Agent) getLogin(c echo.Context) error {
-	q, err := decodeQuery(c.Request())
+	q, err := decodeQuery(c.Request(), "challenge")
 	if err != nil {
 		return a.showProblem(c, nil, "", err)
 	}
@@ -82,7 +82,11 @@ func (a *Agent) attempt(ctx context.Context, p *page, in loginForm, text say) re
 		r.lastTry = in.card
 		return r
 	}
+	signing := p.request.from.signing
 	typed := in.pin
+	if signing {
+		typed = in.password
+	}
 	if a.asker != nil {
 		var err error
 		if typed, err = a.askPIN(ctx, p, in.card, text); err != nil {
@@ -90,6 +94,10 @@ func (a *Agent) attempt(ctx context.Context, p *page, in loginForm, text say) re
 			r.err = err
 			return r
 		}
+	}
+	if signing {
+		r.returnURI, r.err = a.attemptSigning(ctx, p, in.card, typed)
+		return r
 	}
 	pin, err := jpki.ParsePIN(typed)
 	if err != nil {
@@ -107,7 +115,7 @@ func (a *Agent) show(c echo.Context, req *request, r result) error {
 		return a.showFailure(c, req, r)
 	}
 	if r.returnURI == "" {
-		return a.showPIN(c, req, ask{card: r.card, lastTry: r.lastTry})
+		return a.showAsk(c, req, ask{card: r.card, lastTry: r.lastTry})
 	}
 	return c.Redirect(http.StatusSeeOther, r.returnURI)
 }

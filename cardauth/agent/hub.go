@@ -64,7 +64,7 @@ func (h *hub) challenge(ctx context.Context, from challengeURL) (challenge, erro
 	if len(compact) > maxChallenge {
 		return challenge{}, refuse(ChallengeForged, "the challenge is too long")
 	}
-	payload, err := h.verify(ctx, compact)
+	payload, err := h.verify(ctx, compact, from.typ())
 	if err != nil {
 		return challenge{}, err
 	}
@@ -73,14 +73,14 @@ func (h *hub) challenge(ctx context.Context, from challengeURL) (challenge, erro
 
 // verify checks a JWT with the hub's keys, which are fetched once more if it names a key they do not have: the hub
 // may have begun to sign with a new one.
-func (h *hub) verify(ctx context.Context, compact string) ([]byte, error) {
+func (h *hub) verify(ctx context.Context, compact, typ string) ([]byte, error) {
 	known := 0
 	for range 2 {
 		set, fetch, err := h.keys(ctx, known)
 		if err != nil {
 			return nil, err
 		}
-		v, err := set.Verify(compact, keys.VerifyOptions{Algs: keys.Algs(), Typ: challengeType})
+		v, err := set.Verify(compact, keys.VerifyOptions{Algs: keys.Algs(), Typ: typ})
 		if err == nil {
 			return v.Payload, nil
 		}
@@ -142,7 +142,7 @@ func (h *hub) fetchKeys(ctx context.Context) (keys.PublicSet, error) {
 
 // answer hands the hub a response and returns where the browser goes next.
 func (h *hub) answer(ctx context.Context, to challengeURL, sealed string) (string, error) {
-	a, err := h.do(ctx, http.MethodPost, to.String(), sealed, maxAnswer)
+	a, err := h.do(ctx, http.MethodPost, to.answerTo(), sealed, maxAnswer)
 	if err != nil {
 		return "", err
 	}
@@ -233,6 +233,9 @@ func (h *hub) do(ctx context.Context, method, address, body string, limit int) (
 	}
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/jose") // RFC 7515 §9.2.1
+		if strings.HasPrefix(body, "{") {
+			r.Header.Set("Content-Type", "application/json")
+		}
 	}
 	r.Header.Set("User-Agent", "tsunagu-cardagent")
 	res, err := h.http.Do(r)

@@ -51,6 +51,7 @@ type testHub struct {
 	clock      *clock
 	keys       *keys.Set
 	challenges *cardauth.Challenges
+	signatures *cardauth.SignatureRequests
 
 	mu       sync.Mutex
 	override map[string]http.HandlerFunc // by "METHOD /path"; a path that ends in "/" is a prefix
@@ -76,10 +77,11 @@ func newTestHub(t *testing.T, clock *clock) *testHub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.challenges = cardauth.NewChallenges(cardauth.Deps{
+	deps := cardauth.Deps{
 		Store: store, Issuer: h.URL, Now: clock.now,
 		Sign: func(typ string, claims any) (string, error) { return h.keys.Sign(keys.ES256, typ, claims) },
-	})
+	}
+	h.challenges, h.signatures = cardauth.NewChallenges(deps), cardauth.NewSignatureRequests(deps)
 	return h
 }
 
@@ -121,6 +123,9 @@ func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(path, challengePath) {
 		path = challengePath
 	}
+	if strings.HasPrefix(path, signaturePath) {
+		path = signaturePath
+	}
 	route := r.Method + " " + path
 	h.mu.Lock()
 	h.asked[route]++
@@ -132,6 +137,7 @@ func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
 			"GET /jwks":                             h.jwks,
 			"GET " + challengePath:                  h.getChallenge,
 			"POST " + challengePath:                 h.postChallenge,
+			"GET " + signaturePath:                  h.getSignatureRequest,
 		}[route]
 	}
 	if f == nil {
@@ -156,6 +162,15 @@ func (h *testHub) getChallenge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/jwt")
+	_, _ = io.WriteString(w, jwt)
+}
+
+func (h *testHub) getSignatureRequest(w http.ResponseWriter, r *http.Request) {
+	jwt, err := h.signatures.JWT(r.Context(), strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, signaturePath), requestSuffix))
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
 	_, _ = io.WriteString(w, jwt)
 }
 

@@ -20,15 +20,15 @@ func troubleCodes() map[string]string {
 		"challenge_expired": "T-105", "clock_wrong": "T-106", "page_spent": "T-107", "foreign_host": "T-108", "embedded": "T-109",
 		"cancelled": "T-110", "not_found": "T-111", "remote_refused": "T-112",
 		"reader_missing": "T-201", "reader_service": "T-202", "reader_busy": "T-203", "card_missing": "T-204", "card_removed": "T-205",
-		"card_fault": "T-206", "not_myna": "T-207", "no_auth_cert": "T-208",
+		"card_fault": "T-206", "not_myna": "T-207", "no_auth_cert": "T-208", "no_sign_cert": "T-209",
 		"pin_wrong": "T-301", "pin_locked": "T-302", "pin_last_try": "T-303", "pin_malformed": "T-304", "pin_required": "T-305",
 		"password_wrong": "T-306", "password_locked": "T-307", "password_last_try": "T-308", "password_malformed": "T-309",
 		"change_unknown": "T-310", "pin_entry": "T-311",
 		"hub_unreachable": "T-401", "hub_refused": "T-402", "return_refused": "T-403", "response_malformed": "T-404",
 		"challenge_unknown": "T-405", "challenge_spent": "T-406", "challenge_mismatch": "T-407", "claim_mismatch": "T-408",
-		"signature_invalid": "T-409", "status_unknown": "T-410", "too_many": "T-411",
+		"signature_invalid": "T-409", "status_unknown": "T-410", "too_many": "T-411", "document_mismatch": "T-412",
 		"cert_malformed": "T-501", "cert_is_ca": "T-502", "cert_signing": "T-503", "cert_profile": "T-504", "cert_untrusted": "T-505",
-		"cert_not_yet_valid": "T-506", "cert_expired": "T-507", "cert_revoked": "T-508",
+		"cert_not_yet_valid": "T-506", "cert_expired": "T-507", "cert_revoked": "T-508", "cert_login": "T-509",
 		"internal": "T-901",
 	}
 }

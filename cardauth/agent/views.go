@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -36,6 +35,7 @@ type pinView struct {
 type lastTryView struct {
 	Token, Card, Label string
 	Wrong              bool
+	Signing            bool   // of the signing password, not of the PIN
 	OtherURL           string // to choose another card; empty: there is none
 	Code               string // trouble code; empty: none
 }
@@ -63,7 +63,7 @@ type ask struct {
 // showPIN shows the PIN page, or what stands in its way: no card, no tries, or the last try.
 func (a *Agent) showPIN(c echo.Context, req *request, q ask) error {
 	ctx := c.Request().Context()
-	all, err := a.cards.look(ctx)
+	all, err := a.cards.look(ctx, false)
 	if err != nil {
 		return a.showFailedLook(c, req, q.card, err)
 	}
@@ -108,16 +108,20 @@ func (a *Agent) showFailedLook(c echo.Context, req *request, card string, err er
 
 // showLastTry asks whether the last try may be spent. wrong says that the one before just was.
 func (a *Agent) showLastTry(c echo.Context, req *request, card seen, wrong bool) error {
-	v := lastTryView{Token: a.pages.open(req, ""), Card: card.Name, Label: a.label(c.Request(), card.CardChoice), Wrong: wrong}
+	v := lastTryView{Token: a.pages.open(req, ""), Card: card.Name, Label: a.label(c.Request(), card.CardChoice), Wrong: wrong, Signing: req.from.signing}
 	if a.demo {
-		v.OtherURL = loginURL(req.from.String(), "")
+		v.OtherURL = req.from.page("")
 	}
 	page := web.Page{Name: "last-try", Title: "last_try.title", Data: v}
+	reason, title := jpki.WrongPIN, "problem.pin_wrong_last.title"
+	if v.Signing {
+		page.Title, reason, title = "problem.password_last_try.title", jpki.WrongPassword, "problem.password_wrong_last.title"
+	}
 	status := http.StatusOK
 	if wrong {
-		p := problemOf(&jpki.Error{Reason: jpki.WrongPIN, Left: 1})
+		p := problemOf(&jpki.Error{Reason: reason, Left: 1})
 		v.Code = codeOf(p.word)
-		status, page.Error, page.Title, page.Data = p.status, p.word, "problem.pin_wrong_last.title", v
+		status, page.Error, page.Title, page.Data = p.status, p.word, title, v
 	}
 	a.site.Render(c.Response(), c.Request(), status, page)
 	return nil
@@ -133,12 +137,12 @@ func (a *Agent) showFailure(c echo.Context, req *request, r result) error {
 		return a.showProblem(c, req, r.card, r.err)
 	}
 	switch {
-	case card.Reason == jpki.LastTry:
+	case card.Reason == jpki.LastTry, card.Reason == jpki.LastPasswordTry:
 		return a.showLastTry(c, req, a.chosen(c.Request().Context(), r.card), false)
-	case card.Reason == jpki.WrongPIN && card.Left == 1:
+	case (card.Reason == jpki.WrongPIN || card.Reason == jpki.WrongPassword) && card.Left == 1:
 		return a.showLastTry(c, req, a.chosen(c.Request().Context(), r.card), true)
-	case card.Reason == jpki.WrongPIN, card.Reason == jpki.PINMalformed:
-		return a.showPIN(c, req, ask{card: r.card, lastTry: r.lastTry, problem: r.err})
+	case card.Reason == jpki.WrongPIN, card.Reason == jpki.PINMalformed, card.Reason == jpki.WrongPassword, card.Reason == jpki.PasswordMalformed:
+		return a.showAsk(c, req, ask{card: r.card, lastTry: r.lastTry, problem: r.err})
 	}
 	return a.showProblem(c, req, r.card, r.err)
 }
@@ -176,9 +180,13 @@ func (a *Agent) renderProblem(w http.ResponseWriter, r *http.Request, req *reque
 
 func (a *Agent) addWays(v *problemView, w ways, req *request, card string) {
 	var again, hub string
+	hubKey := "way.hub"
 	if req != nil {
-		again, hub = loginURL(req.from.String(), card), req.wayBack()
+		again, hub = req.from.page(card), req.wayBack()
 		v.Host = req.from.hub.host
+		if req.challenge.back != "" {
+			hub, hubKey = req.challenge.back, "way.sign"
+		}
 	} else if len(a.hubs) == 1 {
 		hub, v.Host = a.hubs[0].loginURL(), a.hubs[0].host
 	}
@@ -193,25 +201,16 @@ func (a *Agent) addWays(v *problemView, w ways, req *request, card string) {
 		v.MainURL, v.MainKey = again, "way.again"
 	case otherOrHub:
 		if a.demo && req != nil {
-			v.MainURL, v.MainKey = loginURL(req.from.String(), ""), "way.other_card"
+			v.MainURL, v.MainKey = req.from.page(""), "way.other_card"
 		}
 	case placedOrHub:
 		v.MainURL, v.MainKey = again, "way.placed"
 	}
 	if v.MainURL == "" {
-		v.MainURL, v.MainKey = hub, "way.hub"
+		v.MainURL, v.MainKey = hub, hubKey
 		return
 	}
-	v.LineURL, v.LineKey = hub, "way.hub"
-}
-
-// loginURL is the address of the PIN page for a challenge and a card.
-func loginURL(challenge, card string) string {
-	q := url.Values{"challenge": {challenge}}
-	if card != "" {
-		q.Set("card", card)
-	}
-	return "/login?" + q.Encode()
+	v.LineURL, v.LineKey = hub, hubKey
 }
 
 // pick is the card of a name, or the first.
