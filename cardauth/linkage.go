@@ -26,6 +26,20 @@ func (v *Verifier) Predecessors(ctx context.Context, h Handle) ([]Binding, error
 	return out, nil
 }
 
+// AuthOf asks the authority which user-authentication certificate is on the card
+// of a signature certificate, given by its handle, and returns that one's
+// binding. Every error is a *jlis.Error: None says that there is none.
+func (v *Verifier) AuthOf(ctx context.Context, signing Handle) (Binding, error) {
+	if v.deps.Linkage == nil {
+		return Binding{}, &jlis.Error{Reason: jlis.Unavailable, Detail: "no linkage service is configured"}
+	}
+	auth, err := v.deps.Linkage.AuthOf(ctx, signing.certificate())
+	if err != nil {
+		return Binding{}, err
+	}
+	return v.bindingOf(auth), nil
+}
+
 func (h Handle) certificate() jlis.Certificate {
 	return jlis.Certificate{Authority: h.IssuerKeyID(), Serial: h.serial}
 }

@@ -17,18 +17,20 @@ var arrows = map[string][]string{
 	"clients/etax":      {"clients/etax", "clients/rp", "internal"},
 	"clients/agency":    {"clients/agency", "clients/rp", "internal"},
 	"clients/postbox":   {"clients/postbox", "clients/rp", "internal"},
-	"cardauth":          {"keys", "internal"},
+	"cardauth":          {"cardauth/ades", "cardauth/jlis", "keys", "internal"},
+	"cardauth/ades":     {},
+	"cardauth/jlis":     {"internal"},
 	"cardauth/jpki":     {"internal"},
 	"cardauth/pcsc":     {"cardauth/jpki", "internal"},
 	"cardauth/cardtest": {"cardauth", "cardauth/jpki", "keys", "internal"},
-	"cardauth/agent":    {"cardauth", "cardauth/jpki", "keys", "internal"},
+	"cardauth/agent":    {"cardauth", "cardauth/ades", "cardauth/jpki", "keys", "internal"},
 	// The demo's reader: the card app on one side, made-up cards on the other.
 	"cardauth/agent/drawer": {"cardauth/agent", "cardauth/cardtest", "cardauth/jpki", "internal"},
 	"federation":            {"clients", "keys", "internal"},
 	// What WebAuthn says of authenticators, and one in software for tests.
 	"idp/passkey":             {},
 	"idp/passkey/passkeytest": {},
-	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "keys", "internal"},
+	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "cardauth/ades", "keys", "internal"},
 	"idp/hub":                 {"idp", "federation", "clients", "cardauth", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
 	"idp/idptest":       {"idp", "idp/hub", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jpki", "keys", "internal"},
