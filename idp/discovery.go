@@ -97,7 +97,7 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
 		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,
 		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
-		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard, ACRRemote}, Prompts: []string{"none", "login", "consent", "select_account"},
 		claimsMetadata: newClaimsMetadata(algs),
 		IssInResponse:  true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		CertificateBound: aliases != nil, MutualAliases: aliases,

@@ -65,18 +65,22 @@ func TestNextEverySituation(t *testing.T) {
 		{"fresh", &sessionFacts{AuthTime: now.Add(-time.Second), ACR: ACRCard}},
 		{"old", &sessionFacts{AuthTime: now.Add(-2 * time.Hour), ACR: ACRCard}},
 		{"weak", &sessionFacts{AuthTime: now.Add(-time.Second), ACR: "phr"}},
+		{"remote", &sessionFacts{AuthTime: now.Add(-time.Second), ACR: ACRRemote}},
 		{"here", &sessionFacts{AuthTime: now.Add(-time.Minute), ACR: ACRCard, Here: true}},
 		{"here-weak", &sessionFacts{AuthTime: now.Add(-time.Minute), ACR: "phr", Here: true}},
+		{"here-remote", &sessionFacts{AuthTime: now.Add(-time.Minute), ACR: ACRRemote, Here: true}},
 	}
 	prompts := []axis[promptSet]{{"-", 0}, {"none", promptNone}, {"login", promptLogin}, {"consent", promptConsent}, {"select", promptSelectAccount}, {"login+consent", promptLogin | promptConsent}}
 	ages := []axis[*time.Duration]{{"-", nil}, {"0", &zero}, {"3600", &hour}}
 	type level struct {
 		wanted    []string
 		essential bool
+		noRemote  bool
 	}
 	acrs := []axis[level]{
-		{"-", level{}}, {"phrh", level{[]string{ACRCard}, false}}, {"unknown", level{[]string{"urn:other"}, false}},
-		{"essential-phrh", level{[]string{ACRCard}, true}}, {"essential-unknown", level{nil, true}},
+		{"-", level{}}, {"phrh", level{wanted: []string{ACRCard}}}, {"unknown", level{wanted: []string{"urn:other"}}},
+		{"essential-phrh", level{wanted: []string{ACRCard}, essential: true}}, {"essential-unknown", level{essential: true}},
+		{"no-remote", level{noRemote: true}},
 	}
 	hints := []axis[bool]{{"same", true}, {"other", false}}
 	consents := []axis[[2]bool]{{"none", [2]bool{false, false}}, {"covered", [2]bool{true, false}}, {"decided", [2]bool{true, true}}}
@@ -90,7 +94,7 @@ func TestNextEverySituation(t *testing.T) {
 					for _, acr := range acrs {
 						for _, h := range hints {
 							for _, co := range consents {
-								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value.wanted, ACREssential: acr.value.essential, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1]}
+								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value.wanted, ACREssential: acr.value.essential, NoRemote: acr.value.noRemote, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1]}
 								step, why := next(sit, now)
 								count++
 								fmt.Fprintf(&out, "%s session=%s prompt=%s max_age=%s acr=%s hint=%s consent=%s: %d/%d\n", st, s.name, pr.name, age.name, acr.name, h.name, co.name, step, why)
@@ -102,7 +106,7 @@ func TestNextEverySituation(t *testing.T) {
 			}
 		}
 	}
-	if count != 7*6*6*3*5*2*3 {
+	if count != 7*8*6*3*6*2*3 {
 		t.Fatalf("%d situations", count)
 	}
 	golden(t, "next.txt", compress(out.String()))
@@ -120,6 +124,8 @@ func invariants(t *testing.T, s situation, step Step, why Why) {
 		t.Errorf("prompt=login satisfied by an old session in %+v", s)
 	case step == StepComplete && s.ACREssential && (len(s.ACR) == 0 || acrRank[s.Session.ACR] < acrRank[s.ACR[0]]):
 		t.Errorf("an essential level is not met in %+v", s)
+	case step == StepComplete && s.NoRemote && s.Session.ACR == ACRRemote:
+		t.Errorf("a service that takes no phone is given one in %+v", s)
 	case s.Prompt.has(promptNone) && step != StepComplete && step != StepRefuse:
 		t.Errorf("prompt=none shows a page in %+v", s)
 	}

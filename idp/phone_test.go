@@ -579,14 +579,9 @@ func TestServiceRefusesPhones(t *testing.T) {
 	if id := idClaims(t, h.Redeem(t, h.Code(t, w.pc, r, "taro"), r).Text("id_token")); id["acr"] != "phrh" {
 		t.Errorf("after the card on this device: %v", id["acr"])
 	}
-	if id := idClaims(t, newPairTokens(t, h, "acr_values", remoteACR)); id["acr"] != remoteACR {
+	if id := idClaims(t, newPair(t, h, "acr_values", remoteACR).tokens("taro").Text("id_token")); id["acr"] != remoteACR {
 		t.Errorf("asked for by name: %v", id["acr"])
 	}
-}
-
-func newPairTokens(t *testing.T, h *idptest.Hub, changes ...string) string {
-	t.Helper()
-	return newPair(t, h, changes...).tokens("taro").Text("id_token")
 }
 
 // TestFetchedAheadIsNoScan: a browser that loads a page before anybody looks has read nothing.
