@@ -23,7 +23,8 @@ build:
 run:
 	@go build -o bin/ ./cmd/demo
 	@exec ./bin/demo $(if $(filter 1 true yes,$(TLS)),-tls) $(if $(CLIENTS),-clients $(CLIENTS)) $(if $(ALLOW),-allow $(ALLOW)) \
-		$(if $(TRUST),-trust $(TRUST)) $(if $(CLIENT_CA),-client-ca $(CLIENT_CA)) $(if $(LOGIN_RATE),-login-rate $(LOGIN_RATE))
+		$(if $(TRUST),-trust $(TRUST)) $(if $(CLIENT_CA),-client-ca $(CLIENT_CA)) $(if $(LOGIN_RATE),-login-rate $(LOGIN_RATE)) \
+		$(if $(RECHECK),-recheck $(RECHECK))
 
 # The card app with card readers, for a citizen's computer. On Linux it needs a C compiler and pcsc-lite's headers.
 agent:

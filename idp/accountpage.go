@@ -111,6 +111,9 @@ func (p *Provider) sessionViews(c echo.Context, current *session) ([]sessionView
 			continue
 		}
 		v := sessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Current: s.ID == current.ID}
+		if !s.Card.zero() && stand.Checked != 0 {
+			v.Checked = time.UnixMilli(stand.Checked)
+		}
 		for _, cl := range s.Clients {
 			name, _, err := p.displayName(ctx, cl.ID, lang)
 			if err != nil {

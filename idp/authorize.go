@@ -140,9 +140,19 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	if bound := cmp.Or(tx.SID, tx.Shown); s != nil && bound != "" && s.ID != bound {
 		s = nil
 	}
+	unsure := false
+	if s != nil && tx.Request != nil { // a service is about to be handed something
+		v, err := p.vouch(ctx, s.Account, s.Card, s.footing.Checked)
+		if err != nil {
+			return sit, con, fmt.Errorf("card of session: %w", err)
+		}
+		if unsure = v == cardUnsure; v == cardOver {
+			s = nil
+		}
+	}
 	if s != nil {
 		here := tx.SID == s.ID && tx.Login <= s.AuthTime
-		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), ACR: s.ACR, Here: here}
+		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), ACR: s.ACR, Here: here, Unsure: unsure}
 	}
 	req := tx.Request
 	if req == nil {

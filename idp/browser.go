@@ -78,6 +78,7 @@ func (p *Provider) currentSession(c echo.Context) (*session, error) {
 	if stand.over(s.Created) {
 		return nil, nil
 	}
+	s.footing = stand
 	return s, nil
 }
 
@@ -100,6 +101,9 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	// A crash after this line leaves a login that names a session which does not exist yet: the citizen is asked for the card again.
 	tx.SID, tx.Login, tx.Proof, tx.Decided = s.ID, s.AuthTime, nil, false
 	if err := p.transactions.save(ctx, tx); err != nil {
+		return err
+	}
+	if err := p.watchLogin(ctx, tx, s); err != nil {
 		return err
 	}
 	cookie, err := p.startSession(ctx, old, s, again)
@@ -133,7 +137,7 @@ func sessionOf(proof *cardProof) *session {
 	if proof.Kind == cardauth.Phone.String() {
 		amr = amr[1:]
 	}
-	return &session{AuthTime: proof.At, ACR: proof.ACR, AMR: amr, Source: proof.Source, Card: proof.ref()}
+	return &session{AuthTime: proof.At, ACR: proof.ACR, AMR: amr, Source: proof.Source, Card: proof.ref(), proof: proof}
 }
 
 // deviceOf says in plain words what a browser is. The words are all of ours: nothing of the header is kept.

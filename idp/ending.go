@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
@@ -18,16 +19,23 @@ type whatEnds struct {
 	Card    cardRef // those that this card made
 	// Revoked is the authority's reason, with Card. It ends the binding, and the grants of the card unless keepsOffline says otherwise.
 	Revoked string
+	// Claim, with Card, is under which it was found revoked: a login since then knows better.
+	Claim string
+
+	last bool // with Card: the person has no other card, so that what does not rest on this one rests on none
 
 	Front []clients.ID // services that a browser at hand is about to tell by itself
 	In    string       // the session it was asked for in, for the audit log
 }
 
-// keepsOffline: a renewed certificate was not in wrong hands. What the person lets services do in her absence goes on.
-func keepsOffline(revoked string) bool { return revoked == "superseded" }
+// keepsOffline: a certificate that was renewed, or whose time is over, was not in wrong hands. What the person lets services do in her
+// absence goes on.
+func keepsOffline(revoked string) bool {
+	return revoked == cardauth.Superseded.String() || revoked == revokedExpired
+}
 
 func (w whatEnds) covers(s *session) bool {
-	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card)
+	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card || w.last && s.Card.zero())
 }
 
 // marked: a row of the database says that the sessions are over, so that what is left of them opens nothing.
@@ -55,6 +63,13 @@ var errEndedBefore = errors.New("ended by somebody else meanwhile")
 // expiry. A service that was entered between our reading of a session and its end is told as well, in a batch of its own.
 func (p *Provider) endSessions(ctx context.Context, account federation.AccountID, w whatEnds, reason federation.LogoutReason) (batch string, err error) {
 	ctx = context.WithoutCancel(ctx) // a browser that hangs up does not cut it in half
+	if !w.Card.zero() {
+		cards, err := p.accounts.liveCards(ctx, account)
+		if err != nil {
+			return "", err
+		}
+		w.last = !slices.ContainsFunc(cards, func(c watched) bool { return c.Card != w.Card })
+	}
 	all, err := p.covered(ctx, account, w)
 	if err != nil {
 		return "", err
@@ -116,7 +131,7 @@ func (p *Provider) mark(ctx context.Context, account federation.AccountID, w wha
 	case w.Card.zero():
 		return p.accounts.endAll(ctx, account)
 	}
-	first, err := p.accounts.cutCard(ctx, w.Card, w.Revoked)
+	first, err := p.accounts.cutCard(ctx, w)
 	if err == nil && !first {
 		err = errEndedBefore
 	}
@@ -136,13 +151,17 @@ func (p *Provider) removeSessions(ctx context.Context, account federation.Accoun
 			return p.leftToExpire(ctx, w, err)
 		}
 		for _, s := range now {
-			if stand.over(s.Created) && !slices.ContainsFunc(all, func(t *session) bool { return t.ID == s.ID }) {
+			if (stand.over(s.Created) || w.last && s.Card.zero()) && !slices.ContainsFunc(all, func(t *session) bool { return t.ID == s.ID }) {
 				all = append(slices.Clip(all), s)
 			}
 		}
 	}
 	for i, s := range all {
-		last, err := p.sessions.end(ctx, s)
+		err := p.sessions.explain(ctx, s, endWord(reason, w.Revoked))
+		var last *session
+		if err == nil {
+			last, err = p.sessions.end(ctx, s)
+		}
 		if err == nil && last != nil {
 			if i < len(told) {
 				last.Clients = slices.DeleteFunc(last.Clients, func(cl sessionClient) bool { return slices.Contains(s.Clients, cl) })

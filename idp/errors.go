@@ -153,7 +153,7 @@ func invalidRequest(description string) *oauthError {
 // codeOf is the error a client is told when prompt=none cannot be satisfied, or the login ended without success.
 func codeOf(w Why) *oauthError {
 	switch w {
-	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed:
+	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed, CardUnsure:
 		return &oauthError{code: "login_required", description: "the citizen must sign in"}
 	case FolderMissing:
 		return &oauthError{code: "interaction_required", description: "the citizen must open a folder first"}

@@ -189,7 +189,7 @@ func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) ([]re
 				return nil, err
 			}
 			at[d.Client] = len(out)
-			out = append(out, receiptView{Client: string(d.Client), Name: name, State: string(d.State), At: d.Created})
+			out = append(out, receiptView{Client: string(d.Client), Name: name, State: string(d.State), Reason: string(d.Reason), At: d.Created})
 			continue
 		}
 		if slices.Index(order, d.State) > slices.Index(order, federation.DeliveryState(out[i].State)) {

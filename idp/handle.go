@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/federation"
 )
 
 // handlePlace says where a sealed card handle is kept. One that was moved to another place does not open.
@@ -11,6 +12,11 @@ type handlePlace []byte
 
 // inTransaction: between the card's answer and the account, in the proof of one login.
 func inTransaction(tx string) handlePlace { return handlePlace("card-handle/1/transaction\x00" + tx) }
+
+// inBinding: with what ties the card to the account, for as long as that lasts.
+func inBinding(account federation.AccountID, card cardRef) handlePlace {
+	return handlePlace("card-handle/1/binding\x00" + string(account) + "\x00" + card.IssuerKey + "\x00" + card.Serial)
+}
 
 // sealHandle makes the only form in which the hub keeps a handle: it names the citizen's certificate to its authority.
 func (p *Provider) sealHandle(h cardauth.Handle, at handlePlace) ([]byte, error) {

@@ -42,6 +42,12 @@ func (p *Provider) getLogin(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	word := whyWord(why)
+	if s == nil && word == "" {
+		if word, err = p.whyEnded(c); err != nil {
+			return err
+		}
+	}
 	missing, err := p.agentMissing(c.Request().Context(), tx)
 	if err != nil {
 		return err
@@ -52,7 +58,7 @@ func (p *Provider) getLogin(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: loginView{Tx: tx.ID, Service: service, Why: whyWord(why), AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote},
+		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote},
 	})
 	return nil
 }
@@ -66,6 +72,8 @@ func whyWord(w Why) string {
 		return "stepup"
 	case SelectAccount:
 		return "select"
+	case CardUnsure:
+		return "unsure"
 	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver, DeviceUnconfirmed, ACRUnmet:
 	}
 	return ""

@@ -36,7 +36,8 @@ const (
 	AlreadyOver // the transaction is completed or refused
 	DeviceUnconfirmed
 	SelectAccount
-	ACRUnmet // the service insists on a level that cannot be reached, or was not
+	ACRUnmet   // the service insists on a level that cannot be reached, or was not
+	CardUnsure // nobody could say for too long whether the session's card still counts
 )
 
 // situation is everything next looks at.
@@ -108,6 +109,8 @@ func loginNeeded(s situation, now time.Time) Why {
 	switch {
 	case s.Session == nil:
 		return NoSession
+	case !s.Session.Here && s.Session.Unsure:
+		return CardUnsure
 	case !s.Session.Here && s.Prompt.has(promptSelectAccount): // the card chooses
 		return SelectAccount
 	case !s.Session.Here && s.Prompt.has(promptLogin):

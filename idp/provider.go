@@ -47,6 +47,9 @@ type Deps struct {
 	// MutualTLS is the second address, for clients with certificates; zero: none.
 	MutualTLS MutualTLS
 
+	// Recheck says how the cards that sessions rest on are asked about again.
+	Recheck Recheck
+
 	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
 	LoginRate ratelimit.Rule
 	// StrangerRate bounds the audit rows, of each kind, that requests can cause which prove nothing: the log must tell of an attack
@@ -78,6 +81,7 @@ type Provider struct {
 	limiter    *ratelimit.Limiter
 	loginRate  ratelimit.Rule
 	strangers  ratelimit.Rule
+	recheck    Recheck
 
 	accounts     accounts
 	attributes   attributes
@@ -118,8 +122,10 @@ func New(d Deps) (*Provider, error) {
 	if d.StrangerRate.Limit == 0 {
 		d.StrangerRate = ratelimit.Rule{Name: "audit", Limit: 300, Window: time.Minute}
 	}
+	d.Recheck.fill()
 	p := &Provider{
-		issuer: d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
+		recheck: d.Recheck,
+		issuer:  d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
 		sealer:  d.Sealer,
 		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,

@@ -33,6 +33,8 @@ const (
 type session struct {
 	ID      string `json:"-"`
 	version ephemeral.Version
+	proof   *cardProof // of a login under way
+	footing footing    // as currentSession found it
 
 	Secret   string               `json:"s"`
 	Account  federation.AccountID `json:"a"`
@@ -162,9 +164,12 @@ func (s sessions) get(ctx context.Context, id string) (*session, error) {
 	return n, nil
 }
 
+// sessionCookie is the length of a session's cookie: the id, a dot, the secret.
+const sessionCookie = 22 + 1 + 43
+
 // byCookie returns the session a cookie proves, or nil.
 func (s sessions) byCookie(ctx context.Context, cookie string) (*session, error) {
-	if len(cookie) != 22+1+43 || cookie[22] != '.' {
+	if len(cookie) != sessionCookie || cookie[22] != '.' {
 		return nil, nil
 	}
 	n, err := s.get(ctx, cookie[:22])

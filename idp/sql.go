@@ -209,7 +209,7 @@ func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	if g.Session <= cut.Int64 && !(g.offline() && keepsOffline(revoked.String)) {
+	if (g.Session <= cut.Int64 || revoked.String != "") && !(g.offline() && keepsOffline(revoked.String)) {
 		return false, err
 	}
 	return err == nil && g.Session > ended, err

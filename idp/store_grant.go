@@ -103,6 +103,7 @@ type unit struct {
 	jkt     string          // thumbprint of the key that the request proved to hold (RFC 9449), or ""
 	x5t     string          // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
 
+	unsure   bool // nobody could say for too long whether the grant's card still counts
 	replayed bool // a spent code or a rotated refresh token was presented
 }
 

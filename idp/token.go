@@ -147,6 +147,9 @@ func (p *Provider) redeem(ctx context.Context, req tokenRequest, replay audit.Ki
 	for try := 0; ; try++ {
 		u := p.unit(req.client)
 		u.jkt, u.x5t = req.jkt, req.x5t
+		if replay == eventRefreshReused {
+			u.live = p.liveNow(u)
+		}
 		answer, err := p.engine.redeem(ctx, u, req.http, req.form)
 		if err == nil {
 			return answer, nil
@@ -161,6 +164,9 @@ func (p *Provider) redeem(ctx context.Context, req tokenRequest, replay audit.Ki
 // redeemFailed records replays. A code whose swap was lost was spent by another request while this one was at work: that is a replay
 // like any other, and ends the grant. A refresh token in the same case is a doubled request inside the grace time.
 func (p *Provider) redeemFailed(ctx context.Context, u *unit, c *clients.Client, kind audit.Kind, err error) error {
+	if u.unsure {
+		return &oauthError{code: "temporarily_unavailable", description: "the status of the citizen's card cannot be had, try again later", status: http.StatusServiceUnavailable}
+	}
 	out := storeOutcome(err)
 	var o *oauthError
 	if !errors.As(out, &o) || o.code != "invalid_grant" {

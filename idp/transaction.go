@@ -190,4 +190,5 @@ type sessionFacts struct {
 	AuthTime time.Time
 	ACR      string
 	Here     bool // made by this very transaction
+	Unsure   bool // see Recheck.Patience
 }

@@ -40,7 +40,7 @@ func linkable(c *clients.Client, address string) string {
 type loginView struct {
 	Tx           string
 	Service      serviceView
-	Why          string // "", "again", "stepup" or "select"
+	Why          string // "", one of whyWord, or of endWord
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
 	Device       bool // another device asked
@@ -131,6 +131,7 @@ type sessionView struct {
 	Since    time.Time
 	Last     time.Time
 	ACR      string
+	Checked  time.Time // when the card was found good last; zero: it rests on no card of its own
 	Current  bool
 	Services []string
 }
@@ -165,6 +166,7 @@ type signedOutView struct {
 type receiptView struct {
 	Client, Name string
 	State        string // "pending", "confirmed", "failed", "unsupported" or "asked"
+	Reason       string // a federation.LogoutReason
 	At           time.Time
 	Browser      bool // the browser tells it as well
 }

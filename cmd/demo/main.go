@@ -36,6 +36,7 @@ func run() error {
 	flag.StringVar(&o.trust, "trust", "", "PEM file with authorities that the hub also trusts where it reaches clients")
 	flag.StringVar(&o.clientCA, "client-ca", "", "PEM file with authorities of clients' certificates (tls_client_auth) beside the demo's own; needs -tls")
 	flag.Int64Var(&o.loginRate, "login-rate", 0, "card challenges a minute that one browser may have; 0: the hub's own limit")
+	flag.DurationVar(&o.recheck, "recheck", time.Minute, "how long a session may rest on one answer about its card")
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")
 	rotate := flag.String("rotate-keys", "", "announce a successor for the signing keys of these algorithms (commas, or all), in the demo in DIR, running or not, and exit")
 	flag.Parse()
@@ -44,6 +45,9 @@ func run() error {
 	}
 	if o.loginRate < 0 {
 		return errors.New("-login-rate: a number of times a minute, or 0 for the hub's own limit")
+	}
+	if o.recheck < time.Second {
+		return errors.New("-recheck: a second at least, such as 60s")
 	}
 	if o.clientCA != "" && !o.tls {
 		return errors.New("-client-ca: without -tls no client can show a certificate")

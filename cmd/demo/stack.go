@@ -24,6 +24,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/portal"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -33,11 +34,12 @@ import (
 type options struct {
 	dir       string
 	tls       bool
-	clients   string   // file with further clients
-	allow     []string // host:port the hub may reach for them
-	trust     string   // PEM file with authorities of their certificates
-	clientCA  string   // PEM file with authorities of clients' certificates
-	loginRate int64    // card challenges a minute; 0: the hub's own limit
+	clients   string        // file with further clients
+	allow     []string      // host:port the hub may reach for them
+	trust     string        // PEM file with authorities of their certificates
+	clientCA  string        // PEM file with authorities of clients' certificates
+	loginRate int64         // card challenges a minute; 0: the hub's own limit
+	recheck   time.Duration // of sessions' cards
 	log       *slog.Logger
 }
 
@@ -164,7 +166,8 @@ func (s *stack) addHub(ctx context.Context) error {
 		PhonePolicy: cardtest.PolicyPhone,
 		Policies:    policies,
 		Now:         time.Now, Log: s.log.With("program", "hub"), Sample: true,
-		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities,
+		Recheck: idp.Recheck{Every: s.recheck},
+		Rates:   hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities,
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)

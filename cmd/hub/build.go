@@ -75,7 +75,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
-		MutualTLS: mutual, Authorities: authorities,
+		MutualTLS: mutual, Authorities: authorities, Recheck: c.recheck(),
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -40,6 +41,11 @@ type config struct {
 		OCSPMaxAge  conf.Duration `json:"ocsp_max_age"`
 		PhonePolicy string        `json:"phone_policy"` // dotted; empty: certificates on phones are refused
 	} `json:"cards"`
+	Recheck struct { // of the cards that sessions rest on
+		Every     conf.Duration `json:"every"`      // 0: five minutes
+		Patience  conf.Duration `json:"patience"`   // 0: four hours
+		PerSecond int           `json:"per_second"` // questions of one process; 0: 500
+	} `json:"recheck"`
 	Clients      string         `json:"clients"`      // JSON array of client metadata
 	FetchAllow   []string       `json:"fetch_allow"`  // host:port that client key addresses may name although they are not public
 	FetchTrust   string         `json:"fetch_trust"`  // PEM, authorities of clients' certificates beside the system's; empty: none
@@ -82,6 +88,9 @@ func (c config) check() error {
 	if c.Rates.Login < 0 || c.Rates.Strangers < 0 {
 		return errors.New("rates: a number of times a minute, or 0 for the hub's own limit")
 	}
+	if err := c.checkRecheck(); err != nil {
+		return err
+	}
 	for _, r := range c.Registration {
 		if r.Token.File == "" && !r.Open {
 			return fmt.Errorf("registration: %q has no token; \"open\": true lets everybody register", r.Name)
@@ -94,6 +103,21 @@ func (c config) check() error {
 		return err
 	}
 	return c.Mutual.check(c.Issuer, c.address())
+}
+
+func (c config) checkRecheck() error {
+	r := c.recheck()
+	switch {
+	case r.Every < 0 || r.Patience < 0 || r.PerSecond < 0 || r.Every != 0 && r.Every < time.Second:
+		return errors.New("recheck: every is a second at least, and nothing is negative; 0 stands for the hub's own")
+	case time.Duration(c.Cards.OCSPMaxAge) > cmp.Or(r.Every, idp.DefaultRecheck):
+		return errors.New("recheck: cards.ocsp_max_age is longer than recheck.every, so that asking again would only repeat the last answer")
+	}
+	return nil
+}
+
+func (c config) recheck() idp.Recheck {
+	return idp.Recheck{Every: time.Duration(c.Recheck.Every), Patience: time.Duration(c.Recheck.Patience), PerSecond: c.Recheck.PerSecond}
 }
 
 func (c config) address() serve.Address {

@@ -47,6 +47,7 @@ type Config struct {
 	Log         *slog.Logger
 	Sample      bool
 	Rates       Rates
+	Recheck     idp.Recheck // of the cards that sessions rest on
 }
 
 // Rates are what one party may cause in a minute; 0 is the provider's own limit.
@@ -122,7 +123,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample,
-		MutualTLS: c.MutualTLS,
+		MutualTLS: c.MutualTLS, Recheck: c.Recheck,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
@@ -148,12 +149,13 @@ func (h *Hub) Handler() http.Handler { return h.provider.Handler() }
 // MutualHandler serves the second address; without one it is not for use.
 func (h *Hub) MutualHandler() http.Handler { return h.provider.MutualHandler() }
 
-// Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, and sweeps up what has
-// expired.
+// Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, ends the sessions
+// of revoked cards, and sweeps up what has expired.
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
+	g.Go(func() error { return h.provider.WatchCards(ctx) })
 	if h.sweeper != nil {
 		g.Go(func() error { return h.sweeper.Run(ctx) })
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ type Options struct {
 	// Reachable are services on this machine, host:port, that the hub may call. With any, the hub also does what has to happen on
 	// its own, such as telling them of sign-outs.
 	Reachable []string
+	Recheck   idp.Recheck // of the cards of sessions
+	// Own: an authority of its own, which can revoke cards without another test noticing; and the hub does what has to happen on its own.
+	Own bool
 }
 
 // Hub is a running hub with everything around it.
@@ -57,6 +61,7 @@ type Hub struct {
 
 	front  *httptest.Server
 	mutual *httptest.Server
+	config hub.Config
 }
 
 // The standard clients: confidential with a secret, and public. Secret is the confidential one's.
@@ -88,7 +93,7 @@ func Start(t testing.TB, o Options) *Hub {
 	h := &Hub{DB: o.DB, Now: o.Now}
 
 	authority := httptest.NewUnstartedServer(nil)
-	pki := sharedPKI(t, "http://"+authority.Listener.Addr().String(), o.Now)
+	pki := openPKI(t, o.Own, "http://"+authority.Listener.Addr().String(), o.Now)
 	h.PKI, h.Responder = pki, pki.Responder()
 	services := http.NewServeMux()
 	services.Handle("/", h.Responder)
@@ -121,6 +126,8 @@ func Start(t testing.TB, o Options) *Hub {
 		config.MutualTLS = idp.MutualTLS{BaseURL: h.MutualURL, ProxyHeader: o.Mutual.ProxyHeader, TrustedProxies: o.Mutual.TrustedProxies}
 		config.Authorities = o.Mutual.Authorities
 	}
+	config.Recheck = o.Recheck
+	h.config = config
 	h.Hub, err = hub.New(ctx, config)
 	must(t, err)
 	seed, err := json.Marshal(append(standardClients(), o.Clients...))
@@ -149,10 +156,28 @@ func Start(t testing.TB, o Options) *Hub {
 	app.Config.Handler = h.Agent.Handler()
 	app.Start()
 	t.Cleanup(app.Close)
-	if len(o.Reachable) > 0 {
+	if len(o.Reachable) > 0 || o.Own {
 		run(t, h.Run)
 	}
 	return h
+}
+
+// Process starts another process of the hub on the same stores, until stop is called or the test ends. It serves no address.
+func (h *Hub) Process(t testing.TB) (stop func()) {
+	t.Helper()
+	other, err := hub.New(t.Context(), h.config)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := other.Run(ctx); err != nil {
+			t.Errorf("another process of the hub: %v", err)
+		}
+	}()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(stop)
+	return stop
 }
 
 // run keeps f running until the test ends.

@@ -14,11 +14,15 @@ import (
 // sharedDir holds one authority and one drawer for the whole test binary: making RSA keys is slow, and certificates are only data.
 var sharedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "tsunagu-pki-") })
 
-// sharedPKI opens the authority with its responder at ocspURL.
-func sharedPKI(t testing.TB, ocspURL string, now func() time.Time) *cardtest.PKI {
+// openPKI opens the authority, with its responder at ocspURL: one of its own, or the one that tests share and leave as it is.
+func openPKI(t testing.TB, own bool, ocspURL string, now func() time.Time) *cardtest.PKI {
 	t.Helper()
-	dir, err := sharedDir()
-	must(t, err)
+	dir := t.TempDir()
+	if !own {
+		var err error
+		dir, err = sharedDir()
+		must(t, err)
+	}
 	pki, err := cardtest.LoadOrCreatePKI(dir, now, ocspURL)
 	must(t, err)
 	return pki
