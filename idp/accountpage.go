@@ -17,6 +17,9 @@ import (
 // expiringSoon is when the account page begins to speak of renewal: offices renew from three months before the end.
 const expiringSoon = 90 * 24 * time.Hour
 
+// newCardNotice is for how long the account page begins with a card that was added without the authority's word.
+const newCardNotice = 30 * 24 * time.Hour
+
 // getHome explains the hub to somebody who typed its address.
 func (p *Provider) getHome(c echo.Context) error {
 	s, err := p.currentSession(c)
@@ -46,12 +49,16 @@ func (p *Provider) getAccount(c echo.Context) error {
 		return fmt.Errorf("read account: %w", err)
 	}
 	v := accountView{Opened: stand.OpenedAt}
-	cards, err := p.accounts.cards(ctx, s.Account)
-	if err != nil {
-		return fmt.Errorf("read cards: %w", err)
+	if v.Cards, err = p.cardViews(ctx, s); err != nil {
+		return err
 	}
-	if len(cards) > 0 {
-		v.Card = cardView{Kind: cards[0].Kind, NotAfter: cards[0].NotAfter, ExpiringSoon: cards[0].NotAfter.Sub(p.now()) < expiringSoon}
+	for _, card := range v.Cards {
+		if card.Live && !card.NotAfter.Before(v.Card.NotAfter) { // the one that lasts longest
+			v.Card = card
+		}
+		if card.Live && card.Undo != "" && p.now().Sub(card.Since) < newCardNotice {
+			v.NewCard = card
+		}
 	}
 	if v.Sessions, err = p.sessionViews(c, s); err != nil {
 		return err

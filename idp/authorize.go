@@ -81,7 +81,11 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 		if err := p.park(c, tx, s, step); err != nil {
 			return err
 		}
-		return c.Redirect(http.StatusSeeOther, stepPath(step)+"?"+pageQuery(tx))
+		path := stepPath(step)
+		if step == StepOpenFolder {
+			path = tx.folderPage()
+		}
+		return c.Redirect(http.StatusSeeOther, path+"?"+pageQuery(tx))
 	}
 	return fmt.Errorf("step %d unknown", step)
 }

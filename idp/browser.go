@@ -100,6 +100,7 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	}
 	// A crash after this line leaves a login that names a session which does not exist yet: the citizen is asked for the card again.
 	tx.SID, tx.Login, tx.Proof, tx.Decided = s.ID, s.AuthTime, nil, false
+	tx.Newcomer, tx.Joins = nil, nil
 	if err := p.transactions.save(ctx, tx); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -210,25 +211,30 @@ func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) err
 		return p.advance(c, tx)
 	}
 	id, err := p.accounts.byCard(ctx, proof)
-	if errors.Is(err, errNoAccount) {
-		if err := tx.move(Proven); err != nil {
-			return err
-		}
-		tx.Proof = proof
-		if err := p.transactions.save(ctx, tx); err != nil {
-			return err
-		}
-		return c.Redirect(http.StatusSeeOther, "/folder/open?"+pageQuery(tx))
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoAccount):
+		return p.provenNobody(c, tx, proof)
+	case errors.Is(err, errReplaced):
+		return p.refuseProven(c, tx, id, cardReplaced)
+	case errors.Is(err, errCooling):
+		return p.refuseProven(c, tx, id, cardWaiting)
+	case err != nil:
 		return fmt.Errorf("account of card: %w", err)
 	}
-	s := sessionOf(proof)
-	s.Account = id
-	if err := p.signIn(c, tx, s); err != nil {
+	return p.provenOwner(c, tx, proof, id)
+}
+
+// What the folder says of a good card that does not open it, in the words of pages and of the audit log.
+const (
+	cardReplaced = "card_replaced"
+	cardWaiting  = "card_waiting"
+)
+
+func (p *Provider) refuseProven(c echo.Context, tx *transaction, id federation.AccountID, word string) error {
+	if err := p.record(c.Request().Context(), audit.Event{Kind: eventCardRefused, Account: string(id), Client: tx.clientID(), Reason: word}); err != nil {
 		return err
 	}
-	return p.resume(c, tx)
+	return c.Redirect(http.StatusSeeOther, "/login/refused?"+url.Values{"tx": {tx.ID}, "reason": {word}}.Encode())
 }
 
 // resume sends the browser on after a step that set cookies: the next request proves that they came back.
@@ -242,17 +248,22 @@ func (p *Provider) getLoginRefused(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	reason, ok := cardauth.ParseReason(c.QueryParam("reason"))
-	if !ok {
-		return &Error{Reason: NotFound}
+	word := c.QueryParam("reason")
+	status, final := http.StatusForbidden, true
+	if word != cardReplaced && word != cardWaiting {
+		reason, ok := cardauth.ParseReason(word)
+		if !ok {
+			return &Error{Reason: NotFound}
+		}
+		status, final = cardStatus(reason), finalRefusal(reason)
 	}
 	service, err := p.serviceOf(c, tx)
 	if err != nil {
 		return err
 	}
-	p.site.Render(c.Response(), c.Request(), cardStatus(reason), web.Page{
-		Name: "card-refused", Title: "refused." + reason.String() + ".title", Error: reason.String(), OpenForm: true,
-		Data: refusedView{Tx: tx.ID, Reason: reason.String(), Service: service, Final: finalRefusal(reason), Device: tx.Device != ""},
+	p.site.Render(c.Response(), c.Request(), status, web.Page{
+		Name: "card-refused", Title: "refused." + word + ".title", Error: word, OpenForm: true,
+		Data: refusedView{Tx: tx.ID, Reason: word, Service: service, Final: final, Device: tx.Device != ""},
 	})
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
+const openPath = "/folder/open"
+
 // termsVersion names the terms a citizen agrees to when opening the folder; it is kept with the account.
 const termsVersion = "2026-11"
 
@@ -21,7 +23,7 @@ func (p *Provider) getFolderOpen(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if tx.State != Proven {
+	if tx.State != Proven || tx.folderPage() != openPath {
 		return p.advance(c, tx)
 	}
 	service, err := p.serviceOf(c, tx)
@@ -29,7 +31,7 @@ func (p *Provider) getFolderOpen(c echo.Context) error {
 		return err
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: tx.ID, Service: service, Device: tx.Device != ""},
+		Name: "folder-open", Title: "folder.title", OpenForm: true, Data: folderView{Tx: tx.ID, Service: service, Device: tx.Device != "", Asked: tx.First},
 	})
 	return nil
 }
@@ -42,7 +44,7 @@ func (p *Provider) postFolderOpen(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if tx.State != Proven || tx.Proof == nil {
+	if tx.State != Proven || tx.Proof == nil || tx.folderPage() != openPath {
 		return p.advance(c, tx)
 	}
 	id, err := p.accounts.open(ctx, tx.Proof, termsVersion, func(ctx context.Context, id federation.AccountID) error {

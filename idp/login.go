@@ -133,6 +133,9 @@ func (p *Provider) postLoginCard(c echo.Context) error {
 	if err := tx.move(Authenticating); err != nil {
 		return err
 	}
+	if c.FormValue("keep") == "1" && tx.Proof != nil { // the card that was read waits for another one to show whose folder it is
+		tx.Newcomer = tx.Proof
+	}
 	tx.Challenge, tx.Pairing = id, ""
 	if err := p.transactions.save(ctx, tx); err != nil {
 		return err

@@ -280,6 +280,10 @@ const (
 	eventReturnUnknown  audit.Kind = "login.return_unknown"
 	eventCancelled      audit.Kind = "login.cancelled"
 	eventFolderOpened   audit.Kind = "folder.opened"
+	eventCardTied       audit.Kind = "card.tied"       // to a folder that was there; facts: evidence, kind
+	eventCardConflict   audit.Kind = "card.conflict"   // the authority names older cards of several folders
+	eventCardNotJoined  audit.Kind = "card.not_joined" // the authority says that it is another person's
+	eventCardUndone     audit.Kind = "card.undone"     // the folder's owner says that a card is not hers
 	eventDetails        audit.Kind = "account.details_changed"
 	eventConsent        audit.Kind = "consent.granted"
 	eventConsentDenied  audit.Kind = "consent.denied"

@@ -36,16 +36,6 @@ type accounts struct {
 
 var errNoAccount = errors.New("no such account")
 
-// byCard returns the account a card opens, or errNoAccount.
-func (a accounts) byCard(ctx context.Context, p *cardProof) (federation.AccountID, error) {
-	var id string
-	err := a.db.QueryRow(ctx, `SELECT account FROM card_binding WHERE issuer_key = $1 AND serial = $2`, p.IssuerKey, p.Serial).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", errNoAccount
-	}
-	return federation.AccountID(id), err
-}
-
 // open makes a folder for the card's owner. If two browsers do so at once, or it was opened before, the folder there is is returned.
 // then runs in the transaction that makes one.
 func (a accounts) open(ctx context.Context, p *cardProof, terms string, then func(context.Context, federation.AccountID) error) (id federation.AccountID, err error) {
@@ -56,14 +46,8 @@ func (a accounts) open(ctx context.Context, p *cardProof, terms string, then fun
 			string(id), now, terms); err != nil {
 			return fmt.Errorf("insert account: %w", err)
 		}
-		n, err := a.db.Exec(ctx, `INSERT INTO card_binding (issuer_key, serial, account, kind, not_after, evidence, since)
-			VALUES ($1, $2, $3, $4, $5, 'opened', $6) ON CONFLICT (issuer_key, serial) DO NOTHING`,
-			p.IssuerKey, p.Serial, string(id), p.Kind, p.NotAfter, now)
-		if err != nil {
-			return fmt.Errorf("insert card binding: %w", err)
-		}
-		if n == 0 {
-			return errBound
+		if err := a.insertBinding(ctx, succession{Proof: p, Account: id, Evidence: evidenceOpened}); err != nil {
+			return err
 		}
 		return then(ctx, id)
 	})
@@ -74,32 +58,6 @@ func (a accounts) open(ctx context.Context, p *cardProof, terms string, then fun
 }
 
 var errBound = errors.New("card is bound already")
-
-// card is what the account page shows of a card.
-type card struct {
-	Kind     string
-	NotAfter time.Time
-	Since    time.Time
-}
-
-func (a accounts) cards(ctx context.Context, id federation.AccountID) ([]card, error) {
-	rows, err := a.db.Query(ctx, `SELECT kind, not_after, since FROM card_binding WHERE account = $1 ORDER BY since DESC LIMIT 20`, string(id))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []card
-	for rows.Next() {
-		var c card
-		var notAfter, since int64
-		if err := rows.Scan(&c.Kind, &notAfter, &since); err != nil {
-			return nil, err
-		}
-		c.NotAfter, c.Since = time.Unix(notAfter, 0), time.Unix(since, 0)
-		out = append(out, c)
-	}
-	return out, rows.Err()
-}
 
 // endAll declares every session and grant made up to now over.
 func (a accounts) endAll(ctx context.Context, id federation.AccountID) error {

@@ -57,6 +57,10 @@ type transaction struct {
 	Challenge string     `json:"c,omitempty"`  // the newest card challenge
 	Pairing   string     `json:"ph,omitempty"` // the newest pairing with a phone
 	Proof     *cardProof `json:"k,omitempty"`  // a good card whose owner has no folder yet
+	Linkage   linkage    `json:"lk,omitempty"` // what the authority said of the card's owner, with Proof
+	First     bool       `json:"f,omitempty"`  // the citizen says that there is no folder yet
+	Newcomer  *cardProof `json:"n,omitempty"`  // a good card that waits for another one to show whose folder it is to open
+	Joins     *joining   `json:"j,omitempty"`  // whose folder the card of Proof is to open, if the citizen confirms it
 	SID       string     `json:"i,omitempty"`  // the session this login made
 	Login     int64      `json:"l,omitempty"`  // when it made it, Unix seconds
 	Shown     string     `json:"w,omitempty"`  // the session whose person was shown the consent page

@@ -61,6 +61,28 @@ type folderView struct {
 	Tx      string
 	Service serviceView
 	Device  bool // another device asked
+	Asked   bool // the citizen has said that there is no folder yet
+}
+
+// againView is the data of folder-again.html.
+type againView struct {
+	Tx       string
+	Service  serviceView
+	Device   bool   // another device asked
+	Silent   bool   // the authority could not be asked whose card it is
+	Conflict bool   // it named cards of two folders
+	Session  bool   // somebody is signed in in this browser since a moment ago
+	Note     string // what did not work: one of againNotes, or empty
+}
+
+// joinView is the data of folder-join.html.
+type joinView struct {
+	Tx       string
+	Service  serviceView
+	Device   bool
+	Kind     string   // of the card
+	Way      string   // how the folder's owner showed herself
+	Services []string // of the folder
 }
 
 // consentView is the data of consent.html.
@@ -112,17 +134,34 @@ type consentItem struct {
 // accountView is the data of account.html.
 type accountView struct {
 	Opened   time.Time
-	Card     cardView
+	Card     cardView   // that lasts longest; zero: none
+	NewCard  cardView   // that was added of late and can be taken back; zero: none
+	Cards    []cardView // with those that ended, the newest first
 	Sessions []sessionView
 	Services []connectedView
 	Told     []receiptView // what services answered to the latest sign-outs
 }
 
-// cardView is the card as its owner sees it.
+// cardView is a card as its owner sees it.
 type cardView struct {
 	Kind         string
 	NotAfter     time.Time
+	Since        time.Time
+	Evidence     string    // what its tie to the folder rests on
+	Opens        time.Time // when it opens the folder; zero: it does, or never will
+	Ended        time.Time
+	Why          string // it ended: superseded, revoked, expired or undone
+	Current      bool   // signed in with it
+	Live         bool   // opens the folder
 	ExpiringSoon bool
+	Undo         string // names it to who takes it back; empty: not possible with the card that is signed in
+}
+
+// undoView is the data of card-undo.html.
+type undoView struct {
+	Card  string
+	Kind  string
+	Since time.Time
 }
 
 // sessionView is one signed-in browser.

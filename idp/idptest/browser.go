@@ -159,3 +159,26 @@ func (b *Browser) Request(method, address string, form url.Values) *http.Request
 	}
 	return req
 }
+
+// OldCard presses the button for the earlier card on the page that asks whether a card is new, and lets that card sign; it returns the
+// address the card app sends the browser to.
+func (b *Browser) OldCard(again Page, card string) string {
+	b.t.Helper()
+	at := b.OldChallenge(again)
+	pin, err := jpki.ParsePIN(cardtest.DemoPIN)
+	must(b.t, err)
+	uri, err := b.hub.Agent.Login(b.t.Context(), at, card, pin)
+	must(b.t, err)
+	return uri
+}
+
+// OldChallenge presses that button and returns the challenge's address.
+func (b *Browser) OldChallenge(again Page) string {
+	b.t.Helper()
+	to := b.Post("/login/card", url.Values{"tx": {again.Tx()}, "keep": {"1"}})
+	at := to.URL.Query().Get("challenge")
+	if at == "" {
+		b.t.Fatalf("no challenge: %d %s %s", to.Status, to.URL, to.Error())
+	}
+	return at
+}

@@ -146,7 +146,7 @@ func Start(t testing.TB, o Options) *Hub {
 		t.Cleanup(h.mutual.Close)
 	}
 
-	reader, err := drawer.Open(pki, "taro", "hanako", "phone")
+	reader, err := drawer.Open(pki, "taro", "hanako", "taro-renewed", "phone")
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
 		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Phone: true, Now: o.Now, HTTP: h.Client(),
