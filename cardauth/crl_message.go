@@ -2,10 +2,14 @@ package cardauth
 
 import (
 	"bytes"
+	"crypto"
+	_ "crypto/sha256" // the hashes of listAlgorithms
+	_ "crypto/sha512"
 	"encoding/asn1"
 	"errors"
+	"fmt"
+	"io"
 	"math/big"
-	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -15,183 +19,202 @@ import (
 var (
 	oidCRLNumber    = asn1.ObjectIdentifier{2, 5, 29, 20}
 	oidIssuingPoint = asn1.ObjectIdentifier{2, 5, 29, 28}
-	oidReasonCode   = asn1.ObjectIdentifier{2, 5, 29, 21}
 )
 
-// reasonRemove is an entry of delta lists only (RFC 5280 §5.3.1).
-const reasonRemove = 8
+const (
+	maxListElement   = 4 << 10  // bytes of an entry, a name, a signature
+	maxListExtension = 16 << 10 // bytes of a list's extensions
+	maxCRLNumber     = 20       // bytes (RFC 5280 §5.2.3)
+)
 
-// crl is a revocation list that nobody has verified. Package x509 keeps every
-// entry with its extensions, some hundred bytes each; what a login needs is
-// four.
+// listAlgorithms are those in which a list may be signed, by their
+// AlgorithmIdentifier: the authorities' keys are RSA, and the parameters are
+// NULL (RFC 4055 §5).
+var listAlgorithms = map[string]crypto.Hash{
+	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00": crypto.SHA256,
+	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00": crypto.SHA384,
+	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00": crypto.SHA512,
+}
+
+// crl is a revocation list, of which what a login needs was kept.
 type crl struct {
-	signed                 []byte // TBSCertList
-	algorithm              asn1.ObjectIdentifier
-	signature              []byte
+	hash                   crypto.Hash
+	digest, signature      []byte // of TBSCertList
 	issuer                 []byte // Name
 	thisUpdate, nextUpdate time.Time
-	point                  []byte   // Name; nil: no issuing distribution point
+	point                  []byte   // Name; nil: no distribution point
 	authorityKeyID         []byte   // nil: none
-	entries                []uint64 // serial number and, in the low byte, why; sorted
+	number                 *big.Int // nil: none
+	entries                serialSet
+	building               serialBuilder
+	total                  int // entries, also those with serial numbers that no citizen has
 }
 
 var errCRL = errors.New("not a certificate revocation list")
 
-// parseCRL reads a full version 2 list (RFC 5280 §5.1). What it cannot read
-// whole it refuses: a critical extension, a delta, an indirect list.
-func parseCRL(der []byte) (*crl, error) {
-	input := cryptobyte.String(der)
-	var list, element, tbs, algorithm, inner cryptobyte.String
+// listLimits bound a list before anything is known about it.
+type listLimits struct {
+	bytes   int64
+	entries int
+}
+
+// parseCRL reads a full version 2 list (RFC 5280 §5.1) as it arrives, in memory
+// of a fixed size beside the entries. What it cannot read whole it refuses: a
+// critical extension, a delta, an indirect list. Nobody has verified the result;
+// its signature has to be over its digest. head is asked before the entries are
+// read, when issuer and dates are known.
+func parseCRL(src io.Reader, limits listLimits, head func(*crl) error) (*crl, error) {
+	s, c := newStream(src, limits.bytes), &crl{}
+	end, err := s.enter(cbasn1.SEQUENCE)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCRL, err)
+	}
+	s.sign()
+	algorithm, err := c.readSigned(s, limits.entries, head)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCRL, err)
+	}
+	c.digest = s.signed()
+	outer, err := s.element(maxListElement)
+	if err != nil || string(outer) != algorithm {
+		return nil, fmt.Errorf("%w: %w", errCRL, errors.Join(err, errors.New("signature algorithm")))
+	}
+	signature, err := s.element(maxListElement)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCRL, err)
+	}
 	var bits asn1.BitString
-	var version int
-	c := &crl{}
-	var innerAlgorithm asn1.ObjectIdentifier
-	if !input.ReadASN1(&list, cbasn1.SEQUENCE) || !input.Empty() ||
-		!list.ReadASN1Element(&element, cbasn1.SEQUENCE) ||
-		!list.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&c.algorithm) ||
-		!list.ReadASN1BitString(&bits) || bits.BitLength%8 != 0 || !list.Empty() {
+	input := cryptobyte.String(bytes.Clone(signature))
+	if !input.ReadASN1BitString(&bits) || bits.BitLength%8 != 0 || s.pos != end {
 		return nil, errCRL
 	}
-	c.signed, c.signature = element, bits.Bytes
-	var issuer cryptobyte.String
-	if !element.ReadASN1(&tbs, cbasn1.SEQUENCE) ||
-		!tbs.ReadASN1Integer(&version) || version != 1 ||
-		!tbs.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1ObjectIdentifier(&innerAlgorithm) || !innerAlgorithm.Equal(c.algorithm) ||
-		!tbs.ReadASN1Element(&issuer, cbasn1.SEQUENCE) ||
-		!readTime(&tbs, &c.thisUpdate) || !readTime(&tbs, &c.nextUpdate) { // RFC 5280 §5.1.2.5: nextUpdate is required
-		return nil, errCRL
+	c.signature = bits.Bytes
+	if err = s.ends(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errCRL, err)
 	}
-	c.issuer = issuer
-	if tbs.PeekASN1Tag(cbasn1.SEQUENCE) {
-		var entries cryptobyte.String
-		if !tbs.ReadASN1(&entries, cbasn1.SEQUENCE) || !c.readEntries(entries) {
-			return nil, errCRL
-		}
-	}
-	var outer cryptobyte.String
-	if !tbs.ReadASN1(&outer, explicit(0)) || !tbs.Empty() || !c.readListExtensions(outer) {
-		return nil, errCRL
-	}
+	c.entries = c.building.finish()
 	return c, nil
 }
 
-// readEntries collects serial numbers and reasons, sorted.
-func (c *crl) readEntries(s cryptobyte.String) bool {
-	for !s.Empty() {
-		var entry cryptobyte.String
-		var serial cryptobyte.String
-		var at time.Time
-		if !s.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !readTime(&entry, &at) {
-			return false
-		}
-		why, ok := Unspecified, true
-		if !entry.Empty() {
-			why, ok = readEntryExtensions(entry)
-		}
-		if !ok {
-			return false
-		}
-		n, ours, ok := shortSerial(serial)
-		if !ok {
-			return false
-		}
-		if ours {
-			c.entries = append(c.entries, uint64(n)<<8|uint64(why))
+// readSigned reads TBSCertList and returns the algorithm it names.
+func (c *crl) readSigned(s *stream, maxEntries int, head func(*crl) error) (algorithm string, err error) {
+	end, err := s.enter(cbasn1.SEQUENCE)
+	if err != nil {
+		return "", err
+	}
+	if algorithm, err = c.readHead(s); err != nil {
+		return "", err
+	}
+	if err = head(c); err != nil {
+		return "", err
+	}
+	tag, err := s.next()
+	if err == nil && tag == cbasn1.SEQUENCE {
+		if err = c.readEntries(s, maxEntries); err == nil {
+			tag, err = s.next()
 		}
 	}
-	slices.Sort(c.entries)
-	return true
+	if err != nil {
+		return "", err
+	}
+	if tag != explicit(0) { // crlExtensions: cRLNumber is never absent (RFC 5280 §5.2.3)
+		return "", errDER
+	}
+	raw, err := s.element(maxListExtension)
+	if err != nil {
+		return "", err
+	}
+	var inner cryptobyte.String
+	outer := cryptobyte.String(bytes.Clone(raw))
+	if !outer.ReadASN1(&inner, explicit(0)) || s.pos != end {
+		return "", errDER
+	}
+	return algorithm, c.readListExtensions(inner)
 }
 
-// shortSerial reads the contents of an INTEGER. Numbers that no certificate of
-// the profile can have are not ours.
-func shortSerial(raw []byte) (n uint32, ours, ok bool) {
-	if len(raw) == 0 || len(raw) > 1 && (raw[0] == 0 && raw[1]&0x80 == 0 || raw[0] == 0xFF && raw[1]&0x80 != 0) {
-		return 0, false, false // not the shortest form
+// readHead reads what comes before the entries.
+func (c *crl) readHead(s *stream) (algorithm string, err error) {
+	var version []byte
+	if version, err = s.element(maxListElement); err != nil || !bytes.Equal(version, []byte{0x02, 0x01, 0x01}) {
+		return "", errors.Join(err, errors.New("not version 2"))
 	}
-	if len(raw) > 4 || raw[0]&0x80 != 0 {
-		return 0, false, true
+	raw, err := s.element(maxListElement)
+	if err != nil {
+		return "", err
 	}
-	for _, b := range raw {
-		n = n<<8 | uint32(b)
+	algorithm = string(raw)
+	var known bool
+	if c.hash, known = listAlgorithms[algorithm]; !known {
+		return "", errors.New("signature algorithm is not accepted")
 	}
-	return n, true, true
-}
-
-// readEntryExtensions judges crlEntryExtensions: a critical one would be
-// certificateIssuer, which makes the entry somebody else's.
-func readEntryExtensions(s cryptobyte.String) (why RevocationReason, ok bool) {
-	extensions, ok := readExtensions(s)
-	for _, e := range extensions {
-		if e.critical {
-			return 0, false
+	s.hashWith(c.hash)
+	if raw, err = s.element(maxListElement); err != nil {
+		return "", err
+	}
+	if c.issuer = bytes.Clone(raw); c.issuer[0] != byte(cbasn1.SEQUENCE) {
+		return "", errDER
+	}
+	for _, at := range []*time.Time{&c.thisUpdate, &c.nextUpdate} { // RFC 5280 §5.1.2.5: nextUpdate is required
+		if raw, err = s.element(maxListElement); err != nil {
+			return "", err
 		}
-		if e.oid.Equal(oidReasonCode) {
-			var reason int
-			if !e.value.ReadASN1Enum(&reason) || !e.value.Empty() {
-				return 0, false
-			}
-			if why, ok = parseRevocationReason(reason); !ok {
-				return 0, false
-			}
+		if input := cryptobyte.String(raw); !readTime(&input, at) {
+			return "", errDER
 		}
 	}
-	return why, ok
+	return algorithm, nil
 }
 
 // readListExtensions reads crlExtensions. deltaCRLIndicator is critical and
 // falls under what is not understood.
-func (c *crl) readListExtensions(s cryptobyte.String) bool {
+func (c *crl) readListExtensions(s cryptobyte.String) error {
 	extensions, ok := readExtensions(s)
 	if !ok {
-		return false
+		return errDER
 	}
 	for _, e := range extensions {
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
 			if !e.critical || !c.readIssuingPoint(e.value) {
-				return false
+				return errors.New("issuing distribution point is not for citizens' certificates of one point, or of all")
 			}
 		case e.oid.Equal(oidAuthorityKeyID):
 			var body, keyID cryptobyte.String
 			var there bool
 			if !e.value.ReadASN1(&body, cbasn1.SEQUENCE) || !e.value.Empty() || !body.ReadOptionalASN1(&keyID, &there, implicit(0)) {
-				return false
+				return errDER
 			}
 			c.authorityKeyID = keyID
 		case e.oid.Equal(oidCRLNumber):
-			if !e.value.ReadASN1Integer(new(big.Int)) || !e.value.Empty() {
-				return false
+			c.number = new(big.Int)
+			if !e.value.ReadASN1Integer(c.number) || !e.value.Empty() || c.number.Sign() < 0 || c.number.BitLen() > 8*maxCRLNumber {
+				return errors.New("list number")
 			}
 		case e.critical:
-			return false
+			return errors.New("a critical extension that is not understood")
 		}
 	}
-	return true
+	if c.number == nil {
+		return errors.New("no list number")
+	}
+	return nil
 }
 
 // readIssuingPoint reads IssuingDistributionPoint (RFC 5280 §5.2.5) of a list
 // that covers every reason and, at most, only citizens' certificates.
 func (c *crl) readIssuingPoint(value cryptobyte.String) bool {
-	var body, point cryptobyte.String
-	var onlyUsers cryptobyte.String
-	var there bool
+	var body, point, onlyUsers cryptobyte.String
+	var named, there bool
 	if !value.ReadASN1(&body, cbasn1.SEQUENCE) || !value.Empty() ||
-		!body.ReadASN1(&point, explicit(0)) ||
+		!body.ReadOptionalASN1(&point, &named, explicit(0)) ||
 		!body.ReadOptionalASN1(&onlyUsers, &there, implicit(1)) || there && !bytes.Equal(onlyUsers, []byte{0xFF}) ||
-		!body.Empty() {
+		!body.Empty() || !named && !there {
 		return false
+	}
+	if !named {
+		return true
 	}
 	var ok bool
 	c.point, ok = readPointName(point)
 	return ok
-}
-
-// revokes reports whether the list holds a serial number, and why.
-func (c *crl) revokes(serial uint32) (RevocationReason, bool) {
-	i, _ := slices.BinarySearch(c.entries, uint64(serial)<<8)
-	if i == len(c.entries) || c.entries[i]>>8 != uint64(serial) {
-		return 0, false
-	}
-	return RevocationReason(c.entries[i]), true //nolint:gosec // the low byte
 }

@@ -5,21 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
 )
 
 const (
-	maxOCSP = 64 << 10 // bytes; an answer is 2 kB
-	maxCRL  = 64 << 20 // bytes; a big city's list
+	maxOCSP  = 64 << 10 // bytes; an answer is 2 kB
+	maxDrain = 4 << 10  // bytes read of an answer that is not wanted, to keep its connection
 )
 
 // newHTTP is a client for revocation services when the caller has none: it
 // uses no proxy from the environment and keeps connections for the next login.
 func newHTTP() *http.Client {
+	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Client{Transport: &http.Transport{
-		MaxIdleConns: 256, MaxIdleConnsPerHost: 64, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
+		DialContext: dialer.DialContext, TLSHandshakeTimeout: 2 * time.Second, MaxResponseHeaderBytes: 16 << 10,
+		MaxIdleConns: 256, MaxIdleConnsPerHost: 64, MaxConnsPerHost: 256, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
 	}}
 }
 
@@ -37,9 +40,9 @@ func fetch(client *http.Client, req *http.Request, limit int64) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = res.Body.Close() }() // nothing is written
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d", res.StatusCode)
+	defer release(res.Body)
+	if err = wantOK(res); err != nil {
+		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
@@ -49,6 +52,20 @@ func fetch(client *http.Client, req *http.Request, limit int64) ([]byte, error) 
 		return nil, errors.New("answer too long")
 	}
 	return body, nil
+}
+
+// release ends an answer. A connection can be used again only if the answer on
+// it was read to its end.
+func release(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, maxDrain) // no more than keeping the connection is worth
+	_ = body.Close()                            // nothing is written
+}
+
+func wantOK(res *http.Response) error {
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	return nil
 }
 
 // webAddress refuses everything but plain web addresses: a certificate names

@@ -37,19 +37,40 @@ func checkSigned(c *x509.Certificate, algorithm asn1.ObjectIdentifier, signed, s
 	return errors.New("signature algorithm is not accepted")
 }
 
-// askOCSP asks the responder about one certificate. An error means that there
+// askOCSP asks one responder after the other about a certificate, until one
+// answers: whatever it says is the authority's word. An error means that there
 // is no answer to rely on.
 func (r *Revocation) askOCSP(ctx context.Context, h Handle, issuer *anchor) (singleAnswer, error) {
+	errs := []error{errors.New("no responder answers")}
+	for _, who := range r.responders.of(h.ocspURL) {
+		now := r.deps.Now()
+		if !who.circuit.allow(now) {
+			r.metrics.asked(who.name, "skipped", 0)
+			errs = append(errs, fmt.Errorf("%s: did not answer lately", who.name))
+			continue
+		}
+		one, err := r.askOne(ctx, who.address, h, issuer)
+		after := r.deps.Now()
+		who.circuit.done(after, err == nil)
+		if err == nil {
+			r.metrics.asked(who.name, one.status.String(), after.Sub(now))
+			one.checked = after
+			return one, nil
+		}
+		r.metrics.asked(who.name, "failed", after.Sub(now))
+		errs = append(errs, fmt.Errorf("%s: %w", who.name, err))
+	}
+	return singleAnswer{}, errors.Join(errs...)
+}
+
+// askOne asks the responder at an address.
+func (r *Revocation) askOne(ctx context.Context, address string, h Handle, issuer *anchor) (singleAnswer, error) {
 	id := certID{nameHash: issuer.nameHash, keyHash: issuer.keyHash, serial: h.serial}
 	nonce := make([]byte, nonceLen)
 	_, _ = rand.Read(nonce) // cannot fail
 	body, err := id.request(nonce)
 	if err != nil {
 		return singleAnswer{}, err
-	}
-	address := h.ocspURL
-	if r.deps.OCSP != "" {
-		address = r.deps.OCSP
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.deps.Timeout)
 	defer cancel()

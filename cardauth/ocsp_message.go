@@ -72,6 +72,19 @@ const (
 	statusUnknown
 )
 
+// String returns the status in the words of RFC 6960.
+func (s certStatus) String() string {
+	switch s {
+	case statusGood:
+		return "good"
+	case statusRevoked:
+		return "revoked"
+	case statusUnknown:
+		return "unknown"
+	}
+	return "none"
+}
+
 // ocspAnswer is a BasicOCSPResponse that nobody has verified.
 type ocspAnswer struct {
 	signed     []byte // ResponseData
@@ -90,6 +103,7 @@ type singleAnswer struct {
 	status                 certStatus
 	why                    RevocationReason
 	thisUpdate, nextUpdate time.Time // nextUpdate may be zero
+	checked                time.Time // when it came; not in the message
 }
 
 var errOCSP = errors.New("not an OCSP response")

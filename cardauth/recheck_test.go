@@ -74,8 +74,8 @@ func TestRecheckSeesRevocationAndItsReason(t *testing.T) {
 // forgetLists is a restart of the hub as far as lists go.
 func (w *world) forgetLists() {
 	r := w.deps.Revocation
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.listsMu.Lock()
+	defer r.listsMu.Unlock()
 	clear(r.lists)
 }
 

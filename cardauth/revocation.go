@@ -2,13 +2,18 @@ package cardauth
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 )
 
 const (
@@ -16,7 +21,10 @@ const (
 	defaultSkew       = time.Minute
 	defaultWindow     = time.Hour // responders' data is renewed every quarter of an hour
 	defaultCRLRefresh = time.Hour // lists are renewed daily
-	maxAnswers        = 1 << 16   // remembered OCSP answers
+	defaultList       = 2 * time.Minute
+	defaultListBytes  = 512 << 20
+	defaultEntries    = 8 << 20
+	maxAnswers        = 1 << 16 // remembered OCSP answers
 )
 
 // RevocationDeps says where and how revocation is asked. Only Now is required.
@@ -25,12 +33,30 @@ type RevocationDeps struct {
 	HTTP *http.Client // nil: one of its own. Redirects are never followed
 	// OCSP is the responder's address instead of the one in the certificate.
 	OCSP string
-	// CRL is where the authority's lists are mirrored: the list of a
-	// distribution point is at CRL/{hex SHA-256 of the point's name, DER}.crl.
-	// The names are entries of a directory that is not on the Web. Empty: no
-	// lists, so that a silent responder means refusal.
-	CRL     string
-	Timeout time.Duration // of one question; zero means 3 s. A list may take five times as long
+	// OCSPFallback are responders that are asked when the first does not answer,
+	// in this order; at most four.
+	OCSPFallback []string
+	// CRL is where the authorities' lists are mirrored: the list of a
+	// distribution point is at CRL/{key identifier of the authority, hex}/{hex
+	// SHA-256 of the point's name, DER}.crl. The names are entries of a directory
+	// that is not on the Web, and generations of the authority share them. Empty:
+	// no lists, so that a silent responder means refusal.
+	CRL string
+	// WholeList says that each authority has one list for all its certificates,
+	// at CRL/{key identifier}/all.crl, instead of one for each distribution point.
+	WholeList bool
+	// Anchors are the authorities whose lists Run gets before anybody logs in;
+	// nil: those that logins needed.
+	Anchors *Anchors
+	// Directory is where lists are kept for the next start; empty: nowhere.
+	Directory string
+	Timeout   time.Duration // of one question; zero means 3 s. A login waits for a list five times as long
+	// ListTimeout is how long a list may take to arrive; zero means two minutes.
+	ListTimeout time.Duration
+	// MaxListBytes and MaxListEntries bound one list; zero means 512 MB and
+	// eight million. All lists together hold at most twelve million.
+	MaxListBytes   int64
+	MaxListEntries int
 	// Skew is how far the authority's clock may be ahead of ours; zero means a minute.
 	Skew time.Duration
 	// Window is how old an OCSP answer may be; zero means an hour.
@@ -44,17 +70,28 @@ type RevocationDeps struct {
 	// NonceOptional accepts OCSP answers without a nonce, for responders that
 	// sign in advance. An old "good" can then be replayed for as long as Window.
 	NonceOptional bool
+	Metrics       *metrics.Registry // nil: nobody looks
 }
 
 // Revocation finds out whether a certificate was taken back. It is safe for
-// concurrent use and starts nothing: lists are fetched when a login needs them.
+// concurrent use. Run keeps its lists fresh; without it a list is fetched when a
+// login needs one and there is none.
 type Revocation struct {
-	deps   RevocationDeps
-	client *http.Client
-	flight singleflight.Group
+	deps       RevocationDeps
+	client     *http.Client
+	responders *responders
+	metrics    *revocationMetrics
+	random     func() float64 // in [0, 1)
+
+	asking    singleflight.Group // by certificate
+	fetching  singleflight.Group // by list
+	downloads *semaphore.Weighted
+
+	listsMu sync.RWMutex
+	lists   map[listKey]*heldList
+	stored  atomic.Int64 // entries of all lists
 
 	mu      sync.Mutex
-	lists   map[listKey]listEntry
 	answers map[answerKey]heldAnswer
 }
 
@@ -62,6 +99,11 @@ type Revocation struct {
 type answerKey struct {
 	issuerKey [keyIDLen]byte
 	serial    uint32
+}
+
+// flight names the question about a certificate.
+func (k answerKey) flight() string {
+	return string(binary.BigEndian.AppendUint32(k.issuerKey[:], k.serial))
 }
 
 // heldAnswer is a good OCSP answer and when it stops counting.
@@ -85,18 +127,31 @@ func NewRevocation(d RevocationDeps) (*Revocation, error) {
 	}
 	for value, def := range map[*time.Duration]time.Duration{
 		&d.Timeout: defaultTimeout, &d.Skew: defaultSkew, &d.Window: defaultWindow, &d.CRLRefresh: defaultCRLRefresh,
+		&d.ListTimeout: defaultList,
 	} {
 		if *value == 0 {
 			*value = def
 		}
 	}
+	if d.MaxListBytes == 0 {
+		d.MaxListBytes = defaultListBytes
+	}
+	if d.MaxListEntries == 0 {
+		d.MaxListEntries = defaultEntries
+	}
 	if d.HTTP == nil {
 		d.HTTP = newHTTP()
 	}
-	return &Revocation{
-		deps: d, client: withoutRedirects(d.HTTP),
-		lists: map[listKey]listEntry{}, answers: map[answerKey]heldAnswer{},
-	}, nil
+	who, err := newResponders(d)
+	if err != nil {
+		return nil, err
+	}
+	r := &Revocation{
+		deps: d, client: withoutRedirects(d.HTTP), responders: who, random: fraction, downloads: semaphore.NewWeighted(maxDownloads),
+		lists: map[listKey]*heldList{}, answers: map[answerKey]heldAnswer{},
+	}
+	r.metrics = newRevocationMetrics(r)
+	return r, nil
 }
 
 // check asks OCSP, then the list, then refuses. A responder that may speak for
@@ -108,13 +163,11 @@ func (r *Revocation) check(ctx context.Context, h Handle, issuer *anchor) (Fresh
 	if fresh, ok := r.held(key); ok {
 		return fresh, nil
 	}
-	one, ocspErr := r.askOCSP(ctx, h, issuer)
+	one, ocspErr := r.ask(ctx, key, h, issuer)
 	if ocspErr == nil {
 		switch one.status {
 		case statusGood:
-			fresh := Freshness{Source: "ocsp", ProducedAt: one.thisUpdate, CheckedAt: r.deps.Now()}
-			r.hold(key, fresh, one.nextUpdate)
-			return fresh, nil
+			return Freshness{Source: "ocsp", ProducedAt: one.thisUpdate, CheckedAt: one.checked}, nil
 		case statusRevoked:
 			return Freshness{}, revokedBy("OCSP", one.why)
 		case statusUnknown:
@@ -125,10 +178,30 @@ func (r *Revocation) check(ctx context.Context, h Handle, issuer *anchor) (Fresh
 	if listErr != nil {
 		return Freshness{}, &Error{Reason: RevocationUnavailable, Err: errors.Join(ocspErr, listErr)}
 	}
-	if why, revoked := list.revokes(h.serial); revoked {
+	if why, revoked := list.entries.find(h.serial); revoked {
 		return Freshness{}, revokedBy("list", why)
 	}
 	return Freshness{Source: "crl", ProducedAt: list.thisUpdate, CheckedAt: r.deps.Now()}, nil
+}
+
+// ask asks the responders about a certificate. Of many who want to know about
+// the same one at once, one asks; that one hanging up does not end it for the
+// others.
+func (r *Revocation) ask(ctx context.Context, key answerKey, h Handle, issuer *anchor) (singleAnswer, error) {
+	result := r.asking.DoChan(key.flight(), func() (any, error) {
+		one, err := r.askOCSP(context.WithoutCancel(ctx), h, issuer)
+		if err == nil && one.status == statusGood {
+			r.hold(key, Freshness{Source: "ocsp", ProducedAt: one.thisUpdate, CheckedAt: one.checked}, one.nextUpdate)
+		}
+		return one, err
+	})
+	select {
+	case got := <-result:
+		one, _ := got.Val.(singleAnswer)
+		return one, got.Err
+	case <-ctx.Done():
+		return singleAnswer{}, ctx.Err()
+	}
 }
 
 // held returns a good answer that still counts.

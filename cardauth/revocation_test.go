@@ -24,7 +24,9 @@ var dishonest = map[string]cardtest.OCSPBehaviour{
 }
 
 // impatient does not wait long for silence.
-func impatient(d *RevocationDeps) { d.Timeout = 300 * time.Millisecond }
+func impatient(d *RevocationDeps) {
+	d.Timeout, d.ListTimeout = 300*time.Millisecond, 600*time.Millisecond
+}
 
 // withTimeout: only silence is worth the wait.
 func patience(b cardtest.OCSPBehaviour) func(*RevocationDeps) {
@@ -99,12 +101,12 @@ func TestListThatIsNotOursIsRefused(t *testing.T) {
 	for name, behaviour := range map[string]cardtest.CRLBehaviour{
 		"Stale": cardtest.CRLStale, "Future": cardtest.CRLFuture, "WrongSigner": cardtest.CRLWrongSigner,
 		"AnotherMunicipality": cardtest.CRLWrongPoint, "AnotherAuthority": cardtest.CRLWrongIssuer, "Delta": cardtest.CRLDelta,
-		"Garbage": cardtest.CRLGarbage, "Missing": cardtest.CRLMissing, "Huge": cardtest.CRLHuge, "Silent": cardtest.CRLSilent,
+		"Garbage": cardtest.CRLGarbage, "Missing": cardtest.CRLMissing, "Huge": cardtest.CRLHuge, "Silent": cardtest.CRLSilent, "Truncated": cardtest.CRLTruncated, "Drip": cardtest.CRLDrip,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(d *RevocationDeps) {
-				if behaviour == cardtest.CRLSilent {
-					d.Timeout = 60 * time.Millisecond
+				if behaviour == cardtest.CRLSilent || behaviour == cardtest.CRLDrip {
+					d.Timeout, d.ListTimeout = 60*time.Millisecond, 300*time.Millisecond
 				}
 			})
 			w.responder.BehaveOCSP(cardtest.OCSPServerError)
@@ -225,17 +227,16 @@ func TestListIsFetchedOnceAndUsedUntilItRunsOut(t *testing.T) {
 	login(1, true)
 	login(1, true)
 	w.responder.BehaveCRL(cardtest.CRLMissing)
-	w.advance(time.Hour) // time to look for a newer one; there is none to be had
-	login(2, true)
-	login(2, true) // not asked again at once
+	w.advance(19 * time.Hour) // time to look for a newer one, but that is not for a login to wait for
+	login(1, true)
+	w.advance(time.Hour + time.Second) // the list said 20 hours
+	login(2, false)
+	login(2, false) // not asked again at once
 	w.advance(listPause)
-	login(3, true)
-	w.advance(19 * time.Hour) // the list said 20 hours
-	login(4, false)
+	login(3, false)
 	w.responder.BehaveCRL(cardtest.CRLGood)
 	w.advance(-20 * time.Hour) // the authorities' clock stands still
-	w.advance(listPause + time.Minute)
-	login(4, true)
+	login(3, true)
 }
 
 func TestRevocationAddressesAreJudged(t *testing.T) {
@@ -267,12 +268,15 @@ func TestOlderListDoesNotReplaceANewerOne(t *testing.T) {
 	leaf := issue(t, nil)
 	first, err := w.login(t, leaf)
 	wantAccepted(t, first, err, "crl")
-	w.responder.BehaveCRL(cardtest.CRLOlder)
-	w.advance(time.Hour)
-	second, err := w.login(t, leaf)
-	wantAccepted(t, second, err, "crl")
-	if _, lists := w.responder.Asked(); lists != 2 || !second.Fresh().ProducedAt.Equal(first.Fresh().ProducedAt) {
-		t.Errorf("%d lists fetched, the last one in use is of %v", lists, second.Fresh().ProducedAt)
+	for i, older := range []cardtest.CRLBehaviour{cardtest.CRLOlder, cardtest.CRLLowerNumber} {
+		w.responder.BehaveCRL(older)
+		w.advance(time.Hour)
+		w.deps.Revocation.refreshDue(t.Context())
+		second, err := w.login(t, leaf)
+		wantAccepted(t, second, err, "crl")
+		if _, lists := w.responder.Asked(); lists != i+2 || !second.Fresh().ProducedAt.Equal(first.Fresh().ProducedAt) {
+			t.Errorf("%d lists fetched, the last one in use is of %v", lists, second.Fresh().ProducedAt)
+		}
 	}
 }
 

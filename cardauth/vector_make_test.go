@@ -233,7 +233,7 @@ func makeRevocation(t *testing.T, pki *cardtest.PKI) {
 	list := func(b cardtest.CRLBehaviour) []byte {
 		r.BehaveCRL(b)
 		w := httptest.NewRecorder()
-		r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/crl"+listPath(digestPoint(point)), nil))
+		r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/crl/"+listKey{[keyIDLen]byte(pki.Auth().Certificate().SubjectKeyId), digestPoint(point)}.path(), nil))
 		return w.Body.Bytes()
 	}
 	none := list(cardtest.CRLGood)

@@ -135,11 +135,11 @@ func judges(t testing.TB) map[string]func(vector) string {
 			return [...]string{"good", "revoked", "unknown"}[one.status]
 		},
 		"crl": func(v vector) string {
-			list, err := revocation.judgeList(v.body, digestPoint(v.bytes(t, "point")), authority)
+			list, err := revocation.judgeList(bytes.NewReader(v.body), listKey{point: digestPoint(v.bytes(t, "point"))}, authority)
 			if err != nil {
 				return "refused"
 			}
-			if _, revoked := list.revokes(vectorID(t, v, authority).serial); revoked {
+			if _, revoked := list.entries.find(vectorID(t, v, authority).serial); revoked {
 				return "listed"
 			}
 			return "absent"

@@ -2,9 +2,11 @@ package cardtest
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/hex"
 	"math/big"
 	"net/http"
 	"time"
@@ -37,6 +39,35 @@ func (r *Responder) serveCRL(w http.ResponseWriter, req *http.Request, id string
 			http.Error(w, "list cannot be made", http.StatusInternalServerError)
 			return
 		}
+		deliver(w, req, behaviour, list)
+	}
+}
+
+// deliver writes a list, or as much of it as the behaviour lets through. Who has
+// it already is told so.
+func deliver(w http.ResponseWriter, req *http.Request, behaviour CRLBehaviour, list []byte) {
+	sum := sha256.Sum256(list)
+	tag := `"` + hex.EncodeToString(sum[:]) + `"`
+	w.Header().Set("ETag", tag)
+	switch {
+	case req.Header.Get("If-None-Match") == tag:
+		w.WriteHeader(http.StatusNotModified)
+	case behaviour == CRLTruncated:
+		_, _ = w.Write(list[:len(list)*2/3])
+	case behaviour == CRLDrip:
+		flush := http.NewResponseController(w)
+		for n := range len(list) - 1 {
+			if _, err := w.Write(list[n : n+1]); err != nil || flush.Flush() != nil {
+				return
+			}
+			select {
+			case <-req.Context().Done():
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		silence(req)
+	default:
 		_, _ = w.Write(list)
 	}
 }
@@ -49,7 +80,7 @@ func (r *Responder) list(behaviour CRLBehaviour, point spot) ([]byte, error) {
 	now := ca.now().UTC().Truncate(time.Second)
 	signer := &Leaf{Certificate: ca.cert, Key: ca.key}
 	thisUpdate, nextUpdate := now.Add(-6*time.Hour), now.Add(20*time.Hour)
-	pointName := point.name
+	pointName, number := point.name, now.Unix()
 	var delta []pkix.Extension
 	var err error
 	switch behaviour {
@@ -75,7 +106,13 @@ func (r *Responder) list(behaviour CRLBehaviour, point spot) ([]byte, error) {
 		signer = &Leaf{Certificate: &named, Key: ca.key}
 	case CRLDelta:
 		delta = []pkix.Extension{fixed(oidDeltaIndicator, true, "020101")}
-	case CRLGood, CRLGarbage, CRLMissing, CRLHuge, CRLSilent: // nothing to spoil here
+	case CRLLowerNumber:
+		number, thisUpdate = number-1, thisUpdate.Add(time.Hour)
+	case CRLGood, CRLGarbage, CRLMissing, CRLHuge, CRLSilent, CRLTruncated, CRLDrip: // nothing to spoil here
+	}
+	extensions := delta
+	if pointName != nil {
+		extensions = append(extensions, issuingPoint(pointName))
 	}
 	entries, err := ca.revokedEntries()
 	if err != nil {
@@ -84,10 +121,10 @@ func (r *Responder) list(behaviour CRLBehaviour, point spot) ([]byte, error) {
 	return x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
 		SignatureAlgorithm:        x509.SHA256WithRSA,
 		RevokedCertificateEntries: entries,
-		Number:                    big.NewInt(now.Unix()),
+		Number:                    big.NewInt(number),
 		ThisUpdate:                thisUpdate,
 		NextUpdate:                nextUpdate,
-		ExtraExtensions:           append(delta, issuingPoint(pointName)),
+		ExtraExtensions:           extensions,
 	}, signer.Certificate, signer.Key)
 }
 

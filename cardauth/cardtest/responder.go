@@ -47,6 +47,9 @@ const (
 	CRLWrongPoint               // another municipality's list
 	CRLWrongIssuer              // the other authority's name over our signature
 	CRLDelta                    // only what changed
+	CRLLowerNumber              // fresh, but with a lower number than the one of CRLGood
+	CRLTruncated                // breaks off after two thirds
+	CRLDrip                     // a byte now and then, for ever
 	CRLGarbage
 	CRLMissing // 404
 	CRLHuge
@@ -54,8 +57,9 @@ const (
 )
 
 // Responder answers OCSP at every path by POST and publishes revocation lists
-// at GET /crl/{hex SHA-256 of the distribution point's name}.crl, for both
-// authorities.
+// for both authorities at GET /crl/{hex key identifier}/{hex SHA-256 of the
+// distribution point's name}.crl, and one of all certificates at
+// /crl/{hex key identifier}/all.crl.
 type Responder struct {
 	pki *PKI
 
@@ -66,13 +70,13 @@ type Responder struct {
 	fetched   int
 	stranger  *Leaf           // made when first needed
 	appointed map[*CA]*Leaf   // likewise
-	points    map[string]spot // by hex SHA-256 of the name
+	points    map[string]spot // by path below /crl/, without .crl
 }
 
 // spot is one revocation list.
 type spot struct {
 	ca   *CA
-	name []byte
+	name []byte // nil: all of the authority's certificates
 }
 
 // Responder returns an honest responder for the PKI's two authorities.
@@ -82,14 +86,18 @@ func (p *PKI) Responder() *Responder {
 		for _, place := range []Place{chiyoda, kiyose} {
 			r.publish(ca, ca.Point(place))
 		}
+		r.points[ca.folder()+"/all"] = spot{ca: ca}
 	}
 	return r
 }
 
 func (r *Responder) publish(ca *CA, point []byte) {
 	sum := sha256.Sum256(point)
-	r.points[hex.EncodeToString(sum[:])] = spot{ca, point}
+	r.points[ca.folder()+"/"+hex.EncodeToString(sum[:])] = spot{ca, point}
 }
+
+// folder is where an authority's lists are.
+func (ca *CA) folder() string { return hex.EncodeToString(ca.cert.SubjectKeyId) }
 
 // BehaveOCSP changes how OCSP requests are answered.
 func (r *Responder) BehaveOCSP(b OCSPBehaviour) {

@@ -138,7 +138,7 @@ func TestListIsReadByTheLibrary(t *testing.T) {
 	server := httptest.NewServer(pki.Responder())
 	defer server.Close()
 	sum := sha256.Sum256(pki.auth.Point(chiyoda))
-	res, err := http.Get(server.URL + "/crl/" + hex.EncodeToString(sum[:]) + ".crl")
+	res, err := http.Get(server.URL + "/crl/" + pki.auth.folder() + "/" + hex.EncodeToString(sum[:]) + ".crl")
 	if err != nil {
 		t.Fatal(err)
 	}
