@@ -62,13 +62,14 @@ func (r Rates) rule(name string, limit int64) ratelimit.Rule {
 
 // Hub is everything behind the citizens' address.
 type Hub struct {
-	Clients  *clients.Registry
-	Keys     *keys.Set
-	Links    *federation.Links
-	Audit    *audit.Log
-	provider *idp.Provider
-	sweeper  *ephemeral.SQL
-	outbox   *federation.Deliveries
+	Clients    *clients.Registry
+	Keys       *keys.Set
+	Links      *federation.Links
+	Audit      *audit.Log
+	provider   *idp.Provider
+	sweeper    *ephemeral.SQL
+	outbox     *federation.Deliveries
+	revocation *cardauth.Revocation
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -82,7 +83,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if err := cardauth.CheckPhonePolicy(c.PhonePolicy); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
-	h := &Hub{}
+	h := &Hub{revocation: c.Revocation}
 	var err error
 	if c.Transient == nil {
 		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
@@ -149,13 +150,14 @@ func (h *Hub) Handler() http.Handler { return h.provider.Handler() }
 // MutualHandler serves the second address; without one it is not for use.
 func (h *Hub) MutualHandler() http.Handler { return h.provider.MutualHandler() }
 
-// Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, ends the sessions
-// of revoked cards, and sweeps up what has expired.
+// Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, keeps revocation lists
+// fresh, ends the sessions of revoked cards, and sweeps up what has expired.
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
+	g.Go(func() error { return h.revocation.Run(ctx) })
 	if h.sweeper != nil {
 		g.Go(func() error { return h.sweeper.Run(ctx) })
 	}
