@@ -465,6 +465,23 @@ func TestPolicyRefusals(t *testing.T) {
 	}
 }
 
+// TestRegistrationMayRefusePhones: a service says by itself, and is told back, that it takes no sign-in through a phone; changing its mind is
+// an update like any other. Anything but true and false is a fault.
+func TestRegistrationMayRefusePhones(t *testing.T) {
+	d := newDesk(t, nil, nil)
+	r := d.register(map[string]any{"refuse_remote_card": true})
+	if r.body["refuse_remote_card"] != true || !d.client(r).RefusesRemoteCard() {
+		t.Errorf("%s", r.raw)
+	}
+	if plain := d.register(nil); plain.body["refuse_remote_card"] != nil || d.client(plain).RefusesRemoteCard() {
+		t.Errorf("%s", plain.raw)
+	}
+	bad := d.call(http.MethodPost, "/register", initialToken, basicBody(map[string]any{"refuse_remote_card": "yes"}))
+	if bad.status != http.StatusBadRequest || bad.text("error") != "invalid_client_metadata" {
+		t.Errorf("%d %s", bad.status, bad.raw)
+	}
+}
+
 // TestRegisteredDeviceBorrowsNobodysName: no code has to arrive at the addresses that a client of the device grant names, so they may be
 // anybody's, and do not say who runs it.
 func TestRegisteredDeviceBorrowsNobodysName(t *testing.T) {

@@ -88,7 +88,7 @@ func (p *Provider) show(c echo.Context, e *Error) {
 		return
 	}
 	switch e.Reason {
-	case OtherBrowser, ReturnUsed, ReturnUnknown, QRExpired, QRUsed, QRSameDevice:
+	case OtherBrowser, ReturnUsed, ReturnUnknown, QRExpired, QRUsed, QRLinked, QRSameDevice:
 		p.site.Render(w, r, e.Reason.status(), web.Page{
 			Name: "card-refused", Title: "refused." + e.Reason.String() + ".title", Error: e.Reason.String(), Data: refusedView{Reason: e.Reason.String()},
 		})

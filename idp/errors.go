@@ -25,6 +25,7 @@ const (
 	TooMany
 	QRExpired    // a QR code that is old, of a login that is over, or none of ours
 	QRUsed       // a QR code that another phone read before
+	QRLinked     // a QR code's address that another site's page led to
 	QRSameDevice // a QR code read in the very browser that shows it
 	CodeWrong    // a user code (RFC 8628) that no device shows
 	CodeExpired  // a user code whose time is over
@@ -62,6 +63,8 @@ func (r Reason) String() string {
 		return "qr_expired"
 	case QRUsed:
 		return "qr_used"
+	case QRLinked:
+		return "qr_linked"
 	case QRSameDevice:
 		return "qr_same_device"
 	case CodeWrong:
@@ -91,7 +94,7 @@ func (r Reason) status() int {
 		return http.StatusUnprocessableEntity
 	case LoginExpired, ReturnUsed, ReturnUnknown, QRExpired, QRUsed, CodeExpired, CodeUsed:
 		return http.StatusGone
-	case OtherBrowser, QRSameDevice:
+	case OtherBrowser, QRLinked, QRSameDevice:
 		return http.StatusForbidden
 	case TooMany:
 		return http.StatusTooManyRequests

@@ -162,7 +162,7 @@ func TestEveryRefusalHasItsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := []string{OtherBrowser.String(), ReturnUsed.String(), ReturnUnknown.String(), QRExpired.String(), QRUsed.String(), QRSameDevice.String()}
+	words := []string{OtherBrowser.String(), ReturnUsed.String(), ReturnUnknown.String(), QRExpired.String(), QRUsed.String(), QRLinked.String(), QRSameDevice.String()}
 	for r := cardauth.Malformed; r <= cardauth.RevocationUnavailable; r++ {
 		words = append(words, r.String())
 	}
@@ -188,7 +188,7 @@ func TestEveryRefusalHasItsPage(t *testing.T) {
 	for r := UnknownClient; r <= Internal; r++ {
 		w := httptest.NewRecorder()
 		site.FailWith(w, httptest.NewRequest(http.MethodGet, "/", nil), r.status(), r.String(), web.ErrorView{Developer: []web.Term{{Name: "error", Value: "<x>"}}})
-		if slices.Contains([]Reason{OtherBrowser, ReturnUsed, ReturnUnknown, QRExpired, QRUsed, QRSameDevice, MethodNotAllowed, CodeWrong, CodeExpired, CodeUsed}, r) {
+		if slices.Contains([]Reason{OtherBrowser, ReturnUsed, ReturnUnknown, QRExpired, QRUsed, QRLinked, QRSameDevice, MethodNotAllowed, CodeWrong, CodeExpired, CodeUsed}, r) {
 			continue // shown by card-refused, as not_found, and by device
 		}
 		if w.Code != r.status() || !strings.Contains(w.Body.String(), `data-error="`+r.String()+`"`) {

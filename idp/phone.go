@@ -45,6 +45,9 @@ func (p *Provider) getPhoneScan(c echo.Context) error {
 	if fetchedAhead(c.Request()) { // nobody has looked at anything yet
 		return c.NoContent(http.StatusForbidden)
 	}
+	if linked(c.Request()) {
+		return p.refuseScan(ctx, QRLinked, "followed a link", "")
+	}
 	f, ok := parseFrame(c.Param("frame"))
 	if !ok {
 		return p.refuseScan(ctx, QRExpired, "malformed", "")
@@ -74,7 +77,10 @@ func (p *Provider) getPhoneScan(c echo.Context) error {
 		return p.refuseScan(ctx, QRSameDevice, "same browser", tx.clientID())
 	}
 	pr, err = p.pairings.change(ctx, pr.ID, func(pr *pairing) error {
-		if pr.State != pairingShown {
+		switch {
+		case pr.State != pairingShown && pr.Again:
+			return errSecondPhone // which has been written down
+		case pr.State != pairingShown:
 			pr.Again = true
 			return nil
 		}
@@ -84,7 +90,7 @@ func (p *Provider) getPhoneScan(c echo.Context) error {
 	switch {
 	case errors.Is(err, errMove), errors.Is(err, ephemeral.ErrNotFound):
 		return p.refuseScan(ctx, QRExpired, "over", tx.clientID())
-	case err != nil:
+	case err != nil && !errors.Is(err, errSecondPhone):
 		return err
 	case pr.Phone != browser:
 		return p.refuseScan(ctx, QRUsed, "second phone", tx.clientID())
@@ -95,9 +101,18 @@ func (p *Provider) getPhoneScan(c echo.Context) error {
 	return p.toPhone(c, pr.ID)
 }
 
+var errSecondPhone = errors.New("another phone has the pairing")
+
 // fetchedAhead: a browser says so when it loads a page that nobody has asked for yet (W3C Fetch Metadata, Sec-Purpose).
 func fetchedAhead(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") || strings.Contains(r.Header.Get("Purpose"), "prefetch")
+}
+
+// linked: another site's page, or a redirect of it, led here (W3C Fetch Metadata, Sec-Fetch-Site). What a camera opens comes from no page; a
+// page that passes on the pictures of somebody's computer as they turn is how a citizen would be led to sign for that computer.
+func linked(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
 }
 
 func (p *Provider) refuseScan(ctx context.Context, reason Reason, detail, client string) error {

@@ -599,6 +599,25 @@ func TestFetchedAheadIsNoScan(t *testing.T) {
 	}
 }
 
+// TestLinkIsNoScan: a page of another site that passes on the turning pictures of the attacker's computer, by link or by redirect, leads
+// nobody into his pairing. A camera opens an address that comes from no page.
+func TestLinkIsNoScan(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	w := newPair(t, h)
+	for _, site := range []string{"cross-site", "same-site"} {
+		req := w.phone.Request(http.MethodGet, w.frame(), nil)
+		req.Header.Set("Sec-Fetch-Site", site)
+		if resp := send(t, req); resp.Status != http.StatusForbidden || !strings.Contains(resp.Raw, `data-error="qr_linked"`) {
+			t.Errorf("%s: %d", site, resp.Status)
+		}
+	}
+	req := w.phone.Request(http.MethodGet, w.frame(), nil)
+	req.Header.Set("Sec-Fetch-Site", "none")
+	if resp := send(t, req); resp.Status != http.StatusSeeOther {
+		t.Errorf("camera: %d", resp.Status)
+	}
+}
+
 // TestOneWinnerOfAPairing: a hundred phones read one picture, a hundred numbers are typed, a hundred times the computer says yes: one of each
 // counts, on every store.
 func TestOneWinnerOfAPairing(t *testing.T) {
