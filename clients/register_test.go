@@ -468,7 +468,7 @@ func TestPolicyRefusals(t *testing.T) {
 // TestRegistrationMayRefusePhones: a service says by itself, and is told back, that it takes no sign-in through a phone; changing its mind is
 // an update like any other. Anything but true and false is a fault.
 func TestRegistrationMayRefusePhones(t *testing.T) {
-	d := newDesk(t, nil, nil)
+	d := newDesk(t, sqldbtest.Open(t), nil)
 	r := d.register(map[string]any{"refuse_remote_card": true})
 	if r.body["refuse_remote_card"] != true || !d.client(r).RefusesRemoteCard() {
 		t.Errorf("%s", r.raw)
