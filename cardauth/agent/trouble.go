@@ -29,9 +29,15 @@ func troubleCodes() map[string]string {
 		"signature_invalid": "T-409", "status_unknown": "T-410", "too_many": "T-411", "document_mismatch": "T-412",
 		"cert_malformed": "T-501", "cert_is_ca": "T-502", "cert_signing": "T-503", "cert_profile": "T-504", "cert_untrusted": "T-505",
 		"cert_not_yet_valid": "T-506", "cert_expired": "T-507", "cert_revoked": "T-508", "cert_login": "T-509",
-		"internal": "T-901",
+		"internal": "T-901", AppStopped: "T-902",
 	}
 }
+
+// AppStopped is the word for a card app that does not run where browsers look for it. Only a program beside it can say so.
+const AppStopped = "app_stopped"
+
+// CodeOf is the code for a word of Word's, or for AppStopped.
+func CodeOf(word string) string { return codeOf(word) }
 
 // TroubleCode is the code for an error, such as "T-204". It says nothing about a person.
 func TroubleCode(err error) string { return codeOf(Word(err)) }
