@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -25,11 +27,42 @@ const askTimeout = 100 * time.Second
 // say is a message in the language of the page.
 type say func(key string, args ...string) string
 
+// Ask is a login without a browser for which the PIN is asked by Config.PIN.
+type Ask struct {
+	Challenge string // its address
+	Card      string
+	Lang      string // of the question, "ja" or "en"
+	LastTry   bool   // as in LoginLastTry
+}
+
+// LoginAsking is Login for a citizen who sits in front of a terminal or a window: who asks is shown before the PIN is typed.
+func (a *Agent) LoginAsking(ctx context.Context, q Ask) (returnURI string, err error) {
+	req, err := a.prepare(ctx, q.Challenge)
+	if err != nil {
+		return "", err
+	}
+	where := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: url.Values{"lang": {q.Lang}}.Encode()}}
+	typed, err := a.askPIN(ctx, req, q.Card, func(key string, args ...string) string { return a.site.Text(where, key, args...) })
+	if err != nil {
+		a.failed(ctx, req, err)
+		return "", err
+	}
+	pin, err := jpki.ParsePIN(typed)
+	if err != nil {
+		return "", err
+	}
+	defer pin.Wipe()
+	return a.answer(ctx, req, q.Card, pin, q.LastTry)
+}
+
 // askPIN asks for the PIN of a card outside the page.
-func (a *Agent) askPIN(ctx context.Context, p *page, card string, text say) (string, error) {
+func (a *Agent) askPIN(ctx context.Context, req *request, card string, text say) (string, error) {
+	if a.asker == nil {
+		return "", refuse(EntryMissing, "no way to ask was configured")
+	}
 	var left jpki.Tries
 	err := a.cards.use(ctx, card, func(ctx context.Context, c *jpki.Card) (err error) {
-		left, err = triesLeft(ctx, c, p.request.from.signing)
+		left, err = triesLeft(ctx, c, req.from.signing)
 		return err
 	})
 	if err != nil {
@@ -37,14 +70,14 @@ func (a *Agent) askPIN(ctx context.Context, p *page, card string, text say) (str
 	}
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	c := p.request.challenge
+	c := req.challenge
 	title, question := "entry.title", "entry.text"
-	if p.request.from.signing {
+	if req.from.signing {
 		title, question = "entry.sign.title", "entry.sign.text"
 	}
 	q := Question{
 		Title: text(title),
-		Text: text(question, "service", c.clientName, "domain", c.redirectHost, "hub", p.request.from.hub.host,
+		Text: text(question, "service", c.clientName, "domain", c.redirectHost, "hub", req.from.hub.host,
 			"left", strconv.Itoa(int(left))),
 	}
 	typed, err := a.asker.Ask(limited, q)

@@ -12,31 +12,35 @@ const linkScheme = "tsunagu-card:"
 const maxLink = 3*maxChallengeURL + 64
 
 // ParseLink reads a link such as "tsunagu-card:login?challenge=…" and returns the page of the card app that it asks for, such as
-// "/login?challenge=…". "tsunagu-card:open" is the start page. Anybody can make such a link, so it says nothing but this, and its
-// challenge has to be at a trusted hub. The error is an *Error: RequestMalformed, AddressMalformed or IssuerUntrusted.
+// "/login?challenge=…"; "tsunagu-card:sign?request=…" is the same for a signature, "tsunagu-card:open" the start page. Anybody can make
+// such a link, so it says nothing but this, and the address in it has to be at a trusted hub. The error is an *Error: RequestMalformed, AddressMalformed or IssuerUntrusted.
 func ParseLink(trusted []Issuer, link string) (page string, err error) {
 	rest, ok := strings.CutPrefix(link, linkScheme)
 	if !ok || len(link) > maxLink {
 		return "", refuse(RequestMalformed, "not a link of the card app")
 	}
 	action, query, asked := strings.Cut(rest, "?")
-	switch {
-	case action == "open" && !asked:
+	if action == "open" && !asked {
 		return "/", nil
+	}
+	name, find := "challenge", findChallenge
+	switch {
+	case action == "sign" && asked:
+		name, find = "request", findSignature
 	case action != "login" || !asked:
 		return "", refuse(RequestMalformed, "the link asks for something else")
 	}
 	values, err := url.ParseQuery(query)
-	if err != nil || len(values) != 1 || len(values["challenge"]) != 1 {
-		return "", refuse(RequestMalformed, "the link is not challenge=… alone")
+	if err != nil || len(values) != 1 || len(values[name]) != 1 {
+		return "", refuse(RequestMalformed, "the link has more or less than one address")
 	}
 	hubs := make([]*hub, len(trusted))
 	for i, t := range trusted {
 		hubs[i] = &hub{origin: t.URL}
 	}
-	from, err := findChallenge(hubs, values.Get("challenge"))
+	from, err := find(hubs, values.Get(name))
 	if err != nil {
 		return "", err
 	}
-	return loginURL(from.String(), ""), nil
+	return from.page(""), nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/agent/drawer"
+	"github.com/tsunagu-id/tsunagu/cardauth/agent/pinentry"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/conf"
@@ -35,6 +36,8 @@ type config struct {
 	Phone       bool     `json:"phone"`    // this is a phone, or stands for one: logins on other devices may be signed
 	OCSP        string   `json:"ocsp_url"` // what certificates of virtual cards made here say about their responder
 	Journal     string   `json:"journal"`  // SQLite file for what happened; empty: the log, with -v
+	PIN         string   `json:"pin"`      // where the PIN is typed: page, dialog or terminal; empty: page
+	State       string   `json:"state"`    // directory for the last trouble codes; empty: the user's own
 }
 
 type issuer struct {
@@ -53,8 +56,8 @@ func defaults() config {
 
 // flags are the ones that serving and login share.
 type flags struct {
-	config, cards, card, issuer, ca string
-	verbose, phone                  bool
+	config, cards, card, issuer, ca, pin string
+	verbose, phone                       bool
 }
 
 func (f *flags) add(set *flag.FlagSet) {
@@ -63,32 +66,39 @@ func (f *flags) add(set *flag.FlagSet) {
 	set.StringVar(&f.card, "card", "", "")
 	set.StringVar(&f.issuer, "issuer", "", "")
 	set.StringVar(&f.ca, "ca", "", "")
+	set.StringVar(&f.pin, "pin", "", "")
 	set.BoolVar(&f.verbose, "v", false, "")
 	set.BoolVar(&f.phone, "phone", false, "")
 }
 
 // parse reads a command line on which nothing stands but flags.
 func parse(name string, args []string, add func(*flag.FlagSet)) error {
+	rest, err := parseRest(name, args, add)
+	if err == nil && len(rest) > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q; see -help", rest[0])}
+	}
+	return err
+}
+
+// parseRest reads flags and returns what follows them.
+func parseRest(name string, args []string, add func(*flag.FlagSet)) ([]string, error) {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	add(set)
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			return err
+			return nil, err
 		}
-		return usageError{err}
+		return nil, usageError{err}
 	}
-	if set.NArg() > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q; see -help", set.Arg(0))}
-	}
-	return nil
+	return set.Args(), nil
 }
 
 // load reads the configuration and lays the flags over it.
 func (f flags) load() (config, error) {
 	c := defaults()
-	if f.config != "" {
-		if err := conf.Load(f.config, &c); err != nil {
+	if path := f.configFile(); path != "" {
+		if err := conf.Load(path, &c); err != nil {
 			return c, usageError{err}
 		}
 	}
@@ -98,7 +108,7 @@ func (f flags) load() (config, error) {
 	for _, given := range []struct {
 		flag string
 		key  *string
-	}{{f.cards, &c.Cards}, {f.card, &c.Card}, {f.ca, &c.CA}} {
+	}{{f.cards, &c.Cards}, {f.card, &c.Card}, {f.ca, &c.CA}, {f.pin, &c.PIN}} {
 		if given.flag != "" {
 			*given.key = given.flag
 		}
@@ -107,26 +117,40 @@ func (f flags) load() (config, error) {
 	if (c.Certificate == "") != (c.Key == "") {
 		return c, usageError{errors.New("certificate_file and key_file belong together")}
 	}
+	if c.PIN == "" {
+		c.PIN = pinOnPage
+	}
+	if c.PIN != pinOnPage && c.PIN != pinInDialog && c.PIN != pinInTerminal {
+		return c, usageError{fmt.Errorf("pin: %q is none of page, dialog and terminal", c.PIN)}
+	}
+	if c.State == "" {
+		c.State = stateDir()
+	}
 	return c, nil
 }
 
 // program is a card app with what it stands on.
 type program struct {
-	agent  *agent.Agent
-	reader agent.Reader
-	db     *sqldb.DB // nil without a journal file
+	agent    *agent.Agent
+	reader   agent.Reader
+	troubles *agent.Troubles
+	terminal *pinentry.Terminal // nil unless the PIN is asked for in it
+	db       *sqldb.DB          // nil without a journal file
 }
 
-// close ends the journal.
+// close ends the journal and puts a terminal back in order.
 func (p program) close() error {
+	if p.terminal != nil {
+		p.terminal.Restore()
+	}
 	if p.db == nil {
 		return nil
 	}
 	return p.db.Close()
 }
 
-// build makes the card app. What it refuses is the configuration's fault.
-func (c config) build(ctx context.Context, now func() time.Time, log *slog.Logger) (p program, err error) {
+// build makes the card app. What it refuses is the configuration's fault. s has the terminal in which a PIN may be asked for.
+func (c config) build(ctx context.Context, s streams, now func() time.Time, log *slog.Logger) (p program, err error) {
 	client, err := c.client()
 	if err != nil {
 		return p, err
@@ -134,9 +158,16 @@ func (c config) build(ctx context.Context, now func() time.Time, log *slog.Logge
 	if p.reader, err = c.reader(now); err != nil {
 		return p, err
 	}
-	a := agent.Config{Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Phone: c.Phone, Now: now, Log: log}
+	a := agent.Config{
+		Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Phone: c.Phone, Version: version(), Now: now, Log: log,
+	}
 	for _, i := range c.Trusted {
 		a.Trusted = append(a.Trusted, agent.Issuer{URL: i.URL, Name: i.Name})
+	}
+	p.troubles = agent.NewTroubles(c.troublesFile(), now)
+	a.Troubles = p.troubles
+	if a.PIN, p.terminal, err = c.asker(s); err != nil {
+		return p, err
 	}
 	a.Journal = func(ctx context.Context, e audit.Event) error {
 		log.InfoContext(ctx, string(e.Kind), "client", e.Client, "reason", e.Reason, "facts", e.Facts, "trace", e.Trace)

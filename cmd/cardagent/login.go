@@ -23,30 +23,51 @@ func login(ctx context.Context, args []string, s streams, now func() time.Time) 
 	var f flags
 	var challenge, pinFile string
 	var lastTry bool
+	var out output
 	if err := parse("cardagent login", args, func(set *flag.FlagSet) {
 		f.add(set)
+		out.add(set)
 		set.StringVar(&challenge, "challenge", "", "")
 		set.StringVar(&pinFile, "pin-file", "", "")
 		set.BoolVar(&lastTry, "last-try", false, "")
 	}); err != nil {
 		return err
 	}
-	if challenge == "" || pinFile == "" {
-		return usageError{errors.New("-challenge and -pin-file are required; see -help")}
+	var returnURI string
+	defer func() {
+		if out.json {
+			out.print(s.out, struct {
+				ReturnURI string `json:"return_uri,omitempty"`
+				outcome
+			}{returnURI, outcomeOf(err)})
+		} else if returnURI != "" {
+			_, _ = fmt.Fprintln(s.out, returnURI)
+		}
+	}()
+	if challenge == "" {
+		return usageError{errors.New("-challenge is required; see -help")}
 	}
 	c, err := f.load()
 	if err != nil {
 		return err
 	}
+	if pinFile == "" && c.PIN == pinOnPage {
+		if !s.typed() {
+			return usageError{errors.New("-pin-file is required where nobody can type; see -help")}
+		}
+		c.PIN = pinInTerminal
+	}
 	if c.Cards != "" && c.Card == "" {
 		return usageError{errors.New("which card? name it with -card")}
 	}
-	pin, err := readPIN(pinFile, s.in)
-	if err != nil {
-		return err
+	var pin jpki.PIN
+	if pinFile != "" {
+		if pin, err = readPIN(pinFile, s.in); err != nil {
+			return err
+		}
+		defer pin.Wipe()
 	}
-	defer pin.Wipe()
-	p, err := c.build(ctx, now, f.logger(s.err))
+	p, err := c.build(ctx, s, now, f.logger(s.err))
 	if err != nil {
 		return usageError{err}
 	}
@@ -55,16 +76,16 @@ func login(ctx context.Context, args []string, s streams, now func() time.Time) 
 	if err != nil {
 		return err
 	}
-	sign := p.agent.Login
-	if lastTry {
-		sign = p.agent.LoginLastTry
+	switch {
+	case pinFile == "":
+		returnURI, err = p.agent.LoginAsking(ctx, agent.Ask{Challenge: challenge, Card: card, Lang: out.lang(), LastTry: lastTry})
+	case lastTry:
+		returnURI, err = p.agent.LoginLastTry(ctx, challenge, card, pin)
+	default:
+		returnURI, err = p.agent.Login(ctx, challenge, card, pin)
 	}
-	returnURI, err := sign(ctx, challenge, card, pin)
 	if refused, ok := errors.AsType[*agent.Refusal](err); ok {
 		returnURI = refused.ReturnURI // where the hub explains it
-	}
-	if returnURI != "" {
-		_, _ = fmt.Fprintln(s.out, returnURI)
 	}
 	return err
 }

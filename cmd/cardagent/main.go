@@ -20,31 +20,53 @@ import (
 )
 
 const usage = `usage:
-  cardagent [flags]                                   serve the card app's pages
-  cardagent login -challenge URL -pin-file F [flags]  one login without a browser; prints the return address
-  cardagent virtual -card NAME -pki DIR -vpcd ADDR    a virtual card in a vpcd reader, until SIGTERM pulls it out
+  cardagent [flags]                        serve the card app's pages
+  cardagent doctor [flags]                 say what stands in the way of a login; 0 if nothing does
+  cardagent info [flags]                   what the card is, its certificates' end, its tries; never a name
+  cardagent change-pin [flags]             a new PIN, or with -secret password a new signing password
+  cardagent login -challenge URL [flags]   one login without a browser; prints the return address
+  cardagent open LINK [flags]              open a tsunagu-card: link in the browser, starting the card app if need be
+  cardagent install | uninstall [flags]    make this computer know the card app: links, start at login
+  cardagent virtual -card NAME -pki DIR -vpcd ADDR
+                                           a virtual card in a vpcd reader, until SIGTERM pulls it out
+  cardagent version | completion bash
 
 flags:
-  -config FILE    configuration, JSON
+  -config FILE    configuration, JSON; without it the user's own, if there is one
   -cards DIR      virtual cards of the test PKI in DIR, such as var/demo/pki, in place of the computer's readers
   -card NAME      only this card; with readers, the reader's name
   -issuer URL     the hub to answer, in place of the configured ones
   -ca FILE        PEM file with the authority behind the hub's certificate
   -phone          this is a phone, or stands for one: sign logins on other devices too
+  -pin WHERE      where the PIN is typed: page, dialog or terminal
   -check          say what is wrong with the configuration, and stop
   -v              log every event
+of every command but serving:
+  -json           the answer for programs, on the standard output
+  -lang ja|en     the answer's language for people
 of login:
   -challenge URL  the challenge's address at the hub
-  -pin-file F     file that holds the four digits; - is the standard input
+  -pin-file F     file that holds the four digits; - is the standard input; without it the terminal is asked
   -last-try       spend the card's last try, too
-of virtual:
+of change-pin:
+  -secret WHAT    pin (four digits) or password (for signing, 6 to 16 letters and digits)
+  -pin-file F     two lines: the old one and the new one
+  -last-try       as above
+of install:
+  -dry-run        print what would be done, and do nothing
+  -os SYSTEM      linux, darwin or windows; for the last two files are written that the system's own tools take
+  -dir DIR        where those files are written
+  -program PATH   of the card app, if it is not this one
+of virtual (also: cardagent -virtual NAME, with var/demo/pki and 127.0.0.1:35963 unless said otherwise):
   -card NAME      taro, hanako, taro-renewed, revoked, expired, blocked or phone
   -pki DIR        the test PKI; made if there is none
   -vpcd ADDR      host and port of the reader, such as 127.0.0.1:35963
+                  type "out", "in" or "in NAME" while it runs: out of the reader, back, another one in its place
   -ocsp URL       what certificates made now say about their responder
 
 exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the card said no, 4 the hub said no (the return
-address, if there is one, is printed all the same), 5 the challenge is not one to answer
+address, if there is one, is printed all the same), 5 the challenge is not one to answer, 6 the card app is
+already running
 `
 
 // The exit codes.
@@ -55,6 +77,7 @@ const (
 	exitCard     = 3
 	exitHub      = 4
 	exitNotAsked = 5
+	exitRunning  = 6
 )
 
 func main() {
@@ -70,22 +93,26 @@ type streams struct {
 	out, err io.Writer
 }
 
+// commands are what the first word asks for.
+func commands() map[string]func(context.Context, []string, streams, func() time.Time) error {
+	return map[string]func(context.Context, []string, streams, func() time.Time) error{
+		"": serve, "login": login, "info": info, "doctor": examine, "change-pin": changePIN, "open": open,
+		"install": installed, "uninstall": uninstalled, "version": showVersion, "virtual": virtual, "completion": completion,
+	}
+}
+
 // run is the program. Every failure is one line.
 func run(ctx context.Context, args []string, s streams, now func() time.Time) int {
 	command := ""
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
-	var err error
-	switch command {
-	case "":
-		err = serve(ctx, args, s, now)
-	case "login":
-		err = login(ctx, args, s, now)
-	case "virtual":
-		err = virtual(ctx, args, s, now)
-	default:
-		err = usageError{fmt.Errorf("no command %q; see -help", command)}
+	if alias, ok := aliasOfVirtual(args); ok && command == "" {
+		command, args = "virtual", alias
+	}
+	err := error(usageError{fmt.Errorf("no command %q; see -help", command)})
+	if do, ok := commands()[command]; ok {
+		err = do(ctx, args, s, now)
 	}
 	if errors.Is(err, flag.ErrHelp) {
 		_, _ = io.WriteString(s.out, usage)
@@ -109,6 +136,12 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
+	if _, ok := errors.AsType[runningError](err); ok {
+		return exitRunning
+	}
+	if sick, ok := errors.AsType[sickError](err); ok {
+		return sick.exitCode()
+	}
 	if card, ok := errors.AsType[*jpki.Error](err); ok {
 		if card.Reason == jpki.PINMalformed || card.Reason == jpki.PasswordMalformed {
 			return exitUsage
@@ -122,7 +155,7 @@ func exitCode(err error) int {
 		switch own.Reason {
 		case agent.IssuerUntrusted, agent.AddressMalformed, agent.ChallengeForged, agent.ChallengeExpired, agent.RemoteRefused, agent.ClockWrong:
 			return exitNotAsked
-		case agent.ReaderMissing, agent.ServiceMissing, agent.ReaderBusy, agent.CardMissing:
+		case agent.ReaderMissing, agent.ServiceMissing, agent.ReaderBusy, agent.CardMissing, agent.EntryMissing:
 			return exitCard
 		case agent.HubRefused, agent.ReturnRefused:
 			return exitHub

@@ -16,6 +16,25 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
+// Nothing of the user's own is read or written.
+func TestMain(m *testing.M) {
+	home, err := os.MkdirTemp("", "cardagent-home-")
+	if err != nil {
+		panic(err)
+	}
+	for name, value := range map[string]string{
+		"HOME": home, "XDG_CONFIG_HOME": filepath.Join(home, "config"), "XDG_DATA_HOME": filepath.Join(home, "data"),
+		"XDG_STATE_HOME": filepath.Join(home, "state"), "XDG_RUNTIME_DIR": filepath.Join(home, "run"), "LANG": "ja_JP.UTF-8", "LC_ALL": "",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	code := m.Run()
+	_ = os.RemoveAll(home)
+	os.Exit(code)
+}
+
 // session runs the program once, as a shell would.
 type session struct {
 	code     int

@@ -27,7 +27,7 @@ func serve(ctx context.Context, args []string, s streams, now func() time.Time) 
 	if err != nil {
 		return err
 	}
-	p, err := c.build(ctx, now, f.logger(s.err))
+	p, err := c.build(ctx, s, now, f.logger(s.err))
 	if err != nil {
 		return usageError{err}
 	}
@@ -41,10 +41,16 @@ func serve(ctx context.Context, args []string, s streams, now func() time.Time) 
 	}
 	l, err := c.listen(ctx, t)
 	if err != nil {
+		if running, ok := c.running(ctx); ok {
+			return runningError{origin: c.Origin, version: running}
+		}
 		return err
 	}
+	if isTerminal(s.out) {
+		c.introduce(s.out, f.configFile(), output{}.lang())
+	}
 	_, _ = fmt.Fprintln(s.out, "ready", c.Origin)
-	return answer(ctx, l, p.agent.Handler())
+	return answer(ctx, l, p.agent.Handler(), c.PIN != pinOnPage)
 }
 
 // tls is nil for an origin of http.
@@ -80,10 +86,14 @@ func (c config) listen(ctx context.Context, t *tls.Config) (net.Listener, error)
 }
 
 // answer serves until ctx ends, then lets a login that is under way finish.
-func answer(ctx context.Context, l net.Listener, h http.Handler) error {
+func answer(ctx context.Context, l net.Listener, h http.Handler, asks bool) error {
+	write := time.Minute // a slow card and a slow hub
+	if asks {
+		write = 4 * time.Minute // and a citizen who types outside the page
+	}
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: time.Minute, // a slow card and a slow hub
+		WriteTimeout: write,
 		IdleTimeout:  2 * time.Minute, MaxHeaderBytes: 32 << 10,
 	}
 	failed := make(chan error, 1)
