@@ -48,3 +48,9 @@ func (h Handle) certificate() jlis.Certificate {
 func (v *Verifier) bindingOf(c jlis.Certificate) Binding {
 	return Binding{IssuerKeyID: c.Authority, SerialDigest: v.digestSerial(c.KeyID(), c.Serial)}
 }
+
+// LinkageError is a question to the linkage service that has no answer.
+type LinkageError = jlis.Error
+
+// Unlinked reports that the authority did answer: it knows of none.
+func Unlinked(err error) bool { return jlis.Is(err, jlis.None) }

@@ -11,7 +11,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
-	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -33,10 +32,10 @@ const (
 func (p *Provider) inherit(ctx context.Context, tx *transaction, proof *cardProof) (federation.AccountID, linkage, error) {
 	older, err := p.predecessors(ctx, tx, proof)
 	switch {
-	case jlis.Is(err, jlis.None):
+	case cardauth.Unlinked(err):
 		return "", linkageNobody, errNoAccount
 	case err != nil:
-		var silent *jlis.Error
+		var silent *cardauth.LinkageError
 		if !errors.As(err, &silent) {
 			return "", linkageUnasked, err
 		}
@@ -64,7 +63,7 @@ func (p *Provider) inherit(ctx context.Context, tx *transaction, proof *cardProo
 	return id, linkageUnasked, err
 }
 
-// predecessors are the bindings of the person's older certificates. A *jlis.Error says why there are none.
+// predecessors are the bindings of the person's older certificates. A *cardauth.LinkageError says why there are none.
 func (p *Provider) predecessors(ctx context.Context, tx *transaction, proof *cardProof) ([]cardauth.Binding, error) {
 	h, err := p.openHandle(proof.Handle, inTransaction(tx.ID))
 	if err != nil {
@@ -132,10 +131,10 @@ func (p *Provider) sameOwner(ctx context.Context, tx *transaction, proof *cardPr
 			return false, false, err
 		}
 		list, err := p.cards.Predecessors(ctx, h)
-		if jlis.Is(err, jlis.None) {
+		if cardauth.Unlinked(err) {
 			return false, true, nil
 		}
-		var silent *jlis.Error
+		var silent *cardauth.LinkageError
 		if errors.As(err, &silent) {
 			return false, false, nil
 		}
@@ -155,9 +154,9 @@ func (p *Provider) sameOwner(ctx context.Context, tx *transaction, proof *cardPr
 // namesFolder is sameOwner for a proof without a card: an answer that names cards of another folder is an objection.
 func (p *Provider) namesFolder(ctx context.Context, tx *transaction, proof *cardProof, account federation.AccountID) (bool, error) {
 	older, err := p.predecessors(ctx, tx, proof)
-	var silent *jlis.Error
+	var silent *cardauth.LinkageError
 	if errors.As(err, &silent) {
-		return silent.Reason != jlis.None, nil
+		return !cardauth.Unlinked(err), nil
 	}
 	if err != nil {
 		return false, err
