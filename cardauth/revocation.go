@@ -71,6 +71,9 @@ type RevocationDeps struct {
 	// sign in advance. An old "good" can then be replayed for as long as Window.
 	NonceOptional bool
 	Metrics       *metrics.Registry // nil: nobody looks
+	// Purpose is what the certificates are for, in metrics: "login" if empty, or
+	// "signature".
+	Purpose string
 }
 
 // Revocation finds out whether a certificate was taken back. It is safe for
@@ -132,6 +135,9 @@ func NewRevocation(d RevocationDeps) (*Revocation, error) {
 		if *value == 0 {
 			*value = def
 		}
+	}
+	if d.Purpose == "" {
+		d.Purpose = "login"
 	}
 	if d.MaxListBytes == 0 {
 		d.MaxListBytes = defaultListBytes

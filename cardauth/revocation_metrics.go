@@ -12,10 +12,10 @@ import (
 // revocationMetrics is what operators see of revocation. Labels are of closed
 // sets and of the authorities' lists; nothing of a certificate is in them.
 type revocationMetrics struct {
-	ocsp       *metrics.Histogram
-	listFails  *metrics.Counter
-	copyFails  *metrics.Counter
-	maxDetails int
+	purpose   string // what the certificates are for
+	ocsp      *metrics.Histogram
+	listFails *metrics.Counter
+	copyFails *metrics.Counter
 }
 
 // maxListDetails is how many lists have figures of their own: those that run out
@@ -25,30 +25,32 @@ const maxListDetails = 2048
 func newRevocationMetrics(r *Revocation) *revocationMetrics {
 	reg := r.deps.Metrics
 	m := &revocationMetrics{
+		purpose: r.deps.Purpose,
 		ocsp: reg.Histogram("tsunagu_ocsp_seconds", "How long an OCSP question took, by responder and outcome; skipped: its circuit was open.",
-			[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 3}, "responder", "outcome"),
-		listFails:  reg.Counter("tsunagu_crl_refresh_failures_total", "Tries to get a revocation list that ended without a newer list."),
-		copyFails:  reg.Counter("tsunagu_crl_copy_failures_total", "Revocation lists that could not be kept on disk for the next start."),
-		maxDetails: maxListDetails,
+			[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 3}, "purpose", "responder", "outcome"),
+		listFails: reg.Counter("tsunagu_crl_refresh_failures_total", "Tries to get a revocation list that ended without a newer list.", "purpose"),
+		copyFails: reg.Counter("tsunagu_crl_copy_failures_total", "Revocation lists that could not be kept on disk for the next start.", "purpose"),
 	}
-	reg.Gauges("tsunagu_ocsp_circuit", "Whether a responder is asked: 0 closed (yes), 1 half-open, 2 open (no).", []string{"responder"},
+	reg.Gauges("tsunagu_ocsp_circuit", "Whether a responder is asked: 0 closed (yes), 1 half-open, 2 open (no).", []string{"purpose", "responder"},
 		func(set func(float64, ...string)) {
 			for name, state := range r.responders.states(r.deps.Now()) {
-				set(float64(state), name)
+				set(float64(state), m.purpose, name)
 			}
 		})
-	reg.Gauges("tsunagu_crl_lists", "Revocation lists by state: current, expired, or missing (never had).", []string{"state"},
+	reg.Gauges("tsunagu_crl_lists", "Revocation lists by state: current, expired, or missing (never had).", []string{"purpose", "state"},
 		func(set func(float64, ...string)) {
 			count := map[string]int{"current": 0, "expired": 0, "missing": 0}
 			for _, l := range r.listStates() {
 				count[l.state]++
 			}
 			for state, n := range count {
-				set(float64(n), state)
+				set(float64(n), m.purpose, state)
 			}
 		})
-	reg.Gauges("tsunagu_crl_entries_total", "Entries of all revocation lists together.", nil,
-		func(set func(float64, ...string)) { set(float64(r.stored.Load())) })
+	reg.Gauges("tsunagu_crl_entries_stored", "Entries of all revocation lists together.", []string{"purpose"},
+		func(set func(float64, ...string)) { set(float64(r.stored.Load()), m.purpose) })
+	m.listFails.Add(0, m.purpose) // shown from the start: an alert that has no figure never fires
+	m.copyFails.Add(0, m.purpose)
 	m.perList(r, reg, "tsunagu_crl_entries", "Entries of a revocation list.", func(l listState, _ time.Time) float64 { return float64(l.entries) })
 	m.perList(r, reg, "tsunagu_crl_age_seconds", "Seconds since the authority made a revocation list (thisUpdate).",
 		func(l listState, now time.Time) float64 { return now.Sub(l.thisUpdate).Seconds() })
@@ -58,20 +60,20 @@ func newRevocationMetrics(r *Revocation) *revocationMetrics {
 }
 
 func (m *revocationMetrics) perList(r *Revocation, reg *metrics.Registry, name, help string, value func(listState, time.Time) float64) {
-	reg.Gauges(name, help, []string{"issuer", "list"}, func(set func(float64, ...string)) {
+	reg.Gauges(name, help, []string{"purpose", "issuer", "list"}, func(set func(float64, ...string)) {
 		now := r.deps.Now()
 		all := slices.DeleteFunc(r.listStates(), func(l listState) bool { return l.state == "missing" })
-		for _, l := range all[:min(len(all), m.maxDetails)] {
-			set(value(l, now), l.issuer, l.point)
+		for _, l := range all[:min(len(all), maxListDetails)] {
+			set(value(l, now), m.purpose, l.issuer, l.point)
 		}
 	})
 }
 
 func (m *revocationMetrics) asked(responder, outcome string, took time.Duration) {
-	m.ocsp.Observe(took.Seconds(), responder, outcome)
+	m.ocsp.Observe(took.Seconds(), m.purpose, responder, outcome)
 }
-func (m *revocationMetrics) listFailed() { m.listFails.Inc() }
-func (m *revocationMetrics) copyFailed() { m.copyFails.Inc() }
+func (m *revocationMetrics) listFailed() { m.listFails.Inc(m.purpose) }
+func (m *revocationMetrics) copyFailed() { m.copyFails.Inc(m.purpose) }
 
 // listState is a list as operators see it.
 type listState struct {

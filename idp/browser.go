@@ -115,6 +115,7 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	if !again {
 		p.setBrowserState(c, newSecret(), p.sessions.remaining(s))
 	}
+	p.figures.logins.Inc(s.ACR)
 	return p.record(ctx, audit.Event{Kind: eventLogin, Account: string(s.Account), Client: tx.clientID(), Session: s.ID,
 		Facts: map[string]string{"acr": s.ACR, "revocation": s.Source}})
 }

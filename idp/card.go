@@ -80,6 +80,7 @@ func (p *Provider) postChallenge(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	p.figures.cards.Inc(cardGood)
 	writeJSON(c.Response(), c.Request(), http.StatusOK, map[string]string{"return_uri": uri})
 	return nil
 }
@@ -124,6 +125,7 @@ func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
 		return err
 	}
 	word := ce.Reason.String()
+	p.figures.cards.Inc(word)
 	p.log.InfoContext(ctx, "card response refused", "reason", word, "detail", ce.Detail, "trace", web.Trace(ctx))
 	e := audit.Event{Kind: eventCardRefused, Reason: word}
 	txID, pairing := splitBound(bound)

@@ -16,6 +16,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -42,7 +43,8 @@ type Deps struct {
 	Site       *web.Site
 	Now        func() time.Time
 	Log        *slog.Logger
-	Sample     bool // made-up cards and services: the login page says so
+	Metrics    *metrics.Registry // nil: nobody looks
+	Sample     bool              // made-up cards and services: the login page says so
 
 	// MutualTLS is the second address, for clients with certificates; zero: none.
 	MutualTLS MutualTLS
@@ -79,6 +81,7 @@ type Provider struct {
 	now        func() time.Time
 	log        *slog.Logger
 	limiter    *ratelimit.Limiter
+	figures    figures
 	loginRate  ratelimit.Rule
 	strangers  ratelimit.Rule
 	recheck    Recheck
@@ -139,6 +142,7 @@ func New(d Deps) (*Provider, error) {
 		pairings:     pairings{store: d.Transient, now: d.Now},
 		exchanges:    registeredExchanges{},
 	}
+	p.figures = newFigures(d.Metrics)
 	p.engine = newEngine(p)
 	var err error
 	if p.api, err = p.newAPI(); err != nil {

@@ -7,6 +7,7 @@ const (
 	etaxAddr      = "localhost:8402"
 	agentAddr     = "127.0.0.1:8404"
 	mutualAddr    = "localhost:8410" // for clients with certificates, with TLS only
+	operatorsAddr = "localhost:8409" // figures for operators
 	authorityAddr = "127.0.0.1:8406"
 )
 

@@ -25,6 +25,7 @@ func (s *stack) announce(w io.Writer) {
 		out("  %-20s %s", a.what, s.url(a.addr))
 	}
 	out("  %-20s http://%s", "test authority", authorityAddr)
+	out("  %-20s http://%s/metrics", "hub, for operators", operatorsAddr)
 	if s.tls {
 		out("  %-20s %s", "hub, mutual TLS", s.url(mutualAddr))
 		out("  %-20s %s", "trust this CA", filepath.Join(s.dir, "demo", "ca.pem"))

@@ -27,6 +27,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -134,7 +135,10 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	revocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: time.Now, CRL: "http://" + authorityAddr + "/crl"})
+	figures := metrics.New()
+	revocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{
+		Now: time.Now, CRL: "http://" + authorityAddr + "/crl", Anchors: anchors, Directory: filepath.Join(s.dir, "crl"), Metrics: figures,
+	})
 	if err != nil {
 		return err
 	}
@@ -167,7 +171,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		Policies:    policies,
 		Now:         time.Now, Log: s.log.With("program", "hub"), Sample: true,
 		Recheck: idp.Recheck{Every: s.recheck},
-		Rates:   hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities,
+		Rates:   hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)
@@ -176,6 +180,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		return fmt.Errorf("hub: register clients: %w", err)
 	}
 	s.serve(server{name: "hub", addr: hubAddr, handler: h.Handler()})
+	s.serve(server{name: "hub, for operators", addr: operatorsAddr, handler: h.OperatorHandler(), plain: true})
 	if mutual.BaseURL != "" {
 		s.serve(server{name: "hub, mutual TLS", addr: mutualAddr, handler: h.MutualHandler(), mutual: true})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -26,7 +27,8 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
-	revocation, err := c.revocation(time.Now)
+	figures := metrics.New()
+	revocation, err := c.revocation(time.Now, anchors, figures)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,7 +77,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
-		MutualTLS: mutual, Authorities: authorities, Recheck: c.recheck(),
+		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(),
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/conf"
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/serve"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -39,7 +40,10 @@ type config struct {
 		OCSP        string        `json:"ocsp"`
 		CRL         string        `json:"crl"`
 		OCSPMaxAge  conf.Duration `json:"ocsp_max_age"`
-		PhonePolicy string        `json:"phone_policy"` // dotted; empty: certificates on phones are refused
+		Fallback    []string      `json:"ocsp_fallback"` // responders to ask when the first does not answer
+		WholeList   bool          `json:"crl_whole"`     // one list for all certificates of an authority
+		Directory   string        `json:"crl_directory"` // where lists are kept for the next start; empty: nowhere
+		PhonePolicy string        `json:"phone_policy"`  // dotted; empty: certificates on phones are refused
 	} `json:"cards"`
 	Recheck struct { // of the cards that sessions rest on
 		Every     conf.Duration `json:"every"`      // 0: five minutes
@@ -54,7 +58,8 @@ type config struct {
 		Login     int64 `json:"login"`     // card challenges of one browser, a minute; 0: 60
 		Strangers int64 `json:"strangers"` // audit rows of each kind by requests that prove nothing, a minute; 0: 300
 	} `json:"rates"`
-	Sample bool `json:"sample"`
+	Operators operators `json:"operators"`
+	Sample    bool      `json:"sample"`
 }
 
 // load reads and checks the file. An error names the key and what to do.
@@ -138,7 +143,7 @@ func (c config) verify() error {
 	if _, err := c.sealer(); err != nil {
 		return err
 	}
-	if _, err := c.revocation(time.Now); err != nil {
+	if _, err := c.revocation(time.Now, nil, nil); err != nil {
 		return err
 	}
 	if _, err := c.dsn(); err != nil {
@@ -161,6 +166,9 @@ func (c config) verify() error {
 		}
 	}
 	if _, err := c.Mutual.authorities(); err != nil {
+		return err
+	}
+	if err := c.Operators.check(); err != nil {
 		return err
 	}
 	if c.Clients != "" {
@@ -212,8 +220,14 @@ func (c config) anchors() (*cardauth.Anchors, error) {
 	return a, nil
 }
 
-func (c config) revocation(now func() time.Time) (*cardauth.Revocation, error) {
-	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: c.Cards.OCSP, CRL: c.Cards.CRL, MaxAge: time.Duration(c.Cards.OCSPMaxAge)})
+func (c config) revocation(now func() time.Time, anchors *cardauth.Anchors, figures *metrics.Registry) (*cardauth.Revocation, error) {
+	if c.Cards.CRL == "" && (c.Cards.WholeList || c.Cards.Directory != "") {
+		return nil, errors.New("cards.crl: lists are kept, but nothing says where they are")
+	}
+	r, err := cardauth.NewRevocation(cardauth.RevocationDeps{
+		Now: now, OCSP: c.Cards.OCSP, OCSPFallback: c.Cards.Fallback, CRL: c.Cards.CRL, MaxAge: time.Duration(c.Cards.OCSPMaxAge),
+		WholeList: c.Cards.WholeList, Directory: c.Cards.Directory, Anchors: anchors, Metrics: figures,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cards: %w", err)
 	}

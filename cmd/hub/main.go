@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -90,21 +92,34 @@ func start(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	defer closeAll()
-	mutual, err := c.Mutual.bind(ctx, c.address())
-	if err != nil {
-		return err
+	beside := []func(context.Context) error{h.Run}
+	var bound []net.Listener
+	defer func() {
+		for _, l := range bound {
+			_ = l.Close() // closed already, or nothing was served on it
+		}
+	}()
+	for _, side := range []struct {
+		bind    func(context.Context) (net.Listener, error)
+		handler func() http.Handler
+	}{
+		{func(ctx context.Context) (net.Listener, error) { return c.Mutual.bind(ctx, c.address()) }, h.MutualHandler},
+		{c.Operators.bind, h.OperatorHandler},
+	} {
+		l, err := side.bind(ctx)
+		if err != nil {
+			return err
+		}
+		if l == nil {
+			continue
+		}
+		bound = append(bound, l)
+		beside = append(beside, func(ctx context.Context) error { return serve.Until(ctx, l, side.handler()) })
 	}
 	l, err := serve.Bind(ctx, c.address())
 	if err != nil {
-		if mutual != nil {
-			_ = mutual.Close() // nothing was served on it
-		}
 		return err
 	}
-	beside := []func(context.Context) error{h.Run}
-	if mutual != nil {
-		beside = append(beside, func(ctx context.Context) error { return serve.Until(ctx, mutual, h.MutualHandler()) })
-	}
-	log.Info("serving", "issuer", c.Issuer, "listen", c.Listen, "mtls", c.Mutual.Listen)
+	log.Info("serving", "issuer", c.Issuer, "listen", c.Listen, "mtls", c.Mutual.Listen, "operators", c.Operators.address())
 	return serve.Until(ctx, l, h.Handler(), beside...)
 }

@@ -35,6 +35,7 @@ func testConfig(t *testing.T) config {
 		SealFile: filepath.Join(dir, "seal.key"),
 	}
 	c.Cards.Environment, c.Cards.Anchors = "test", []string{anchor}
+	c.Operators.Listen = freeAddress(t)
 	return c
 }
 
@@ -53,6 +54,18 @@ func TestServe(t *testing.T) {
 	}
 	if status != http.StatusOK {
 		t.Errorf("/readyz answers %d", status)
+	}
+	for path, says := range map[string]string{
+		"/healthz": "alive", "/readyz": "ready", "/metrics": `tsunagu_card_responses_total{outcome="good"} 0`,
+	} {
+		resp, err := http.Get("http://" + c.Operators.Listen + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), says) {
+			t.Errorf("operators read at %s %q, want %q", path, b, says)
+		}
+		_ = resp.Body.Close()
 	}
 	stop()
 	if err := <-ended; err != nil {
@@ -73,6 +86,7 @@ func TestRefusesToStart(t *testing.T) {
 		"a seal file that is not there":     {func(c *config) { c.SealFile += ".absent" }, "seal_file"},
 		"authorities that are not there":    {func(c *config) { c.Mutual.Listen, c.Mutual.ClientCAs = "127.0.0.1:0", c.SealFile+".absent" }, "mtls.client_ca_file"},
 		"trust that holds no certificate":   {func(c *config) { c.FetchTrust = c.SealFile }, "fetch_trust"},
+		"operators at a public address":     {func(c *config) { c.Operators.Listen = ":8409" }, "operators.listen"},
 		"an allowed address without port":   {func(c *config) { c.FetchAllow = []string{"localhost"} }, "fetch_allow"},
 		"a client file that does not parse": {func(c *config) { c.Clients = c.SealFile }, "clients"},
 	} {

@@ -19,6 +19,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -47,7 +48,8 @@ type Config struct {
 	Log         *slog.Logger
 	Sample      bool
 	Rates       Rates
-	Recheck     idp.Recheck // of the cards that sessions rest on
+	Metrics     *metrics.Registry // shown at the operators' address, with what others put there; nil: one of its own
+	Recheck     idp.Recheck       // of the cards that sessions rest on
 }
 
 // Rates are what one party may cause in a minute; 0 is the provider's own limit.
@@ -70,6 +72,8 @@ type Hub struct {
 	sweeper    *ephemeral.SQL
 	outbox     *federation.Deliveries
 	revocation *cardauth.Revocation
+	metrics    *metrics.Registry
+	log        *slog.Logger
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -83,7 +87,10 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if err := cardauth.CheckPhonePolicy(c.PhonePolicy); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
-	h := &Hub{revocation: c.Revocation}
+	if c.Metrics == nil {
+		c.Metrics = metrics.New()
+	}
+	h := &Hub{revocation: c.Revocation, metrics: c.Metrics, log: c.Log}
 	var err error
 	if c.Transient == nil {
 		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
@@ -123,7 +130,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	h.provider, err = idp.New(idp.Deps{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
-		Now: c.Now, Log: c.Log, Sample: c.Sample,
+		Now: c.Now, Log: c.Log, Sample: c.Sample, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})

@@ -2,6 +2,8 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -10,13 +12,20 @@ import (
 
 // Registry holds a program's figures. A nil Registry takes everything and shows
 // nothing, so that packages need not ask whether anybody looks.
-type Registry struct{ registry *prometheus.Registry }
+type Registry struct {
+	registry *prometheus.Registry
+
+	mu         sync.Mutex
+	counters   map[string]*Counter
+	histograms map[string]*Histogram
+	gauges     map[string]*gauges
+}
 
 // New returns a registry with the figures that every Go program has.
 func New() *Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Registry{r}
+	return &Registry{registry: r, counters: map[string]*Counter{}, histograms: map[string]*Histogram{}, gauges: map[string]*gauges{}}
 }
 
 // Handler serves the figures as text.
@@ -31,38 +40,50 @@ func (r *Registry) Handler() http.Handler {
 // values. Those must come from closed sets.
 type Counter struct{ vec *prometheus.CounterVec }
 
-// Counter makes a counter. A name can be made once; twice is a mistake of the
-// program and panics at start.
+// Counter returns the counter of that name, making it when first asked for; the
+// labels are then fixed.
 func (r *Registry) Counter(name, help string, labels ...string) *Counter {
 	if r == nil {
 		return nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.counters[name]; c != nil {
+		return c
+	}
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	r.registry.MustRegister(c)
-	if len(labels) == 0 {
-		c.WithLabelValues() // zero is shown from the start
-	}
-	return &Counter{c}
+	r.counters[name] = &Counter{c}
+	return r.counters[name]
 }
 
 // Inc adds one.
-func (c *Counter) Inc(values ...string) {
+func (c *Counter) Inc(values ...string) { c.Add(1, values...) }
+
+// Add adds n, which is not negative; 0 has the counter shown.
+func (c *Counter) Add(n float64, values ...string) {
 	if c != nil {
-		c.vec.WithLabelValues(values...).Inc()
+		c.vec.WithLabelValues(values...).Add(n)
 	}
 }
 
 // Histogram counts how often a value was below each of its bounds.
 type Histogram struct{ vec *prometheus.HistogramVec }
 
-// Histogram makes a histogram; see Counter.
+// Histogram returns the histogram of that name; see Counter.
 func (r *Registry) Histogram(name, help string, bounds []float64, labels ...string) *Histogram {
 	if r == nil {
 		return nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.histograms[name]; h != nil {
+		return h
+	}
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: bounds}, labels)
 	r.registry.MustRegister(h)
-	return &Histogram{h}
+	r.histograms[name] = &Histogram{h}
+	return r.histograms[name]
 }
 
 // Observe counts a value.
@@ -73,17 +94,30 @@ func (h *Histogram) Observe(value float64, values ...string) {
 }
 
 // Gauges makes numbers that are looked up whenever somebody asks: collect calls
-// set once for each combination of the labels' values.
+// set once for each combination of the labels' values. Several may add to one
+// name, with different values.
 func (r *Registry) Gauges(name, help string, labels []string, collect func(set func(value float64, values ...string))) {
-	if r != nil {
-		r.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, labels, nil), collect})
+	if r == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := r.gauges[name]
+	if g == nil {
+		g = &gauges{desc: prometheus.NewDesc(name, help, labels, nil)}
+		r.gauges[name] = g
+		r.registry.MustRegister(g)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.collect = append(g.collect, collect)
 }
 
 // gauges is a collector with one description.
 type gauges struct {
 	desc    *prometheus.Desc
-	collect func(set func(value float64, values ...string))
+	mu      sync.Mutex
+	collect []func(set func(value float64, values ...string))
 }
 
 // Describe implements prometheus.Collector.
@@ -91,7 +125,16 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) { out <- g.desc }
 
 // Collect implements prometheus.Collector.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
-	g.collect(func(value float64, values ...string) {
-		out <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value, values...)
-	})
+	g.mu.Lock()
+	all := slices.Clone(g.collect)
+	g.mu.Unlock()
+	for _, collect := range all {
+		collect(func(value float64, values ...string) {
+			m, err := prometheus.NewConstMetric(g.desc, prometheus.GaugeValue, value, values...)
+			if err != nil {
+				m = prometheus.NewInvalidMetric(g.desc, err)
+			}
+			out <- m
+		})
+	}
 }

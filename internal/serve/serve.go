@@ -90,6 +90,14 @@ func Until(ctx context.Context, l net.Listener, h http.Handler, beside ...func(c
 	return g.Wait()
 }
 
+// CheckLoopback refuses a listen address that other machines reach.
+func CheckLoopback(listen string) error {
+	if !loopback(listen) {
+		return errors.New("listen: not a loopback address")
+	}
+	return nil
+}
+
 // loopback says whether a listen address is reachable from this machine only.
 func loopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)

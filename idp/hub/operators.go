@@ -1,0 +1,32 @@
+package hub
+
+import (
+	"io"
+	"net/http"
+)
+
+// OperatorHandler serves the operators' address: /metrics in Prometheus' text format, /healthz and /readyz. It asks nobody who they
+// are, so programs bind it to this machine alone.
+func (h *Hub) OperatorHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h.metrics.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := h.provider.Ready(r.Context()); err != nil {
+			h.log.ErrorContext(r.Context(), "not ready", "err", err)
+			say(w, http.StatusServiceUnavailable, "not ready\n")
+			return
+		}
+		say(w, http.StatusOK, "ready\n")
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func say(w http.ResponseWriter, status int, word string) {
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, word) // the caller hung up: nobody is left to tell
+}
