@@ -20,13 +20,14 @@ type LogoutReason string
 
 // The reasons.
 const (
-	LogoutSession     LogoutReason = "session"      // the person signed out in one browser
-	LogoutEverywhere  LogoutReason = "everywhere"   // and here on all devices
-	LogoutService     LogoutReason = "service"      // of this one service only
-	LogoutOtherPerson LogoutReason = "other_person" // somebody else signed in in the same browser
-	LogoutLinkEnded   LogoutReason = "link_ended"   // the person cut the link
-	LogoutCardRevoked LogoutReason = "card-revoked" // the authority took the card's certificate back
-	LogoutCardRemoved LogoutReason = "card-removed" // the person took the card out of the reader, and had asked for it to mean this
+	LogoutSession        LogoutReason = "session"         // the person signed out in one browser
+	LogoutEverywhere     LogoutReason = "everywhere"      // and here on all devices
+	LogoutService        LogoutReason = "service"         // of this one service only
+	LogoutOtherPerson    LogoutReason = "other_person"    // somebody else signed in in the same browser
+	LogoutLinkEnded      LogoutReason = "link_ended"      // the person cut the link
+	LogoutCardRevoked    LogoutReason = "card-revoked"    // the authority took the card's certificate back
+	LogoutPasskeyRemoved LogoutReason = "passkey-removed" // the person removed the passkey that had signed in, or it was found to have a copy
+	LogoutCardRemoved    LogoutReason = "card-removed"    // the person took the card out of the reader, and had asked for it to mean this
 )
 
 // DeliveryState is what became of a notice.

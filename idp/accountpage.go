@@ -66,6 +66,13 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if v.Told, err = p.told(c, s.Account); err != nil {
 		return err
 	}
+	if v.HasPasskeys = p.party != nil; v.HasPasskeys {
+		keys, err := p.passkeys.of(ctx, s.Account)
+		if err != nil {
+			return err
+		}
+		v.Passkeys, _ = viewsOfPasskeys(keys, s)
+	}
 	lang := p.site.Lang(c.Request())
 	list, err := p.accounts.consents(ctx, s.Account)
 	if err != nil {

@@ -64,7 +64,7 @@ func (p *Provider) getFolderAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, Session: j != nil}
+	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, Session: j != nil, Passkey: p.party != nil}
 	if note := c.QueryParam("note"); againNotes[note] {
 		v.Note = note
 	}

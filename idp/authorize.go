@@ -160,6 +160,10 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	}
 	req := tx.Request
 	if req == nil {
+		if tx.Card {
+			age := freshCard
+			sit.MaxAge, sit.ACR, sit.ACREssential = &age, []string{ACRCard}, true
+		}
 		return sit, con, nil
 	}
 	sit.Prompt, sit.MaxAge, sit.ACR, sit.ACREssential = req.Prompt, req.maxAge(), req.ACR, req.ACREssential

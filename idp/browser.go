@@ -78,6 +78,11 @@ func (p *Provider) currentSession(c echo.Context) (*session, error) {
 	if stand.over(s.Created) {
 		return nil, nil
 	}
+	if s.Passkey != "" {
+		if ok, err := p.passkeys.stands(ctx, s.Passkey); err != nil || !ok {
+			return nil, err
+		}
+	}
 	s.footing = stand
 	return s, nil
 }
@@ -112,6 +117,7 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 		return err
 	}
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
+	p.rememberWay(c, s)
 	if !again {
 		p.setBrowserState(c, newSecret(), p.sessions.remaining(s))
 	}

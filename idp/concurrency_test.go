@@ -51,6 +51,42 @@ func volley(t *testing.T, build func(i int) *http.Request) map[int]int {
 	return count
 }
 
+// volleyTo is volley for requests that are all answered with a redirect: how many went where, "" for none.
+func volleyTo(t *testing.T, build func(i int) *http.Request) map[string]int {
+	t.Helper()
+	requests := make([]*http.Request, crowd)
+	for i := range requests {
+		requests[i] = build(i)
+	}
+	var (
+		mu    sync.Mutex
+		where = map[string]int{}
+		wg    sync.WaitGroup
+		start = make(chan struct{})
+	)
+	client := idptest.Client()
+	for _, req := range requests {
+		wg.Go(func() {
+			<-start
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode >= 500 {
+				t.Errorf("status %d", resp.StatusCode)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			where[resp.Header.Get("Location")]++
+		})
+	}
+	close(start)
+	wg.Wait()
+	return where
+}
+
 // TestSingleUseUnderContention: code, refresh token and login return, a hundred at once on every store: exactly one wins.
 func TestSingleUseUnderContention(t *testing.T) {
 	ephemeraltest.Each(t, func(t *testing.T, store ephemeral.Store) {

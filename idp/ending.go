@@ -25,7 +25,11 @@ type whatEnds struct {
 	last bool // with Card: the person has no other card, so that what does not rest on this one rests on none
 
 	Front []clients.ID // services that a browser at hand is about to tell by itself
-	In    string       // the session it was asked for in, for the audit log
+	// Passkey ends a passkey with those that it made; Suspect stops it instead of removing it, because there may be a copy.
+	Passkey string
+	Suspect bool
+
+	In string // the session it was asked for in, for the audit log
 }
 
 // keepsOffline: a certificate that was renewed, or whose time is over, was not in wrong hands. What the person lets services do in her
@@ -35,7 +39,7 @@ func keepsOffline(revoked string) bool {
 }
 
 func (w whatEnds) covers(s *session) bool {
-	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card || w.last && s.Card.zero())
+	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card || w.last && s.Card.zero()) && (w.Passkey == "" || s.Passkey == w.Passkey)
 }
 
 // marked: a row of the database says that the sessions are over, so that what is left of them opens nothing.
@@ -46,6 +50,11 @@ func (w whatEnds) event(account federation.AccountID, reason federation.LogoutRe
 	switch {
 	case w.Session != "":
 		e.Session = w.Session
+	case w.Passkey != "":
+		e.Kind, e.Facts = eventPasskeyRemoved, map[string]string{"passkey": w.Passkey}
+		if w.Suspect {
+			e.Kind, e.Actor = eventPasskeyCloned, string(federation.ByHub)
+		}
 	case !w.Card.zero():
 		e.Kind, e.Actor, e.Facts = eventCardEnded, string(federation.ByHub), map[string]string{"revoked": w.Revoked}
 	default:
@@ -108,7 +117,7 @@ func (p *Provider) covered(ctx context.Context, account federation.AccountID, w 
 // noticesFor: a service may have a session of its own that outlives the one here, and what made it may be in a stranger's hands. Then every
 // service of the person is told, and not only those of the sessions there are.
 func (p *Provider) noticesFor(ctx context.Context, account federation.AccountID, w whatEnds, all []*session) (out []federation.Notice, err error) {
-	if w.Session == "" && (w.Card.zero() || !keepsOffline(w.Revoked)) {
+	if w.Session == "" && w.Passkey == "" && (w.Card.zero() || !keepsOffline(w.Revoked)) {
 		if out, err = p.noticesEverywhere(ctx, account, all); err != nil {
 			return nil, err
 		}
@@ -128,10 +137,15 @@ func (p *Provider) mark(ctx context.Context, account federation.AccountID, w wha
 	switch {
 	case w.Session != "":
 		return nil // its record is all there is
+	case w.Passkey != "":
+		return ended(p.passkeys.cut(ctx, account, w.Passkey, w.Suspect))
 	case w.Card.zero():
 		return p.accounts.endAll(ctx, account)
 	}
-	first, err := p.accounts.cutCard(ctx, w)
+	return ended(p.accounts.cutCard(ctx, w))
+}
+
+func ended(first bool, err error) error {
 	if err == nil && !first {
 		err = errEndedBefore
 	}
@@ -151,7 +165,7 @@ func (p *Provider) removeSessions(ctx context.Context, account federation.Accoun
 			return p.leftToExpire(ctx, w, err)
 		}
 		for _, s := range now {
-			if (stand.over(s.Created) || w.last && s.Card.zero()) && !slices.ContainsFunc(all, func(t *session) bool { return t.ID == s.ID }) {
+			if (w.Passkey != "" || stand.over(s.Created) || w.last && s.Card.zero()) && !slices.ContainsFunc(all, func(t *session) bool { return t.ID == s.ID }) {
 				all = append(slices.Clip(all), s)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/idp/passkey"
 )
 
 // Reason says why something is shown to the citizen instead of being redirected. Its text is the page's data-error.
@@ -188,4 +189,58 @@ func cardStatus(r cardauth.Reason) int {
 		return http.StatusForbidden
 	}
 	return http.StatusForbidden
+}
+
+// passkeyStatus is the HTTP status of a refused passkey.
+func passkeyStatus(r passkey.Reason) int {
+	switch r {
+	case passkey.Malformed:
+		return http.StatusBadRequest
+	case passkey.ChallengeSpent:
+		return http.StatusGone
+	case passkey.AlreadyThere, passkey.TooMany:
+		return http.StatusConflict
+	case passkey.CardUnconfirmed:
+		return http.StatusServiceUnavailable
+	case passkey.TypeMismatch, passkey.ChallengeMismatch, passkey.OriginMismatch, passkey.PartyMismatch, passkey.UserNotVerified,
+		passkey.FlagsInvalid, passkey.KeyRefused, passkey.SignatureInvalid, passkey.OwnerMismatch, passkey.Cloned, passkey.Unknown,
+		passkey.NoCard, passkey.CardRequired:
+		return http.StatusForbidden
+	}
+	return http.StatusForbidden
+}
+
+// passkeyAgain says whether the same passkey may do at another try.
+func passkeyAgain(r passkey.Reason) bool {
+	switch r {
+	case passkey.Malformed, passkey.ChallengeSpent, passkey.UserNotVerified, passkey.CardUnconfirmed, passkey.Unknown:
+		return true
+	case passkey.TypeMismatch, passkey.ChallengeMismatch, passkey.OriginMismatch, passkey.PartyMismatch, passkey.FlagsInvalid,
+		passkey.KeyRefused, passkey.SignatureInvalid, passkey.OwnerMismatch, passkey.Cloned, passkey.AlreadyThere, passkey.TooMany, passkey.NoCard, passkey.CardRequired:
+	}
+	return false
+}
+
+// passkeyAtLogin says whether a passkey can be refused for the reason at a login; every other is of registering one.
+func passkeyAtLogin(r passkey.Reason) bool {
+	switch r {
+	case passkey.KeyRefused, passkey.AlreadyThere, passkey.TooMany:
+		return false
+	case passkey.Malformed, passkey.TypeMismatch, passkey.ChallengeMismatch, passkey.OriginMismatch, passkey.PartyMismatch,
+		passkey.UserNotVerified, passkey.FlagsInvalid, passkey.SignatureInvalid, passkey.OwnerMismatch, passkey.Cloned,
+		passkey.ChallengeSpent, passkey.Unknown, passkey.NoCard, passkey.CardRequired, passkey.CardUnconfirmed:
+	}
+	return true
+}
+
+// passkeyAtRegistration is the same of registering.
+func passkeyAtRegistration(r passkey.Reason) bool {
+	switch r {
+	case passkey.Cloned, passkey.Unknown, passkey.NoCard, passkey.CardRequired, passkey.CardUnconfirmed:
+		return false
+	case passkey.Malformed, passkey.TypeMismatch, passkey.ChallengeMismatch, passkey.OriginMismatch, passkey.PartyMismatch,
+		passkey.UserNotVerified, passkey.FlagsInvalid, passkey.KeyRefused, passkey.SignatureInvalid, passkey.OwnerMismatch,
+		passkey.ChallengeSpent, passkey.AlreadyThere, passkey.TooMany:
+	}
+	return true
 }

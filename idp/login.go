@@ -58,7 +58,7 @@ func (p *Provider) getLogin(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote},
+		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote, Passkey: p.passkeyWay(c, sit)},
 	})
 	return nil
 }

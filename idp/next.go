@@ -167,6 +167,12 @@ func (r *authzRequest) answeredACR(have string) string {
 	return have
 }
 
+// passkeyServes says whether a login by passkey would meet the request, so that it may be offered. Whoever asks for the card gets the card,
+// though the claim be voluntary (OIDC Core §5.5.1.1): the citizen has one in any case.
+func passkeyServes(s situation) bool {
+	return acrSatisfied(s.ACR, ACRPasskey) || !attainable(s.ACR)
+}
+
 // attainable says whether a new login could meet one of the wanted levels; asking again would otherwise change nothing.
 func attainable(wanted []string) bool {
 	return slices.ContainsFunc(wanted, func(w string) bool { return acrRank[w] > 0 && acrRank[w] <= acrRank[ACRCard] })

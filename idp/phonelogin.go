@@ -46,7 +46,7 @@ type ownerView struct {
 // and a phone does not.
 func (p *Provider) noRemote(ctx context.Context, tx *transaction) (bool, error) {
 	if tx.Request == nil {
-		return false, nil
+		return tx.Card, nil
 	}
 	client, err := p.client(ctx, tx.Request.Client)
 	if err != nil {

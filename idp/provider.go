@@ -14,6 +14,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/idp/passkey"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/metrics"
@@ -88,6 +89,8 @@ type Provider struct {
 
 	accounts     accounts
 	attributes   attributes
+	passkeys     passkeys
+	party        *passkey.Party // nil: the issuer's host is no domain, and passkeys are of domains
 	transactions transactions
 	sessions     sessions
 	grants       grants
@@ -135,6 +138,7 @@ func New(d Deps) (*Provider, error) {
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},
 		attributes:   attributes{db: d.DB, seal: d.Sealer, now: d.Now},
+		passkeys:     passkeys{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now},
 		transactions: transactions{store: d.Transient},
 		sessions:     sessions{store: d.Transient, now: d.Now},
 		grants:       grants{store: d.Transient, now: d.Now},
@@ -145,6 +149,9 @@ func New(d Deps) (*Provider, error) {
 	p.figures = newFigures(d.Metrics)
 	p.engine = newEngine(p)
 	var err error
+	if p.party, err = passkey.NewParty(d.Issuer); err != nil && !errors.Is(err, passkey.ErrNoDomain) {
+		return nil, err
+	}
 	if p.api, err = p.newAPI(); err != nil {
 		return nil, err
 	}
@@ -221,6 +228,11 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	s, err := p.sessions.get(ctx, g.SID)
 	if err != nil || s == nil {
 		return false, err
+	}
+	if s.Passkey != "" {
+		if ok, err := p.passkeys.stands(ctx, s.Passkey); err != nil || !ok {
+			return false, err
+		}
 	}
 	since := s.since(g.Client)
 	return since != 0 && g.Issued >= since, nil
@@ -305,6 +317,12 @@ const (
 	eventPhoneScanned audit.Kind = "login.phone_scanned"
 	eventPhoneRefused audit.Kind = "login.phone_refused"
 	eventPhoneStopped audit.Kind = "login.phone_stopped"
+
+	eventPasskeyAdded   audit.Kind = "passkey.added"
+	eventPasskeyRenamed audit.Kind = "passkey.renamed"
+	eventPasskeyRemoved audit.Kind = "passkey.removed"
+	eventPasskeyCloned  audit.Kind = "passkey.cloned"
+	eventPasskeyRefused audit.Kind = "passkey.refused"
 
 	eventDeviceAsked     audit.Kind = "device.asked"
 	eventDeviceWrongCode audit.Kind = "device.wrong_code"

@@ -45,7 +45,8 @@ type session struct {
 	Created  int64                `json:"cr"` // Unix milliseconds
 	Last     int64                `json:"l"`  // Unix seconds
 	Device   string               `json:"d"`
-	Card     cardRef              `json:"k,omitzero"` // that signed in; zero: another means did
+	Card     cardRef              `json:"k,omitzero"`   // that signed in; zero: another means did
+	Passkey  string               `json:"pk,omitempty"` // that signed in
 	Clients  []sessionClient      `json:"cl,omitempty"`
 }
 

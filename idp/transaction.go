@@ -67,7 +67,7 @@ type transaction struct {
 	Asked     []string   `json:"a,omitempty"`  // the scopes that the consent page shows
 	Decided   bool       `json:"d,omitempty"`  // the citizen agreed on the consent page in this login
 
-	Passkey *passkeyProof `json:"pk,omitempty"` // the owner of a folder, proven beside the card: see provenByPasskey
+	Card bool `json:"ca,omitempty"` // the hub's own page wants a card login of the last minutes
 
 	// A login that another device asked for (RFC 8628) ends in that device's request and not in a redirect.
 	Device    string   `json:"dv,omitempty"` // which request, see deviceRecord
@@ -86,25 +86,6 @@ type cardProof struct {
 	Produced  int64  `json:"rp,omitempty"` // when it was produced
 	At        int64  `json:"at"`
 	Handle    []byte `json:"h"` // sealed for the transaction, see handle.go
-}
-
-// passkeyProof is what a passkey used beside a card leaves behind in the transaction.
-type passkeyProof struct {
-	Account federation.AccountID `json:"a"`
-	Passkey string               `json:"p"`
-	At      int64                `json:"at"` // Unix seconds
-}
-
-// passkeyProofLife is how long a passkey used beside a card counts in its login.
-const passkeyProofLife = 5 * time.Minute
-
-// provenByPasskey returns whose passkey was used in this login beside a new card, for tying that card to the folder: "" if none was, or
-// too long ago. It says nothing of the cards that the folder has; whoever ties one judges those.
-func (tx *transaction) provenByPasskey(now time.Time) federation.AccountID {
-	if tx.Passkey == nil || now.Sub(time.Unix(tx.Passkey.At, 0)) > passkeyProofLife {
-		return ""
-	}
-	return tx.Passkey.Account
 }
 
 func (p *cardProof) ref() cardRef { return refOf(p.IssuerKey, p.Serial) }

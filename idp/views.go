@@ -43,8 +43,9 @@ type loginView struct {
 	Why          string // "", one of whyWord, or of endWord
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
-	Device       bool // another device asked
-	NoPhone      bool // the service takes no card that a phone reads
+	NoPhone      bool   // the service takes no card that a phone reads
+	Device       bool   // another device asked
+	Passkey      string // see passkeyWay
 }
 
 // refusedView is the data of card-refused.html.
@@ -72,6 +73,7 @@ type againView struct {
 	Silent   bool   // the authority could not be asked whose card it is
 	Conflict bool   // it named cards of two folders
 	Session  bool   // somebody is signed in in this browser since a moment ago
+	Passkey  bool   // the hub takes passkeys
 	Note     string // what did not work: one of againNotes, or empty
 }
 
@@ -140,6 +142,9 @@ type accountView struct {
 	Sessions []sessionView
 	Services []connectedView
 	Told     []receiptView // what services answered to the latest sign-outs
+
+	Passkeys    []passkeyView
+	HasPasskeys bool // the hub offers them
 }
 
 // cardView is a card as its owner sees it.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type Options struct {
 	Log       io.Writer        // nil: discarded
 	TLS       bool             // serve over https, as everywhere but in development
 	Mutual    *Mutual          // have a second address for clients with certificates
+	Domain    bool             // the issuer's host is a name and no address: passkeys are of domains
 	// Reachable are services on this machine, host:port, that the hub may call. With any, the hub also does what has to happen on
 	// its own, such as telling them of sign-outs.
 	Reachable []string
@@ -105,6 +107,9 @@ func Start(t testing.TB, o Options) *Hub {
 	front := httptest.NewUnstartedServer(nil)
 	app := httptest.NewUnstartedServer(nil)
 	h.Issuer, h.AgentURL, h.front = "http://"+front.Listener.Addr().String(), "http://"+app.Listener.Addr().String(), front
+	if o.Domain {
+		h.Issuer = strings.Replace(h.Issuer, "127.0.0.1", "localhost", 1)
+	}
 	if o.TLS {
 		h.Issuer = "https://" + front.Listener.Addr().String()
 	}

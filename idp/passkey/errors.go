@@ -60,6 +60,16 @@ func (r Reason) String() string {
 	return "passkey_invalid"
 }
 
+// ParseReason returns a reason of the word; several share one, and pages and tests know them by it.
+func ParseReason(word string) (Reason, bool) {
+	for r := Malformed; r <= CardUnconfirmed; r++ {
+		if r.String() == word {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
 // Error is a refusal. Detail is for operators and holds nothing that the authenticator sent.
 type Error struct {
 	Reason Reason

@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "cardauth/ades", "keys", "internal"},
 	"idp/hub":                 {"idp", "federation", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
-	"idp/idptest":       {"idp", "idp/hub", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jlis", "cardauth/jpki", "keys", "internal"},
+	"idp/idptest":       {"idp", "idp/hub", "idp/passkey/passkeytest", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jlis", "cardauth/jpki", "keys", "internal"},
 	"internal":          {"internal"},
 	"internal/archtest": {},
 	"internal/testenv":  {"internal"},
