@@ -112,6 +112,44 @@ func TestNextEverySituation(t *testing.T) {
 	golden(t, "next.txt", compress(out.String()))
 }
 
+// TestPasskeyIsOfferedWhereItServes: by what the request asks for, whatever session there is.
+func TestPasskeyIsOfferedWhereItServes(t *testing.T) {
+	for _, tt := range []struct {
+		wanted    []string
+		essential bool
+		serves    bool
+	}{
+		{nil, false, true}, {[]string{ACRPasskey}, true, true}, {[]string{ACRRemote}, true, true}, {[]string{ACRCard, ACRPasskey}, true, true},
+		{[]string{ACRCard}, false, false}, {[]string{ACRCard}, true, false}, {[]string{ACRCard, "urn:other"}, false, false},
+		{[]string{"urn:other"}, false, true}, // no sign-in reaches it, so none is better than another
+	} {
+		if got := passkeyServes(situation{ACR: tt.wanted, ACREssential: tt.essential}); got != tt.serves {
+			t.Errorf("%v, essential %t: %t", tt.wanted, tt.essential, got)
+		}
+	}
+}
+
+// TestOwnPageStepsUpToAFreshCard: a page of the hub's own that wants the card gets a login with it, and no more than one.
+func TestOwnPageStepsUpToAFreshCard(t *testing.T) {
+	now, age := time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC), freshCard
+	for name, tt := range map[string]struct {
+		s    *sessionFacts
+		step Step
+		why  Why
+	}{
+		"nobody":  {nil, StepLogin, NoSession},
+		"passkey": {&sessionFacts{AuthTime: now, ACR: ACRPasskey}, StepLogin, ACRTooLow},
+		"phone":   {&sessionFacts{AuthTime: now, ACR: ACRRemote}, StepLogin, ACRTooLow},
+		"old":     {&sessionFacts{AuthTime: now.Add(-freshCard - time.Second), ACR: ACRCard}, StepLogin, MaxAgeExceeded},
+		"fresh":   {&sessionFacts{AuthTime: now.Add(-freshCard), ACR: ACRCard}, StepComplete, Satisfied},
+	} {
+		sit := situation{State: Received, Own: true, HintAgree: true, MaxAge: &age, ACR: []string{ACRCard}, ACREssential: true, Session: tt.s}
+		if step, why := next(sit, now); step != tt.step || why != tt.why {
+			t.Errorf("%s: %d/%d, want %d/%d", name, step, why, tt.step, tt.why)
+		}
+	}
+}
+
 // invariants that hold in every situation, whatever the golden table says.
 func invariants(t *testing.T, s situation, step Step, why Why) {
 	t.Helper()

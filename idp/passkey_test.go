@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 	"github.com/tsunagu-id/tsunagu/idp/passkey/passkeytest"
@@ -406,6 +407,43 @@ func TestPasskeyNeedsACardThatIsGood(t *testing.T) {
 	}
 }
 
+// TestRevokedCardTakesPasskeysAlong: a card that the authority took back since it was used last is found out at the passkey's login.
+func TestRevokedCardTakesPasskeysAlong(t *testing.T) {
+	h, c := passkeyHub(t)
+	_, d := h.WithPasskey(t, "taro")
+	c.advance(6 * time.Minute)
+	revoke(t, h, "taro", cardauth.CertificateHold)
+	t.Cleanup(func() { release(t, h, "taro") })
+	b := h.Browser(t)
+	wantRefused(t, b.PasskeyLogin(b.Get("/account"), d), "passkey_no_card")
+	if hasSession(b) {
+		t.Error("signed in")
+	}
+}
+
+// TestPasskeyWaitsForAnAnswerAboutTheCard: nobody is let in by a card that nobody has stood by for hours.
+func TestPasskeyWaitsForAnAnswerAboutTheCard(t *testing.T) {
+	h, c := passkeyHub(t)
+	_, d := h.WithPasskey(t, "taro")
+	c.advance(5 * time.Hour)
+	h.Responder.BehaveOCSP(cardtest.OCSPSilent)
+	h.Responder.BehaveCRL(cardtest.CRLStale)
+	t.Cleanup(func() {
+		h.Responder.BehaveOCSP(cardtest.OCSPGood)
+		h.Responder.BehaveCRL(cardtest.CRLGood)
+	})
+	b := h.Browser(t)
+	p := b.PasskeyLogin(b.Get("/account"), d)
+	wantRefused(t, p, "passkey_card_unconfirmed")
+	if p.Status != http.StatusServiceUnavailable || hasSession(b) {
+		t.Errorf("%d, or signed in", p.Status)
+	}
+	h.Responder.BehaveOCSP(cardtest.OCSPGood)
+	if b.PasskeyLogin(b.Get("/account"), d); !hasSession(b) {
+		t.Error("refused when the authority answers again")
+	}
+}
+
 // TestPasskeyNameIsTheOwnersAlone: it is shown as text, bounded, and sealed where it is kept.
 func TestPasskeyNameIsTheOwnersAlone(t *testing.T) {
 	h, _ := passkeyHub(t)
@@ -503,10 +541,10 @@ func TestPasskeyNeedsADomain(t *testing.T) {
 // by itself, and the owner is asked. Neither an old nor an ended card of hers stands in the way.
 func TestPasskeyBesideACardJoinsItToTheFolder(t *testing.T) {
 	h, c := passkeyHub(t)
-	h.PKI.Linkage().Behave(cardtest.LinkageDown)
-	t.Cleanup(func() { h.PKI.Linkage().Behave(cardtest.LinkageGood) })
 	taro, d := h.WithPasskey(t, "taro")
 	id := passkeyID(t, taro.Get("/account/passkeys"))
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	t.Cleanup(func() { h.PKI.Linkage().Behave(cardtest.LinkageGood) })
 	_, err := h.DB.Exec(t.Context(), `UPDATE card_binding SET not_after = 1000`)
 	must(t, err)
 	for _, keep := range []bool{false, true} { // from the page of the new card, or after an old one was asked for
