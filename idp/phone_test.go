@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
-	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral/ephemeraltest"
@@ -109,24 +108,10 @@ func (w *pair) challenge(phone idptest.Page) string {
 	return at
 }
 
-// sign has the card app answer a challenge and returns where it sends its browser.
-func (w *pair) sign(challenge, card string) string {
-	w.t.Helper()
-	pin, err := jpki.ParsePIN(cardtest.DemoPIN)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	uri, err := w.h.Agent.Login(w.t.Context(), challenge, card, pin)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return uri
-}
-
 // signed goes as far as the phone goes.
 func (w *pair) signed(card string) idptest.Page {
 	w.t.Helper()
-	return w.phone.Get(w.sign(w.challenge(w.match()), card))
+	return w.phone.Get(w.h.Sign(w.t, w.challenge(w.match()), card))
 }
 
 // finish has the computer's user say that the folder is her own.
@@ -181,7 +166,7 @@ func TestLoginThroughAPhone(t *testing.T) {
 	if claims := part(t, h.Fetch(t, challenge), 1); claims["acr"] != remoteACR || claims["client_id"] != idptest.ClientID || claims["redirect_host"] != "app.example" {
 		t.Errorf("the card is asked to sign %v", claims)
 	}
-	done := w.phone.Get(w.sign(challenge, "taro"))
+	done := w.phone.Get(h.Sign(t, challenge, "taro"))
 	if !strings.Contains(done.Body, `id="phone-done"`) {
 		t.Errorf("the phone is at %s %s", done.URL, done.Error())
 	}
@@ -384,7 +369,7 @@ func TestCardIsNotAskedBeforeTheNumber(t *testing.T) {
 func TestLuredIntoAPhonesChallenge(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{})
 	w := newPair(t, h)
-	back := w.sign(w.challenge(w.match()), "hanako")
+	back := h.Sign(t, w.challenge(w.match()), "hanako")
 	victim := h.Browser(t)
 	if p := victim.Get(back); p.Error() != "other_browser" {
 		t.Errorf("%d %s", p.Status, p.Error())
@@ -411,7 +396,7 @@ func TestStolenPhoneReturnCode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newPair(t, h)
-			back := w.sign(w.challenge(w.match()), "taro")
+			back := h.Sign(t, w.challenge(w.match()), "taro")
 			if p := steal(w, back); p.Error() != "other_browser" && p.Error() != "return_unknown" {
 				t.Errorf("%d %s %s", p.Status, p.URL, p.Error())
 			}
@@ -521,7 +506,7 @@ func TestRefusedCardOnThePhone(t *testing.T) {
 	if !strings.Contains(w.computer().Body, `data-pairing="matched"`) {
 		t.Error("the computer does not wait")
 	}
-	w.phone.Get(w.sign(w.challenge(matched), "taro"))
+	w.phone.Get(h.Sign(t, w.challenge(matched), "taro"))
 	if w.finish().URL.Query().Get("code") == "" {
 		t.Error("the second card does not sign in")
 	}
@@ -664,7 +649,7 @@ func TestOneWinnerOfAPairing(t *testing.T) {
 		})
 		t.Run("return code", func(t *testing.T) {
 			w := newPair(t, h)
-			back := w.sign(w.challenge(w.match()), "taro")
+			back := h.Sign(t, w.challenge(w.match()), "taro")
 			got := volley(t, func(int) *http.Request { return w.phone.Request(http.MethodGet, back, nil) })
 			if got[http.StatusSeeOther] != 1 || got[http.StatusGone] != crowd-1 {
 				t.Errorf("statuses %v", got)

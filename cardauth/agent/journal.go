@@ -27,6 +27,7 @@ const (
 	kindChallengeAddress audit.Kind = "agent.challenge_address" // a hub's address that is no challenge
 	kindReturnRefused    audit.Kind = "agent.return_refused"    // the hub's answer leads elsewhere
 	kindForeignHost      audit.Kind = "agent.foreign_host"      // asked for under another name
+	kindRemoteRefused    audit.Kind = "agent.remote_refused"    // a login on another device, asked of a computer's card app
 	kindEmbedded         audit.Kind = "agent.embedded"          // asked for from within another page
 )
 
@@ -81,6 +82,9 @@ func (j *journal) failure(ctx context.Context, req *request, err error) error {
 			return j.writeStranger(ctx, e)
 		case ChallengeForged:
 			e.Kind = kindChallengeForged
+			return j.writeStranger(ctx, e)
+		case RemoteRefused:
+			e.Kind = kindRemoteRefused
 			return j.writeStranger(ctx, e)
 		case ReturnRefused:
 			e.Kind = kindReturnRefused

@@ -472,6 +472,9 @@ func TestComputerSignsForNoOtherDevice(t *testing.T) {
 		if !phone && (s.reason() != "remote_refused" || s.status != http.StatusForbidden || strings.Contains(s.body, "<form")) {
 			t.Errorf("on a computer: %d %q", s.status, s.reason())
 		}
+		if n := len(d.journalled(kindRemoteRefused)); !phone && n != 1 {
+			t.Errorf("journal: %+v", d.events)
+		}
 		if phone && (s.token() == "" || !strings.Contains(s.body, "ログインするのは、この機器ではありません")) {
 			t.Errorf("on a phone: %d %q", s.status, s.reason())
 		}

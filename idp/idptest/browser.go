@@ -107,11 +107,16 @@ func (p Page) Error() string {
 // to.
 func (b *Browser) CardLogin(login Page, card string) string {
 	b.t.Helper()
-	at := b.Challenge(login)
+	return b.hub.Sign(b.t, b.Challenge(login), card)
+}
+
+// Sign lets the card answer a challenge in the card app and returns the address that the app sends its browser to.
+func (h *Hub) Sign(t testing.TB, challenge, card string) string {
+	t.Helper()
 	pin, err := jpki.ParsePIN(cardtest.DemoPIN)
-	must(b.t, err)
-	uri, err := b.hub.Agent.Login(b.t.Context(), at, card, pin)
-	must(b.t, err)
+	must(t, err)
+	uri, err := h.Agent.Login(t.Context(), challenge, card, pin)
+	must(t, err)
 	return uri
 }
 

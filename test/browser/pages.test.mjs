@@ -6,7 +6,7 @@ import { firstSignIn } from './lib/steps.mjs'
 
 const at = addresses()
 const open = {
-  hub: ['/', '/help', '/terms', '/privacy', '/accessibility'],
+  hub: ['/', '/help', '/terms', '/privacy', '/accessibility', '/phone'],
   portal: ['/help'],
   etax: ['/', '/number', '/help'],
   agent: ['/'],
