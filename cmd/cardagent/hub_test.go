@@ -1,16 +1,19 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
@@ -23,6 +26,7 @@ type hub struct {
 	t          *testing.T
 	keys       *keys.Set
 	challenges *cardauth.Challenges
+	signatures *cardauth.SignatureRequests
 	verifier   *cardauth.Verifier
 }
 
@@ -35,6 +39,8 @@ func newHub(t *testing.T) (h *hub, cards string) {
 	routes.HandleFunc("GET /jwks", h.jwks)
 	routes.HandleFunc("GET /card/challenges/{id}", h.getChallenge)
 	routes.HandleFunc("POST /card/challenges/{id}", h.postChallenge)
+	routes.HandleFunc("GET /signatures/{id}/request", h.getSignature)
+	routes.HandleFunc("POST /signatures/{id}", h.postSignature)
 	h.Server = httptest.NewServer(routes)
 	t.Cleanup(h.Close)
 	must := func(err error) {
@@ -50,10 +56,11 @@ func newHub(t *testing.T) (h *hub, cards string) {
 	must(err)
 	store, err := ephemeral.NewSQL(t.Context(), db, time.Now)
 	must(err)
-	h.challenges = cardauth.NewChallenges(cardauth.Deps{
+	deps := cardauth.Deps{
 		Store: store, Issuer: h.URL, Now: time.Now,
 		Sign: func(typ string, claims any) (string, error) { return h.keys.Sign(keys.ES256, typ, claims) },
-	})
+	}
+	h.challenges, h.signatures = cardauth.NewChallenges(deps), cardauth.NewSignatureRequests(deps)
 	pki, err := cardtest.LoadOrCreatePKI(cards, time.Now, "http://127.0.0.1:1/ocsp")
 	must(err)
 	responder := httptest.NewServer(pki.Responder())
@@ -134,4 +141,35 @@ func (h *hub) refuse(w http.ResponseWriter, err error) {
 	}
 	w.WriteHeader(http.StatusForbidden)
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// ask makes a request for a signature and returns its address.
+func (h *hub) ask(name string) string {
+	h.t.Helper()
+	d := ades.NewDocument(name, sha256.Sum256([]byte(name)))
+	id, err := h.signatures.Issue(h.t.Context(), cardauth.SignatureAsk{
+		ClientID: "etax", ClientName: "見本e-Tax", RedirectHost: "localhost:8402", Purpose: ades.PurposeDocument, Document: &d,
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.URL + "/signatures/" + id + "/request"
+}
+
+func (h *hub) getSignature(w http.ResponseWriter, r *http.Request) {
+	jwt, err := h.signatures.JWT(r.Context(), r.PathValue("id"))
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	_, _ = io.WriteString(w, jwt)
+}
+
+// postSignature takes what is a signature by its form; package cardauth tests the rest.
+func (h *hub) postSignature(w http.ResponseWriter, r *http.Request) {
+	var body struct{ JWS string }
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || strings.Count(body.JWS, ".") != 2 {
+		h.t.Errorf("%v: %.80s", err, body.JWS)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]string{"return_uri": h.URL + "/sign/return?code=good"})
 }

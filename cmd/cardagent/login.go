@@ -15,7 +15,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 )
 
-// maxPINFile bounds the PIN file in bytes: four full-width digits and a line end.
+// maxPINFile bounds the PIN file in bytes: sixteen full-width letters and a line end.
 const maxPINFile = 64
 
 // login makes one login and prints where the browser that started it has to arrive.
@@ -109,21 +109,30 @@ func onlyCard(ctx context.Context, reader agent.Reader) (string, error) {
 	return "", usageError{fmt.Errorf("which card? name its reader with -card: %s", strings.Join(names, ", "))}
 }
 
-// readPIN reads a file that holds the PIN and at most one line end. Errors never repeat what it holds.
-func readPIN(path string, stdin io.Reader) (pin jpki.PIN, err error) {
+// readPIN reads a file that holds the PIN and at most one line end.
+func readPIN(path string, stdin io.Reader) (jpki.PIN, error) {
+	line, err := readSecret(path, stdin)
+	if err != nil {
+		return jpki.PIN{}, err
+	}
+	return jpki.ParsePIN(line)
+}
+
+// readSecret reads a file of one line. Errors never repeat what it holds.
+func readSecret(path string, stdin io.Reader) (string, error) {
 	in := stdin
 	if path != "-" {
 		f, err := os.Open(path) //nolint:gosec // the caller names the file
 		if err != nil {
-			return jpki.PIN{}, usageError{err}
+			return "", usageError{err}
 		}
 		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxPINFile))
 	if err != nil {
-		return jpki.PIN{}, usageError{err}
+		return "", usageError{err}
 	}
 	defer clear(b)
-	return jpki.ParsePIN(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
 }

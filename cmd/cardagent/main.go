@@ -25,6 +25,7 @@ const usage = `usage:
   cardagent info [flags]                   what the card is, its certificates' end, its tries; never a name
   cardagent change-pin [flags]             a new PIN, or with -secret password a new signing password
   cardagent login -challenge URL [flags]   one login without a browser; prints the return address
+  cardagent sign -request URL [flags]      one signature without a browser; prints the return address
   cardagent open LINK [flags]              open a tsunagu-card: link in the browser, starting the card app if need be
   cardagent install | uninstall [flags]    make this computer know the card app: links, start at login
   cardagent virtual -card NAME -pki DIR -vpcd ADDR
@@ -48,6 +49,8 @@ of login:
   -challenge URL  the challenge's address at the hub
   -pin-file F     file that holds the four digits; - is the standard input; without it the terminal is asked
   -last-try       spend the card's last try, too
+of sign:
+  -request URL    the address of the request at the hub; -pin-file has the signing password, -last-try as above
 of change-pin:
   -secret WHAT    pin (four digits) or password (for signing, 6 to 16 letters and digits)
   -pin-file F     two lines: the old one and the new one
@@ -96,7 +99,7 @@ type streams struct {
 // commands are what the first word asks for.
 func commands() map[string]func(context.Context, []string, streams, func() time.Time) error {
 	return map[string]func(context.Context, []string, streams, func() time.Time) error{
-		"": serve, "login": login, "info": info, "doctor": examine, "change-pin": changePIN, "open": open,
+		"": serve, "login": login, "sign": sign, "info": info, "doctor": examine, "change-pin": changePIN, "open": open,
 		"install": installed, "uninstall": uninstalled, "version": showVersion, "virtual": virtual, "completion": completion,
 	}
 }

@@ -16,8 +16,15 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
+// asProgram makes the test binary the program.
+const asProgram = "CARDAGENT_TEST_AS_PROGRAM"
+
 // Nothing of the user's own is read or written.
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
 	home, err := os.MkdirTemp("", "cardagent-home-")
 	if err != nil {
 		panic(err)

@@ -286,3 +286,23 @@ func TestVirtualCardIsSwappedWhileItRuns(t *testing.T) {
 		t.Errorf("%q %s", b.line, b.err)
 	}
 }
+
+func TestSignCommand(t *testing.T) {
+	t.Parallel()
+	h, cards := newHub(t)
+	sign := func(password string, more ...string) session {
+		t.Helper()
+		return cardagent(t, password, append([]string{"sign", "-issuer", h.URL, "-cards", cards, "-card", "taro",
+			"-request", h.ask("確定申告書"), "-pin-file", "-"}, more...)...)
+	}
+	sign("abc123\n").want(t, exitDone, h.URL+"/sign/return?code=good\n", "")
+	if s := sign("ABC123", "--json"); s.code != exitDone || s.decoded(t)["document"] != "確定申告書" || s.decoded(t)["service"] != "見本e-Tax" {
+		t.Errorf("%+v", s)
+	}
+	sign("1234").want(t, exitUsage, "", "password_malformed")
+	sign("WRONG1").want(t, exitCard, "", "password_wrong: tries left: 4")
+	sign("ABC123", "-card", "nobody").want(t, exitUsage, "", "nobody")
+	cardagent(t, "ABC123", "sign", "-cards", cards, "-card", "taro", "-request", h.ask("x"), "-pin-file", "-").want(t, exitNotAsked, "", "issuer_untrusted")
+	cardagent(t, "", "sign").want(t, exitUsage, "", "-request")
+	cardagent(t, "", "sign", "-issuer", h.URL, "-cards", cards, "-card", "taro", "-request", h.ask("x")).want(t, exitUsage, "", "no terminal")
+}
