@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -333,6 +334,70 @@ func TestSuccessionInManyBrowsersAtOnce(t *testing.T) {
 		}
 		if got := auditedTimes(t, db, "card.tied"); got != 1 {
 			t.Errorf("%d audit rows", got)
+		}
+	})
+}
+
+var undoLink = regexp.MustCompile(`/account/cards/undo\?card=([A-Za-z0-9_.-]+)`)
+
+// TestOlderCardTakesTheNewerBack: what was made with the newer one is over, tokens for later too; the newer could not have done the same
+// to the older; the row stays to be read, and the card may open a folder of its own, which nothing of the past leads into.
+func TestOlderCardTakesTheNewerBack(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		h := idptest.Start(t, idptest.Options{DB: db})
+		owner, first := h.Browser(t), idptest.NewRequest()
+		subject := subjectOf(t, h, h.Code(t, owner, first, "taro"), first)
+		h.PKI.Linkage().Behave(cardtest.LinkageDown)
+		thief, r, p := present(t, h, "taro-renewed")
+		p = thief.Get(thief.OldCard(p, "taro"))
+		p = thief.Post("/folder/join", url.Values{"tx": {p.Tx()}, "decision": {"yes"}})
+		tokens := h.Redeem(t, p.URL.Query().Get("code"), r)
+		if h.Bearer(t, "GET", "/userinfo", tokens.Text("access_token")).Text("sub") != subject {
+			t.Fatal("not in the folder")
+		}
+		if page := thief.Get("/account"); undoLink.MatchString(page.Body) {
+			t.Error("the newer card may remove the older")
+		}
+		page := owner.Get("/account")
+		link := undoLink.FindStringSubmatch(page.Body)
+		if link == nil || !strings.Contains(page.Body, `id="new-card"`) {
+			t.Fatal("the owner is told nothing")
+		}
+		if p := thief.Post("/account/cards/undo", url.Values{"card": {link[1]}}); p.Error() != "not_found" {
+			t.Errorf("the newer card takes itself back: %s", p.URL)
+		}
+		for _, bad := range []string{"", ".", "x.y", link[1] + "A", strings.Repeat("A", 300)} {
+			if p := owner.Post("/account/cards/undo", url.Values{"card": {bad}}); p.Error() != "not_found" {
+				t.Errorf("%q: %s", bad, p.URL)
+			}
+		}
+		owner.Post("/account/cards/undo", url.Values{"card": {link[1]}})
+
+		if got := h.PostForm(t, "/token", idptest.ClientID, idptest.Secret, idptest.RefreshForm(tokens.Text("refresh_token"))); got.Status != 400 {
+			t.Errorf("refresh: %d %s", got.Status, got.Raw)
+		}
+		if p := thief.Get("/account"); p.URL.Path != "/login" {
+			t.Errorf("still signed in: %s", p.URL)
+		}
+		if page := owner.Get("/account"); !strings.Contains(page.Body, `data-card-end="undone"`) {
+			t.Error("not in the history")
+		}
+		if n := auditedTimes(t, db, "card.undone"); n != 1 {
+			t.Errorf("%d audit rows", n)
+		}
+		b, r, p := present(t, h, "taro-renewed")
+		if p.URL.Path != "/folder/again" {
+			t.Fatalf("the card that was taken back: %s", p.URL)
+		}
+		p = b.Finish(b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"first"}}))
+		if got := subjectOf(t, h, p.URL.Query().Get("code"), r); got == subject || got == "" {
+			t.Errorf("subject %q", got)
+		}
+		if got := h.PostForm(t, "/token", idptest.ClientID, idptest.Secret, idptest.RefreshForm(tokens.Text("refresh_token"))); got.Status != 400 {
+			t.Errorf("refresh after a folder of its own: %d %s", got.Status, got.Raw)
+		}
+		if page := owner.Get("/account"); !strings.Contains(page.Body, `data-card-end="undone"`) {
+			t.Error("no longer in the history")
 		}
 	})
 }

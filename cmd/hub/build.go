@@ -74,9 +74,15 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 		r, closeRedis := ephemeral.DialRedis(ephemeral.RedisAddress{Addresses: c.Redis, Master: c.RedisMaster, Password: password}, "tsunagu:")
 		closers, transient = append(closers, closeRedis), r
 	}
+	linkage, err := c.linkage(time.Now)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,
-		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
+		Linkage: linkage,
+		Fetch:   fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(),
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})

@@ -44,6 +44,7 @@ type config struct {
 		WholeList   bool          `json:"crl_whole"`     // one list for all certificates of an authority
 		Directory   string        `json:"crl_directory"` // where lists are kept for the next start; empty: nowhere
 		PhonePolicy string        `json:"phone_policy"`  // dotted; empty: certificates on phones are refused
+		Linkage     linkageConfig `json:"linkage"`       // whose older card a new one replaces; without an address nobody is asked
 	} `json:"cards"`
 	Recheck struct { // of the cards that sessions rest on
 		Every     conf.Duration `json:"every"`      // 0: five minutes
