@@ -66,6 +66,9 @@ type Request struct {
 	RedirectHost string // where the login ends; shown too
 	ACR          string
 	Bound        string // the login in the caller's terms; given back, never sent out
+	// Watch asks the card app to stay and to report that the card was taken
+	// out. It is a wish: nothing that is signed depends on it.
+	Watch bool
 }
 
 // signing is what a signature request has beside.
@@ -86,6 +89,7 @@ type challengeClaims struct {
 	ACR          string `json:"acr,omitempty"`
 	IssuedAt     int64  `json:"iat"`
 	Expires      int64  `json:"exp"`
+	Watch        bool   `json:"card_watch,omitempty"`
 
 	// What a signature request has beside.
 	Purpose  string         `json:"purpose,omitempty"`
@@ -132,7 +136,7 @@ func (c *Challenges) issue(ctx context.Context, r Request, s signing) (string, e
 	claims := challengeClaims{
 		Issuer: c.deps.Issuer, ID: random(), Nonce: random(),
 		ClientID: r.ClientID, ClientName: r.ClientName, RedirectHost: r.RedirectHost, ACR: r.ACR,
-		IssuedAt: now.Unix(), Expires: now.Add(c.deps.Life).Unix(),
+		IssuedAt: now.Unix(), Expires: now.Add(c.deps.Life).Unix(), Watch: r.Watch,
 		Purpose: s.purpose, Document: s.document, Page: s.page,
 	}
 	jwt, err := c.deps.Sign(c.typ, claims)

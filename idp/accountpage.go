@@ -124,7 +124,7 @@ func (p *Provider) sessionViews(c echo.Context, current *session) ([]sessionView
 		if stand.over(s.Created) {
 			continue
 		}
-		v := sessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Current: s.ID == current.ID}
+		v := sessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Watched: s.Removal != "", Current: s.ID == current.ID}
 		if !s.Card.zero() && stand.Checked != 0 {
 			v.Checked = time.UnixMilli(stand.Checked)
 		}

@@ -16,6 +16,7 @@ import (
 const (
 	cookieSession = "session"
 	cookieBrowser = "browser"
+	cookieShared  = "shared" // somebody said that this computer is shared; says nothing of who
 )
 
 // browserProof returns the secret that tells this browser from every other, and gives it one if it has none. All logins of one
@@ -116,6 +117,9 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	if err != nil {
 		return err
 	}
+	if err := p.bindRemoval(ctx, s); err != nil {
+		return err
+	}
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
 	p.rememberWay(c, s)
 	if !again {
@@ -145,7 +149,7 @@ func sessionOf(proof *cardProof) *session {
 	if proof.Kind == cardauth.Phone.String() {
 		amr = amr[1:]
 	}
-	return &session{AuthTime: proof.At, ACR: proof.ACR, AMR: amr, Source: proof.Source, Card: proof.ref(), proof: proof}
+	return &session{AuthTime: proof.At, ACR: proof.ACR, AMR: amr, Source: proof.Source, Card: proof.ref(), Removal: proof.Removal, proof: proof}
 }
 
 // deviceOf says in plain words what a browser is. The words are all of ours: nothing of the header is kept.

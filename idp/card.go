@@ -76,12 +76,19 @@ func (p *Provider) postChallenge(c echo.Context) error {
 		return err
 	}
 	tx, pairing := splitBound(identity.Bound())
-	uri, err := p.returnURI(ctx, cardReturn{Tx: tx, Pairing: pairing, Proof: proof})
+	answer := map[string]string{}
+	if pairing == "" && wantsRemoval(c.Request()) { // the reader is this computer's
+		if answer["removal_token"], proof.Removal, err = p.newRemoval(ctx); err != nil {
+			return err
+		}
+		c.Response().Header().Set("Preference-Applied", preferWatch)
+	}
+	answer["return_uri"], err = p.returnURI(ctx, cardReturn{Tx: tx, Pairing: pairing, Proof: proof})
 	if err != nil {
 		return err
 	}
 	p.figures.cards.Inc(cardGood)
-	writeJSON(c.Response(), c.Request(), http.StatusOK, map[string]string{"return_uri": uri})
+	writeJSON(c.Response(), c.Request(), http.StatusOK, answer)
 	return nil
 }
 

@@ -36,3 +36,6 @@ func AllRoutesForTest() []RouteForTest {
 	})
 	return all
 }
+
+// DigestForTest is under what secrets are stored.
+func DigestForTest(secret string) string { return digest(secret) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -52,13 +53,14 @@ func (p *Provider) getLogin(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	_, shared := p.site.Cookie(c.Request(), cookieShared)
 	noRemote, err := p.noRemote(c.Request().Context(), tx)
 	if err != nil {
 		return err
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote, Passkey: p.passkeyWay(c, sit)},
+		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote, Shared: shared, Passkey: p.passkeyWay(c, sit)},
 	})
 	return nil
 }
@@ -126,10 +128,12 @@ func (p *Provider) postLoginCard(c echo.Context) error {
 	if err := p.stopPairing(ctx, tx, endByComputer); err != nil {
 		return err
 	}
-	to, id, err := p.challenge(c, tx, ACRCard, tx.ID)
+	watch := c.FormValue("card_watch") == "yes"
+	to, id, err := p.challenge(c, tx, ACRCard, tx.ID, watch)
 	if err != nil {
 		return err
 	}
+	p.rememberShared(c, watch)
 	if err := tx.move(Authenticating); err != nil {
 		return err
 	}
@@ -143,10 +147,23 @@ func (p *Provider) postLoginCard(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, to)
 }
 
-// challenge issues a challenge for a login and returns where the browser finds the card app with it.
-func (p *Provider) challenge(c echo.Context, tx *transaction, acr, bound string) (to, id string, err error) {
+// rememberShared keeps the citizen's word that others use this browser too, for whoever comes next.
+func (p *Provider) rememberShared(c echo.Context, shared bool) {
+	if shared {
+		p.site.SetCookie(c.Response(), web.Cookie{Name: cookieShared, Value: "1", MaxAge: sharedLife})
+	} else if _, ok := p.site.Cookie(c.Request(), cookieShared); ok {
+		p.site.ClearCookie(c.Response(), cookieShared, "/")
+	}
+}
+
+// sharedLife is the longest that browsers keep a cookie.
+const sharedLife = 400 * 24 * time.Hour
+
+// challenge issues a challenge for a login and returns where the browser finds the card app with it; with watch the card app is to stay, and
+// to report that the card was taken out.
+func (p *Provider) challenge(c echo.Context, tx *transaction, acr, bound string, watch bool) (to, id string, err error) {
 	ctx := c.Request().Context()
-	ask := cardauth.Request{ClientID: p.issuer, ClientName: p.site.Text(c.Request(), "site.name"), RedirectHost: hostOf(p.issuer), ACR: acr, Bound: bound}
+	ask := cardauth.Request{ClientID: p.issuer, ClientName: p.site.Text(c.Request(), "site.name"), RedirectHost: hostOf(p.issuer), ACR: acr, Bound: bound, Watch: watch}
 	if tx.Request != nil {
 		client, err := p.client(ctx, tx.Request.Client)
 		if err != nil {

@@ -260,7 +260,7 @@ func (p *Provider) postPhoneCard(c echo.Context) error {
 	if !ok {
 		return &Error{Reason: TooMany, Detail: "card challenges of one phone", Client: tx.clientID()}
 	}
-	to, _, err := p.challenge(c, tx, ACRRemote, boundToPairing(tx.ID, pr.ID))
+	to, _, err := p.challenge(c, tx, ACRRemote, boundToPairing(tx.ID, pr.ID), false)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func (p *Provider) machineRoutes() []route {
 		{http.MethodPost, "/userinfo", p.getUserinfo},
 		{http.MethodGet, "/card/challenges/:id", p.getChallenge},
 		{http.MethodPost, "/card/challenges/:id", p.postChallenge},
+		{http.MethodPost, removalPath, p.postRemoval},
 	}
 }
 
@@ -106,7 +107,7 @@ func machinePaths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par",
 		"/device_authorization", "/token", "/revoke", "/introspect",
-		"/userinfo", "/register", "/register/", "/card/challenges/", "/api/", "/healthz", "/readyz",
+		"/userinfo", "/register", "/register/", "/card/challenges/", removalPath, "/api/", "/healthz", "/readyz",
 	}
 }
 

@@ -47,6 +47,7 @@ type session struct {
 	Device   string               `json:"d"`
 	Card     cardRef              `json:"k,omitzero"`   // that signed in; zero: another means did
 	Passkey  string               `json:"pk,omitempty"` // that signed in
+	Removal  string               `json:"rm,omitempty"` // digest of the token that ends it when the card is taken out
 	Clients  []sessionClient      `json:"cl,omitempty"`
 }
 
@@ -121,6 +122,9 @@ func (s sessions) renew(ctx context.Context, old, n *session) (cookie string, er
 	secret := newSecret()
 	for range 8 {
 		n.ID, n.Secret, n.Clients = old.ID, digest(secret), old.Clients
+		if n.proof == nil { // what was added to a card's session ends with the card's
+			n.Removal = old.Removal
+		}
 		n.Created, n.Last = s.now().UnixMilli(), s.now().Unix()
 		b, err := json.Marshal(n)
 		if err != nil {

@@ -85,7 +85,8 @@ type cardProof struct {
 	Source    string `json:"rs"`           // where the revocation answer came from
 	Produced  int64  `json:"rp,omitempty"` // when it was produced
 	At        int64  `json:"at"`
-	Handle    []byte `json:"h"` // sealed for the transaction, see handle.go
+	Removal   string `json:"rm,omitempty"` // digest of the card app's token, see removal
+	Handle    []byte `json:"h"`            // sealed for the transaction, see handle.go
 }
 
 func (p *cardProof) ref() cardRef { return refOf(p.IssuerKey, p.Serial) }

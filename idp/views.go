@@ -43,6 +43,7 @@ type loginView struct {
 	Why          string // "", one of whyWord, or of endWord
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
+	Shared       bool   // others use this browser too, somebody said
 	NoPhone      bool   // the service takes no card that a phone reads
 	Device       bool   // another device asked
 	Passkey      string // see passkeyWay
@@ -175,6 +176,7 @@ type sessionView struct {
 	Since    time.Time
 	Last     time.Time
 	ACR      string
+	Watched  bool      // it ends when the card is taken out
 	Checked  time.Time // when the card was found good last; zero: it rests on no card of its own
 	Current  bool
 	Services []string

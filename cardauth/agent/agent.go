@@ -23,7 +23,10 @@ type Agent struct {
 	site     *web.Site
 	demo     bool
 	phone    bool // logins on other devices may be signed
+	shared   bool // every login ends when its card is taken out
 	version  string
+	watcher  *watcher
+	tray     Tray      // nil: cards are taken out by hand
 	asker    Asker     // nil: the PIN is typed into the page
 	troubles *Troubles // nil: nothing is remembered
 	now      func() time.Time
@@ -40,7 +43,7 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		origin: origin, demo: c.Demo, phone: c.Phone, version: c.Version, asker: c.PIN, troubles: c.Troubles, now: c.Now, log: c.Log,
+		origin: origin, demo: c.Demo, phone: c.Phone, shared: c.Shared, tray: c.Tray, watcher: newWatcher(), version: c.Version, asker: c.PIN, troubles: c.Troubles, now: c.Now, log: c.Log,
 		pages:   newPages(c.Now),
 		journal: &journal{append: c.Journal, now: c.Now, last: map[audit.Kind]time.Time{}},
 	}
@@ -137,6 +140,11 @@ func (a *Agent) trySigning(ctx context.Context, req *request, card string, pin j
 		return "", err
 	}
 	hub := req.from.hub
+	seat, err := a.cards.seat(ctx, card)
+	if err != nil {
+		return "", err
+	}
+	watching := a.watches(req.challenge)
 	sealed, err := a.cards.sign(ctx, card, pin, lastTry, func(der []byte) (response, error) {
 		return newResponse(hub.origin, req.challenge, der, a.now())
 	})
@@ -150,7 +158,16 @@ func (a *Agent) trySigning(ctx context.Context, req *request, card string, pin j
 	if err := a.journal.write(ctx, signed); err != nil {
 		return "", &Error{Reason: Internal, Detail: "journal", Err: err}
 	}
-	return hub.answer(ctx, req.from, sealed)
+	to, err := hub.answer(ctx, req.from, sealed, watching)
+	if err == nil && to.removal != "" {
+		a.watcher.add(&watch{hub: hub, card: seat, token: to.removal, until: a.now().Add(watchLife)})
+	}
+	return to.returnURI, err
+}
+
+// watches says whether the login is to end when its card is taken out, and this program can see to it.
+func (a *Agent) watches(c challenge) bool {
+	return (c.watch || a.shared) && !c.remote() && a.watcher.runs()
 }
 
 // record notes that an event could not be written. Only a signature depends on its event.

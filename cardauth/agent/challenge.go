@@ -41,6 +41,7 @@ type challenge struct {
 
 	purpose  string         // of a signature; empty: a login
 	document *ades.Document // what is signed; nil if only who signs counts
+	watch    bool           // the login is to end when the card is taken out
 	back     string         // the hub's page to go back to; empty: its login page
 }
 
@@ -55,6 +56,7 @@ type challengeClaims struct {
 	ACR          string `json:"acr"`
 	Issued       int64  `json:"iat"` // seconds, RFC 7519 §2
 	Expires      int64  `json:"exp"`
+	Watch        bool   `json:"card_watch"`
 
 	Purpose  string         `json:"purpose"`
 	Document *ades.Document `json:"document"`
@@ -96,7 +98,7 @@ func parseChallenge(payload []byte, compact string, from challengeURL, now time.
 	}
 	out := challenge{
 		compact: compact, id: c.ID, nonce: c.Nonce, clientID: c.ClientID, clientName: c.ClientName,
-		redirectHost: c.RedirectHost, acr: c.ACR, expires: expires, purpose: c.Purpose, document: c.Document, back: c.Page,
+		redirectHost: c.RedirectHost, acr: c.ACR, expires: expires, purpose: c.Purpose, document: c.Document, back: c.Page, watch: c.Watch,
 	}
 	return out, out.fresh(now)
 }

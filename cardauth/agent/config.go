@@ -31,6 +31,11 @@ type Config struct {
 	// Phone says that this is a phone, or stands for one: it signs logins on other devices too, which a computer's card
 	// app refuses.
 	Phone bool
+	// Shared says that others use this computer too: every login ends when its card is taken out, whether the citizen
+	// asked for it or not. Needs Run.
+	Shared bool
+	// Tray takes cards out and puts them back by a button on the start page; nil: they are taken out by hand.
+	Tray Tray
 	// PIN takes the PIN outside the page; nil: the page takes it.
 	PIN Asker
 	// Version is what this program calls itself, one word; may be empty.

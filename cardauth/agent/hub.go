@@ -53,7 +53,7 @@ func (h *hub) loginURL() string { return h.origin + "/login" }
 
 // challenge fetches a challenge and checks who signed it. What a hub says in place of one is a *Refusal.
 func (h *hub) challenge(ctx context.Context, from challengeURL) (challenge, error) {
-	a, err := h.do(ctx, http.MethodGet, from.String(), "", maxAnswer)
+	a, err := h.do(ctx, hubRequest{method: http.MethodGet, address: from.String()}, maxAnswer)
 	if err != nil {
 		return challenge{}, err
 	}
@@ -113,7 +113,7 @@ func (h *hub) keys(ctx context.Context, known int) (keys.PublicSet, int, error) 
 // fetchKeys reads the discovery document, which has to name the hub itself as issuer (OpenID Connect Discovery §4.3),
 // and the key set it points to, which has to be on the same origin.
 func (h *hub) fetchKeys(ctx context.Context) (keys.PublicSet, error) {
-	a, err := h.do(ctx, http.MethodGet, h.origin+"/.well-known/openid-configuration", "", maxDocument)
+	a, err := h.do(ctx, hubRequest{method: http.MethodGet, address: h.origin + "/.well-known/openid-configuration"}, maxDocument)
 	if err != nil {
 		return keys.PublicSet{}, err
 	}
@@ -127,7 +127,7 @@ func (h *hub) fetchKeys(ctx context.Context) (keys.PublicSet, error) {
 	case doc.Issuer != h.origin || !h.owns(doc.JWKSURI):
 		return keys.PublicSet{}, refuse(HubUnreachable, "the discovery document is of another issuer")
 	}
-	if a, err = h.do(ctx, http.MethodGet, doc.JWKSURI, "", keys.MaxSetBytes); err != nil {
+	if a, err = h.do(ctx, hubRequest{method: http.MethodGet, address: doc.JWKSURI}, keys.MaxSetBytes); err != nil {
 		return keys.PublicSet{}, err
 	}
 	if a.status != http.StatusOK {
@@ -140,25 +140,42 @@ func (h *hub) fetchKeys(ctx context.Context) (keys.PublicSet, error) {
 	return set, nil
 }
 
-// answer hands the hub a response and returns where the browser goes next.
-func (h *hub) answer(ctx context.Context, to challengeURL, sealed string) (string, error) {
-	a, err := h.do(ctx, http.MethodPost, to.answerTo(), sealed, maxAnswer)
+// answered is what a hub makes of a response.
+type answered struct {
+	returnURI string // where the browser goes next
+	removal   string // token to report with that the card was taken out; empty: nobody asked for it
+}
+
+// answer hands the hub a response; with watch it says that the card will be watched.
+func (h *hub) answer(ctx context.Context, to challengeURL, sealed string, watch bool) (answered, error) {
+	req := hubRequest{method: http.MethodPost, address: to.answerTo(), kind: "application/jose", body: sealed} // RFC 7515 §9.2.1
+	if strings.HasPrefix(sealed, "{") {
+		req.kind = "application/json"
+	}
+	if watch {
+		req.prefer = preferWatch
+	}
+	a, err := h.do(ctx, req, maxAnswer)
 	if err != nil {
-		return "", err
+		return answered{}, err
 	}
 	if a.status != http.StatusOK {
-		return "", h.refusal(a)
+		return answered{}, h.refusal(a)
 	}
 	var ok struct {
 		ReturnURI string `json:"return_uri"`
+		Removal   string `json:"removal_token"`
 	}
 	if err := json.Unmarshal(a.body, &ok); err != nil {
-		return "", refuse(HubRefused, "the answer is not JSON")
+		return answered{}, refuse(HubRefused, "the answer is not JSON")
 	}
 	if !h.owns(ok.ReturnURI) {
-		return "", refuse(ReturnRefused, "return_uri is not on the hub's origin")
+		return answered{}, refuse(ReturnRefused, "return_uri is not on the hub's origin")
 	}
-	return ok.ReturnURI, nil
+	if !watch || len(ok.Removal) > maxText || !isBase64URL(ok.Removal) {
+		ok.Removal = ""
+	}
+	return answered{returnURI: ok.ReturnURI, removal: ok.Removal}, nil
 }
 
 // refusal reads what a hub said in place of what was asked for: {"error": word, "return_uri": …}. The word decides,
@@ -223,19 +240,26 @@ func (h *hub) lastDate() time.Time {
 	return time.Time{}
 }
 
+// hubRequest is one request to a hub.
+type hubRequest struct {
+	method, address string
+	kind, body      string // of a post
+	prefer          string // RFC 7240; may be empty
+}
+
 // do makes one request. A redirect is an answer like any other, and not the one hoped for.
-func (h *hub) do(ctx context.Context, method, address, body string, limit int) (hubAnswer, error) {
+func (h *hub) do(ctx context.Context, req hubRequest, limit int) (hubAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, hubTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, req.method, req.address, strings.NewReader(req.body))
 	if err != nil {
 		return hubAnswer{}, &Error{Reason: Internal, Detail: "request to the hub", Err: err}
 	}
-	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/jose") // RFC 7515 §9.2.1
-		if strings.HasPrefix(body, "{") {
-			r.Header.Set("Content-Type", "application/json")
-		}
+	if req.kind != "" {
+		r.Header.Set("Content-Type", req.kind)
+	}
+	if req.prefer != "" {
+		r.Header.Set("Prefer", req.prefer)
 	}
 	r.Header.Set("User-Agent", "tsunagu-cardagent")
 	res, err := h.http.Do(r)

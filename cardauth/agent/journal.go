@@ -17,6 +17,7 @@ const (
 	kindSigned           audit.Kind = "agent.signed"            // a card signed; the response is about to leave
 	kindRefused          audit.Kind = "agent.refused"           // the hub said no, or the login could not go on
 	kindCancelled        audit.Kind = "agent.cancelled"         // the citizen stopped
+	kindRemoved          audit.Kind = "agent.card_removed"      // the card was taken out, and the hub ended the login
 	kindPINWrong         audit.Kind = "agent.pin_wrong"         // the card compared and refused
 	kindPINLocked        audit.Kind = "agent.pin_locked"        // the card compares no more
 	kindPINChanged       audit.Kind = "agent.pin_changed"       // the card has a new PIN

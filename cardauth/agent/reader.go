@@ -23,4 +23,6 @@ type CardChoice struct {
 	Name    string // what the form sends
 	LabelJA string
 	LabelEN string
+	// Stay is another number if the card was taken out meanwhile, for readers whose names do not tell.
+	Stay int
 }

@@ -26,6 +26,9 @@ func (a *Agent) routes(e *echo.Echo) {
 	e.GET("/sign", a.getSign)
 	e.POST("/sign", a.postLogin)
 	e.POST("/sign/cancel", a.postCancel)
+	if a.tray != nil {
+		e.POST("/tray", a.postTray)
+	}
 	e.GET("/healthz", a.getHealth)
 	e.GET("/readyz", a.getReady)
 	e.GET("/version", a.getVersion)

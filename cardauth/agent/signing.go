@@ -124,7 +124,8 @@ func (a *Agent) tryDocument(ctx context.Context, req *request, card string, pass
 	if err := a.journal.write(ctx, event); err != nil {
 		return "", &Error{Reason: Internal, Detail: "journal", Err: err}
 	}
-	return req.from.hub.answer(ctx, req.from, string(body))
+	to, err := req.from.hub.answer(ctx, req.from, string(body), false)
+	return to.returnURI, err
 }
 
 // signWith has the card sign the two forms, from the request alone: what was fetched is what was shown. One VERIFY

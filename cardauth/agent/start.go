@@ -18,7 +18,8 @@ type startView struct {
 	Reader string   // message about the reader
 	Hubs   []string
 	Next   string // message: what to do now
-	Still  bool   // the page does not look again by itself
+	Tray   []trayView
+	Still  bool // the page does not look again by itself
 }
 
 // getStart shows what is in place and what is the next step. Reading it costs no try and takes no card from anybody.
@@ -39,6 +40,7 @@ func (a *Agent) getStart(c echo.Context) error {
 	for _, h := range a.hubs {
 		v.Hubs = append(v.Hubs, a.hubLabel(c.Request(), h))
 	}
+	v.Tray = a.trayOf(c.Request(), choices)
 	if !v.Still {
 		c.Response().Header().Set("Refresh", refreshSeconds)
 	}

@@ -18,6 +18,7 @@ type pinView struct {
 	Service   string
 	Domain    string
 	Hub       string
+	Watch     bool   // the login ends when the card is taken out
 	Remote    bool   // the login is made on another device
 	Level     string // message key; empty shows ACR itself
 	ACR       string
@@ -81,6 +82,7 @@ func (a *Agent) showPIN(c echo.Context, req *request, q ask) error {
 	v := pinView{
 		Token: a.pages.open(req, q.lastTry), Service: req.challenge.clientName, Domain: req.challenge.redirectHost,
 		Hub: a.hubLabel(c.Request(), req.from.hub), ACR: req.challenge.acr, Level: level(req.challenge.acr), Remote: req.challenge.remote(),
+		Watch: a.watches(req.challenge),
 		Apart: a.asker != nil,
 		Card:  chosen.Name, Left: int(chosen.left), LastTry: q.lastTry == chosen.Name && q.lastTry != "",
 	}

@@ -34,6 +34,7 @@ type config struct {
 	Cards       string   `json:"cards"`    // directory of a test PKI with virtual cards; empty: the readers of this computer
 	Card        string   `json:"card"`     // only this one of them; for readers, the reader's name
 	Phone       bool     `json:"phone"`    // this is a phone, or stands for one: logins on other devices may be signed
+	Shared      bool     `json:"shared"`   // others use this computer too: every login ends when its card is taken out
 	OCSP        string   `json:"ocsp_url"` // what certificates of virtual cards made here say about their responder
 	Journal     string   `json:"journal"`  // SQLite file for what happened; empty: the log, with -v
 	PIN         string   `json:"pin"`      // where the PIN is typed: page, dialog or terminal; empty: page
@@ -159,7 +160,7 @@ func (c config) build(ctx context.Context, s streams, now func() time.Time, log 
 		return p, err
 	}
 	a := agent.Config{
-		Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Phone: c.Phone, Version: version(), Now: now, Log: log,
+		Origin: c.Origin, HTTP: client, Reader: p.reader, Demo: c.Cards != "", Phone: c.Phone, Shared: c.Shared, Version: version(), Now: now, Log: log,
 	}
 	for _, i := range c.Trusted {
 		a.Trusted = append(a.Trusted, agent.Issuer{URL: i.URL, Name: i.Name})

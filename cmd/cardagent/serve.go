@@ -50,6 +50,13 @@ func serve(ctx context.Context, args []string, s streams, now func() time.Time) 
 		c.introduce(s.out, f.configFile(), output{}.lang())
 	}
 	_, _ = fmt.Fprintln(s.out, "ready", c.Origin)
+	watch, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		_ = p.agent.Run(watch) // only ever ends with watch
+	}()
+	defer func() { stop(); <-watched }()
 	return answer(ctx, l, p.agent.Handler(), c.PIN != pinOnPage)
 }
 

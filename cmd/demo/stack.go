@@ -292,13 +292,14 @@ func (s *stack) addAgent(ctx context.Context) error {
 		return err
 	}
 	a, err := agent.New(agent.Config{
-		Origin: s.url(agentAddr), Trusted: []agent.Issuer{{URL: s.url(hubAddr), Name: "つなぐ"}}, HTTP: s.http, Reader: cards, Demo: true, Phone: true,
+		Origin: s.url(agentAddr), Trusted: []agent.Issuer{{URL: s.url(hubAddr), Name: "つなぐ"}}, HTTP: s.http, Reader: cards, Tray: cards, Demo: true, Phone: true,
 		Now: time.Now, Journal: journal.Append, Log: s.log.With("program", "cardagent"),
 	})
 	if err != nil {
 		return err
 	}
 	s.serve(server{name: "card app", addr: agentAddr, handler: a.Handler()})
+	s.runners = append(s.runners, a.Run)
 	return nil
 }
 

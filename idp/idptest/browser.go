@@ -16,9 +16,10 @@ import (
 // Browser keeps cookies and follows redirects as far as the hub's own address goes. It stops at a service's or the card app's
 // address and reports it.
 type Browser struct {
-	t   testing.TB
-	hub *Hub
-	c   *http.Client
+	CardWatch bool // ask to be signed out when the card is taken out
+	t         testing.TB
+	hub       *Hub
+	c         *http.Client
 }
 
 // Page is where a browser arrived.
@@ -123,7 +124,11 @@ func (h *Hub) Sign(t testing.TB, challenge, card string) string {
 // Challenge presses the card button and returns the challenge's address.
 func (b *Browser) Challenge(login Page) string {
 	b.t.Helper()
-	to := b.Post("/login/card", url.Values{"tx": {login.Tx()}})
+	form := url.Values{"tx": {login.Tx()}}
+	if b.CardWatch {
+		form.Set("card_watch", "yes")
+	}
+	to := b.Post("/login/card", form)
 	at := to.URL.Query().Get("challenge")
 	if at == "" {
 		b.t.Fatalf("no challenge: %d %s %s", to.Status, to.URL, to.Error())

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -57,6 +58,7 @@ type Hub struct {
 	PKI       *cardtest.PKI
 	Responder *cardtest.Responder
 	Agent     *agent.Agent
+	Drawer    *drawer.Drawer
 	Now       func() time.Time
 
 	MutualURL string // empty without Options.Mutual
@@ -154,10 +156,19 @@ func Start(t testing.TB, o Options) *Hub {
 	reader, err := drawer.Open(pki, "taro", "hanako", "taro-renewed", "phone")
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
-		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Demo: true, Phone: true, Now: o.Now, HTTP: h.Client(),
+		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Tray: reader, Demo: true, Phone: true, Now: o.Now, HTTP: h.Client(),
 		Journal: func(context.Context, audit.Event) error { return nil }, Log: log,
 	})
 	must(t, err)
+	h.Drawer = reader
+	if o.Own {
+		run(t, func(ctx context.Context) error {
+			if err := h.Agent.Run(ctx); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		})
+	}
 	app.Config.Handler = h.Agent.Handler()
 	app.Start()
 	t.Cleanup(app.Close)
