@@ -77,7 +77,7 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 		return p.complete(c, tx, s, con)
 	case StepRefuse:
 		return p.refuse(c, tx, codeOf(why))
-	case StepLogin, StepOpenFolder, StepConsent, StepConfirmDevice:
+	case StepLogin, StepOpenFolder, StepConsent, StepConfirmDevice, StepSign:
 		if err := p.park(c, tx, s, step); err != nil {
 			return err
 		}
@@ -107,6 +107,8 @@ func stepPath(s Step) string {
 		return "/consent"
 	case StepConfirmDevice:
 		return "/device/confirm"
+	case StepSign:
+		return "/sign"
 	case StepLogin, StepComplete, StepRefuse:
 	}
 	return "/login"
@@ -181,6 +183,11 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	}
 	// What is asked in detail is asked each time: an earlier consent was for something else (RFC 9396 §5).
 	sit.Covered = con.covers(needed(client, req)) && (len(req.Details) == 0 || tx.Decided)
+	document, err := req.wantedDocument()
+	if err != nil {
+		return sit, con, err
+	}
+	sit.Unsigned = document != nil && tx.Signature == ""
 	if req.HintSub != "" {
 		sub, err := p.subjectFor(ctx, s, req.Client)
 		if err != nil {
@@ -224,11 +231,15 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	} else if err != nil {
 		return err
 	}
+	details, err := tx.grantedDetails()
+	if err != nil {
+		return err
+	}
 	now := p.now()
 	g := &grant{
 		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
 		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
-		Resources: req.Resources, Details: req.Details,
+		Resources: req.Resources, Details: details,
 		Session: s.Created, Card: s.Card, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
 	if told := req.answeredACR(s.ACR); told != s.ACR {

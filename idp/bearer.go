@@ -51,7 +51,7 @@ func bearerToken(r *http.Request) (token string, bound bool, err error) {
 
 // demand is what a resource of ours asks of an access token.
 type demand struct {
-	scope   string
+	scope   string        // empty: none; the resource looks at the authorization details
 	service bool          // got by a client on its own behalf (RFC 6749 §4.4); otherwise it must speak for a citizen
 	acr     string        // the lowest level of the citizen's sign-in; empty: any
 	maxAge  time.Duration // the longest time since; 0: any
@@ -65,44 +65,54 @@ func (p *Provider) bearerFor(ctx context.Context, r *http.Request, d demand) (*g
 
 // bearerScopes is bearerFor that also tells all that the token may do.
 func (p *Provider) bearerScopes(ctx context.Context, r *http.Request, d demand) (*grant, []string, error) {
-	token, bound, err := bearerToken(r)
+	held, err := p.bearerHeld(ctx, r, d)
 	if err != nil {
 		return nil, nil, err
+	}
+	return held.g, held.g.scopesOf(held.a), nil
+}
+
+// bearerHeld is bearerFor that returns the token with all that is known of it.
+func (p *Provider) bearerHeld(ctx context.Context, r *http.Request, d demand) (heldToken, error) {
+	var none heldToken
+	token, bound, err := bearerToken(r)
+	if err != nil {
+		return none, err
 	}
 	invalid := &bearerError{code: "invalid_token", status: http.StatusUnauthorized, dpop: bound}
 	held, err := p.findAccess(ctx, token)
 	if errors.Is(err, errNoToken) {
-		return nil, nil, invalid
+		return none, invalid
 	}
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
 	g, a := held.g, held.a
 	// A token for somebody else's resource is none for us, whoever shows it (RFC 9068 §4).
 	if !held.forHub(p.issuer) {
-		return nil, nil, invalid
+		return none, invalid
 	}
 	// A bound token without its proof, and a proof for a token that is bound to nothing, are both refused (RFC 9449 §7.2).
 	if bound != (a.JKT != "") {
-		return nil, nil, invalid
+		return none, invalid
 	}
 	if bound {
 		if err := p.proveToken(ctx, r, token, a.JKT); err != nil {
-			return nil, nil, err
+			return none, err
 		}
 	}
 	if a.X5T != "" && !holdsCertificate(r, a.X5T) { // RFC 8705 §3
-		return nil, nil, invalid
+		return none, invalid
 	}
 	if ok, err := p.stands(ctx, g); err != nil {
-		return nil, nil, err
+		return none, err
 	} else if !ok {
-		return nil, nil, invalid
+		return none, invalid
 	}
-	if !slices.Contains(g.scopesOf(a), d.scope) || d.service != (g.Account == "") {
-		return nil, nil, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
+	if d.scope != "" && !slices.Contains(g.scopesOf(a), d.scope) || d.service != (g.Account == "") {
+		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
-	return g, g.scopesOf(a), p.fresh(g, d, bound)
+	return held, p.fresh(g, d, bound)
 }
 
 // fresh refuses a sign-in that was too long ago or too weak for what is asked (RFC 9470 §3).

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 )
 
 // Bounds of an authorization_details parameter.
@@ -28,6 +30,8 @@ type detail struct {
 	Identifier string   `json:"identifier,omitempty"`
 	DataTypes  []string `json:"datatypes,omitempty"`
 	Purpose    string   `json:"purpose,omitempty"`
+
+	Document *ades.Document `json:"document,omitempty"`
 }
 
 // detailType says what an element of one type may and must have.
@@ -42,10 +46,18 @@ var detailTypes = map[string]detailType{
 	"application": {may: []string{"locations", "actions", "identifier", "datatypes"}, must: []string{"actions", "identifier"}},
 	// Information that one agency asks of another: items, and what for.
 	"exchange": {may: []string{"locations", "datatypes", "purpose"}, must: []string{"datatypes", "purpose"}},
+	// A signature over one document. What is granted has the identifier of the signature that was made.
+	detailSignature: {may: []string{"locations", "document"}, must: []string{"document"}},
 }
 
 // detailTypeNames are the types as the discovery document lists them (RFC 9396 §10).
-var detailTypeNames = []string{"application", "exchange"}
+func (p *Provider) detailTypeNames() []string {
+	names := []string{"application", "exchange"}
+	if p.signing != nil {
+		names = append(names, detailSignature)
+	}
+	return names
+}
 
 // detailActions are what a service may do with an application.
 var detailActions = []string{"read", "submit", "withdraw"}
@@ -112,8 +124,25 @@ func (d *detail) set(name string, raw json.RawMessage) (ok bool) {
 	case "purpose":
 		d.Purpose, ok = stringOf(raw)
 		ok = ok && isPlainText(d.Purpose, maxDetailText)
+	case "document":
+		d.Document, ok = documentOf(raw)
 	}
 	return ok
+}
+
+// documentOf reads the description of a document, with the members that it has and no other.
+func documentOf(raw json.RawMessage) (*ades.Document, bool) {
+	all, err := members(raw)
+	if err != nil {
+		return nil, false
+	}
+	for name := range all {
+		if !slices.Contains([]string{"name", "digest_alg", "digest", "media_type", "size"}, name) {
+			return nil, false
+		}
+	}
+	d := new(ades.Document)
+	return d, json.Unmarshal(raw, d) == nil && d.Check() == nil
 }
 
 // detailList reads a list of at least one string, none twice.
@@ -163,9 +192,16 @@ func checkDetails(p *Provider, _ context.Context, d *draft) error {
 		return refused("authorization_details is not a list of at most 8 objects of the types and members this hub knows")
 	}
 	types, places := d.client.DetailTypes(), append(d.client.Resources(), p.issuer)
+	documents := 0
 	for _, one := range details {
-		if !slices.Contains(types, one.Type) {
+		if !slices.Contains(types, one.Type) || one.Type == detailSignature && p.signing == nil {
 			return refused("this client is not registered for one of the types")
+		}
+		if one.Type == detailSignature {
+			documents++
+		}
+		if documents > 1 {
+			return refused("one signature is asked for at a time")
 		}
 		if slices.ContainsFunc(one.Locations, func(s string) bool { return !slices.Contains(places, s) }) {
 			return refused("this client is not registered for one of the locations")
@@ -190,4 +226,14 @@ func checkResources(p *Provider, _ context.Context, d *draft) error {
 		}
 	}
 	return nil
+}
+
+// checkNoSignature: what a device asks for is decided on at another device, where nobody sees what the first one shows. A document is
+// signed where it was shown, or not at all.
+func checkNoSignature(_ *Provider, _ context.Context, d *draft) error {
+	document, err := d.out.wantedDocument()
+	if err != nil || document == nil {
+		return err
+	}
+	return &oauthError{code: "invalid_authorization_details", description: "a signature cannot be asked for by a device"}
 }

@@ -57,6 +57,9 @@ func (p *Provider) detailViews(r *http.Request, raw json.RawMessage, service str
 			list("detail.purpose", []string{d.Purpose})
 		}
 		list("detail.locations", d.Locations)
+		if d.Document != nil {
+			v.Facts = append(v.Facts, p.documentFacts(r, d.Document)...)
+		}
 		out[i] = v
 	}
 	return out, nil

@@ -29,7 +29,7 @@ type deviceAnswer struct {
 var deviceRequests = ratelimit.Rule{Name: "device-request", Limit: 3000, Window: time.Minute}
 
 // deviceChecks judge what of an authorization request a device may ask (RFC 8628 §3.1): everything but where to go back to.
-var deviceChecks = []check{checkScope, checkLengths, checkACR, checkClaims, checkResources, checkDetails}
+var deviceChecks = []check{checkScope, checkLengths, checkACR, checkClaims, checkResources, checkDetails, checkNoSignature}
 
 // postDeviceAuthorization gives a device its two codes.
 func (p *Provider) postDeviceAuthorization(c echo.Context) error {

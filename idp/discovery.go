@@ -92,7 +92,7 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		JWKS: issuer + "/jwks", PAR: issuer + "/par", DeviceAuthorization: issuer + "/device_authorization", Revocation: issuer + "/revoke",
 		Introspection: issuer + "/introspect", EndSession: issuer + "/end-session", Registration: registration, CheckSession: checkSession,
 		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: responseModes, ResponseAlgs: algs, RequestAlgs: algs,
-		ClaimsParameter: true, RequestParameter: true, DetailTypes: detailTypeNames,
+		ClaimsParameter: true, RequestParameter: true, DetailTypes: p.detailTypeNames(),
 		GrantTypes: grantTypes, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
 		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,

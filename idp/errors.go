@@ -159,6 +159,8 @@ func codeOf(w Why) *oauthError {
 	switch w {
 	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed, CardUnsure:
 		return &oauthError{code: "login_required", description: "the citizen must sign in"}
+	case SignatureMissing:
+		return &oauthError{code: "interaction_required", description: "the citizen must sign first"}
 	case FolderMissing:
 		return &oauthError{code: "interaction_required", description: "the citizen must open a folder first"}
 	case ConsentMissing, PromptConsent:

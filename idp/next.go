@@ -17,6 +17,7 @@ const (
 	StepComplete
 	StepRefuse
 	StepConfirmDevice
+	StepSign
 )
 
 // Why is the reason for a Step other than StepComplete.
@@ -33,6 +34,7 @@ const (
 	FolderMissing
 	ConsentMissing
 	PromptConsent
+	SignatureMissing
 	AlreadyOver // the transaction is completed or refused
 	DeviceUnconfirmed
 	SelectAccount
@@ -53,6 +55,7 @@ type situation struct {
 	HintAgree    bool // no id_token_hint, or it names the session's person
 	Covered      bool // an earlier consent covers everything asked
 	Decided      bool // the citizen agreed on the consent page in this login
+	Unsigned     bool // a document is to be signed that is not yet
 	Stranger     bool // a device asked that the citizen has not called her own yet
 }
 
@@ -99,6 +102,9 @@ func interactive(s situation, now time.Time) (Step, Why) {
 	}
 	if !s.Covered {
 		return StepConsent, ConsentMissing
+	}
+	if s.Unsigned {
+		return StepSign, SignatureMissing
 	}
 	return StepComplete, Satisfied
 }

@@ -47,6 +47,10 @@ type Deps struct {
 	Metrics    *metrics.Registry // nil: nobody looks
 	Sample     bool              // made-up cards and services: the login page says so
 
+	// Signatures over documents; both, or neither: then nothing is signed here.
+	SignatureRequests *cardauth.SignatureRequests
+	Signing           *cardauth.SigningVerifier
+
 	// MutualTLS is the second address, for clients with certificates; zero: none.
 	MutualTLS MutualTLS
 
@@ -87,6 +91,10 @@ type Provider struct {
 	strangers  ratelimit.Rule
 	recheck    Recheck
 
+	signing           *cardauth.SigningVerifier // nil: no signatures
+	signatureRequests *cardauth.SignatureRequests
+	signatures        signatures
+
 	accounts     accounts
 	attributes   attributes
 	passkeys     passkeys
@@ -122,6 +130,9 @@ func New(d Deps) (*Provider, error) {
 			return nil, fmt.Errorf("idp: %s is missing", name)
 		}
 	}
+	if (d.Signing == nil) != (d.SignatureRequests == nil) {
+		return nil, errors.New("idp: Signing and SignatureRequests come together")
+	}
 	if d.LoginRate.Limit == 0 {
 		d.LoginRate = ratelimit.Rule{Name: "login", Limit: 60, Window: time.Minute}
 	}
@@ -147,6 +158,10 @@ func New(d Deps) (*Provider, error) {
 		exchanges:    registeredExchanges{},
 	}
 	p.figures = newFigures(d.Metrics)
+	if d.Signing != nil {
+		p.signing, p.signatureRequests = d.Signing, d.SignatureRequests
+		p.signatures = signatures{db: d.DB, seal: d.Sealer, now: d.Now}
+	}
 	p.engine = newEngine(p)
 	var err error
 	if p.party, err = passkey.NewParty(d.Issuer); err != nil && !errors.Is(err, passkey.ErrNoDomain) {

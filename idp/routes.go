@@ -32,6 +32,9 @@ func (p *Provider) machineRoutes() []route {
 		{http.MethodGet, "/card/challenges/:id", p.getChallenge},
 		{http.MethodPost, "/card/challenges/:id", p.postChallenge},
 		{http.MethodPost, removalPath, p.postRemoval},
+		{http.MethodGet, "/signatures/:id/request", p.getSignatureRequest},
+		{http.MethodPost, "/signatures/:id", p.postSignature},
+		{http.MethodGet, "/api/signatures/:id", p.getSignature},
 	}
 }
 
@@ -71,6 +74,11 @@ func (p *Provider) pageRoutes() []route {
 		{http.MethodPost, "/device/confirm", p.postDeviceConfirm},
 		{http.MethodGet, "/device/done", p.getDeviceDone},
 		{http.MethodGet, "/consent", p.getConsent},
+		{http.MethodGet, "/sign", p.getSign},
+		{http.MethodPost, "/sign/card", p.postSignCard},
+		{http.MethodPost, "/sign/cancel", p.postSignCancel},
+		{http.MethodGet, "/sign/return", p.getSignReturn},
+		{http.MethodGet, "/sign/refused", p.getSignRefused},
 		{http.MethodPost, "/consent", p.postConsent},
 		{http.MethodGet, "/account", p.getAccount},
 		{http.MethodGet, undoPath, p.getCardUndo},
@@ -107,7 +115,7 @@ func machinePaths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par",
 		"/device_authorization", "/token", "/revoke", "/introspect",
-		"/userinfo", "/register", "/register/", "/card/challenges/", removalPath, "/api/", "/healthz", "/readyz",
+		"/userinfo", "/register", "/register/", "/card/challenges/", removalPath, "/signatures/", "/api/", "/healthz", "/readyz",
 	}
 }
 

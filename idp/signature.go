@@ -21,6 +21,12 @@ import (
 // maxSignatureBody bounds what a card app may send: a JWS with one certificate, and one more signature.
 const maxSignatureBody = 24 << 10
 
+// The audit events of signatures.
+const (
+	eventSignatureMade    audit.Kind = "signature.made"
+	eventSignatureRefused audit.Kind = "signature.refused"
+)
+
 // signerProof is what a verified signature leaves behind until the browser comes back. It names the holder, and exists sealed only.
 type signerProof struct {
 	JWS       string              `json:"j"`

@@ -226,7 +226,7 @@ func (p *Provider) signerOf(ctx context.Context, s *session, proof *signerProof)
 	if err != nil {
 		return "", fmt.Errorf("linkage of a signature: %w", err)
 	}
-	owner, err := p.accounts.byBinding(ctx, refOf(auth.IssuerKeyID, auth.SerialDigest[:]))
+	owner, err := p.accounts.byCard(ctx, &cardProof{IssuerKey: auth.IssuerKeyID, Serial: auth.SerialDigest[:]})
 	switch {
 	case errors.Is(err, errNoAccount):
 		return signerUnknown, nil

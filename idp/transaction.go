@@ -69,6 +69,8 @@ type transaction struct {
 
 	Card bool `json:"ca,omitempty"` // the hub's own page wants a card login of the last minutes
 
+	Signature string `json:"sg,omitempty"` // the document was signed: the id of the signature
+
 	// A login that another device asked for (RFC 8628) ends in that device's request and not in a redirect.
 	Device    string   `json:"dv,omitempty"` // which request, see deviceRecord
 	UserCode  userCode `json:"uc,omitempty"` // as typed, to be shown once more

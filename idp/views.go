@@ -123,6 +123,14 @@ type deviceDoneView struct {
 	Approved bool
 }
 
+// signView is the data of sign.html.
+type signView struct {
+	Tx      string
+	Service serviceView
+	Facts   []web.Description // the document
+	Reason  string            // why there is no signature yet, as message key; empty: none was tried
+}
+
 // consentItem is one thing a service is given.
 type consentItem struct {
 	Scope   string

@@ -3,7 +3,9 @@ package ades
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -54,6 +56,20 @@ func (d Document) Check() error {
 func (d Document) Sum() [sha256.Size]byte {
 	sum, _ := d.sum()
 	return sum
+}
+
+// Groups is the digest as people compare it: hex, four digits at a time.
+func (d Document) Groups() string {
+	sum := d.Sum()
+	text := hex.EncodeToString(sum[:])
+	var out strings.Builder
+	for i := 0; i < len(text); i += 4 {
+		if i > 0 {
+			out.WriteByte(' ')
+		}
+		out.WriteString(text[i : i+4])
+	}
+	return out.String()
 }
 
 func (d Document) sum() (sum [sha256.Size]byte, ok bool) {

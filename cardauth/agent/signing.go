@@ -3,9 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
-	"strings"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
@@ -56,20 +54,9 @@ func (a *Agent) Preview(ctx context.Context, requestURL string) (Preview, error)
 	c := req.challenge
 	p := Preview{Hub: req.from.hub.origin, Service: c.clientName, Domain: c.redirectHost, Purpose: c.purpose, Document: c.document}
 	if c.document != nil {
-		p.Digest = strings.Join(digestGroups(*c.document), " ")
+		p.Digest = c.document.Groups()
 	}
 	return p, nil
-}
-
-// digestGroups is a digest as people compare it: hex, four digits at a time.
-func digestGroups(d ades.Document) []string {
-	sum := d.Sum()
-	text := hex.EncodeToString(sum[:])
-	var out []string
-	for ; text != ""; text = text[4:] {
-		out = append(out, text[:4])
-	}
-	return out
 }
 
 // prepareSigning finds out who asks for a signature, and over what.

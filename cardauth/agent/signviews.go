@@ -13,10 +13,10 @@ import (
 // signView is the data of sign.html.
 type signView struct {
 	pinView
-	Document string   // name; empty: only who she is, is shown to the hub
-	Kind     string   // media type; empty: not told
-	Size     string   // in bytes; empty: not told
-	Digest   []string // hex, four digits at a time
+	Document string // name; empty: only who she is, is shown to the hub
+	Kind     string // media type; empty: not told
+	Size     string // in bytes; empty: not told
+	Digest   string // hex, four digits at a time
 }
 
 // getSign shows who asks for a signature, over what, and takes the password.
@@ -86,7 +86,7 @@ func (a *Agent) signView(r *http.Request, req *request) signView {
 		Service: req.challenge.clientName, Domain: req.challenge.redirectHost, Hub: a.hubLabel(r, req.from.hub), Apart: a.asker != nil,
 	}}
 	if d := req.challenge.document; d != nil {
-		v.Document, v.Kind, v.Digest = d.Name, d.MediaType, digestGroups(*d)
+		v.Document, v.Kind, v.Digest = d.Name, d.MediaType, d.Groups()
 		if d.Size > 0 {
 			v.Size = strconv.FormatInt(d.Size, 10)
 		}

@@ -142,6 +142,14 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	signingAnchors, err := cardauth.ParseSigningAnchors(cardauth.Test, s.pki.Sign().PEM())
+	if err != nil {
+		return err
+	}
+	signingRevocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: time.Now, CRL: "http://" + authorityAddr + "/crl"})
+	if err != nil {
+		return err
+	}
 	linkage, err := jlis.NewClient(jlis.Config{URL: "http://" + authorityAddr + "/jlis", Now: time.Now})
 	if err != nil {
 		return err
@@ -166,6 +174,7 @@ func (s *stack) addHub(ctx context.Context) error {
 	}
 	h, err := hub.New(ctx, hub.Config{
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
+		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
 		Linkage:     linkage,
 		PhonePolicy: cardtest.PolicyPhone,
 		Policies:    policies,

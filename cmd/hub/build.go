@@ -32,6 +32,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
+	signingAnchors, signingRevocation, err := c.signing(time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
 	fetch, err := c.fetcher(time.Now)
 	if err != nil {
 		return nil, nil, err
@@ -83,6 +87,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,
 		Linkage: linkage,
 		Fetch:   fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
+		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
 		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(),
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})

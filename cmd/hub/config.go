@@ -45,6 +45,7 @@ type config struct {
 		Directory   string        `json:"crl_directory"` // where lists are kept for the next start; empty: nowhere
 		PhonePolicy string        `json:"phone_policy"`  // dotted; empty: certificates on phones are refused
 		Linkage     linkageConfig `json:"linkage"`       // whose older card a new one replaces; without an address nobody is asked
+		Signing     signing       `json:"signing"`
 	} `json:"cards"`
 	Recheck struct { // of the cards that sessions rest on
 		Every     conf.Duration `json:"every"`      // 0: five minutes
@@ -145,6 +146,9 @@ func (c config) verify() error {
 		return err
 	}
 	if _, err := c.revocation(time.Now, nil, nil); err != nil {
+		return err
+	}
+	if _, _, err := c.signing(time.Now); err != nil {
 		return err
 	}
 	if _, err := c.dsn(); err != nil {

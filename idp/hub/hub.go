@@ -35,6 +35,9 @@ type Config struct {
 	Anchors   *cardauth.Anchors
 	// Revocation says whether a certificate is still good.
 	Revocation *cardauth.Revocation
+	// SigningAnchors issue signature certificates; nil: nothing is signed here. SigningRevocation says whether one is still good.
+	SigningAnchors    *cardauth.SigningAnchors
+	SigningRevocation *cardauth.Revocation
 	// PhonePolicy is the dotted policy of user-authentication certificates on phones; empty: none are taken.
 	PhonePolicy string
 	// Linkage knows which certificates are one person's; nil: nobody is asked.
@@ -127,7 +130,12 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Challenges: challenges, Anchors: c.Anchors, Revocation: c.Revocation, Now: c.Now, Digest: c.Sealer.Digest,
 		PhonePolicy: c.PhonePolicy, Linkage: c.Linkage,
 	})
+	requests, signing, err := newSigning(c, h)
+	if err != nil {
+		return nil, err
+	}
 	h.provider, err = idp.New(idp.Deps{
+		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, Metrics: c.Metrics,
@@ -135,6 +143,23 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
+}
+
+// newSigning returns what judges signatures; nil, nil where none are made.
+func newSigning(c Config, h *Hub) (*cardauth.SignatureRequests, *cardauth.SigningVerifier, error) {
+	if c.SigningAnchors == nil {
+		return nil, nil, nil
+	}
+	if c.SigningRevocation == nil {
+		return nil, nil, errors.New("hub: signatures need to know of revocations")
+	}
+	requests := cardauth.NewSignatureRequests(cardauth.Deps{
+		Store: c.Transient, Issuer: c.Issuer, Now: c.Now,
+		Sign: func(typ string, claims any) (string, error) { return h.Keys.Sign(keys.ES256, typ, claims) },
+	})
+	return requests, cardauth.NewSigningVerifier(cardauth.SigningDeps{
+		Requests: requests, Anchors: c.SigningAnchors, Revocation: c.SigningRevocation, Now: c.Now, Digest: c.Sealer.Digest,
+	}), nil
 }
 
 func newOutbox(c Config, h *Hub, subjects *federation.Subjects) (*federation.Deliveries, error) {

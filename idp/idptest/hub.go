@@ -122,7 +122,10 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: o.Now, Allow: o.Reachable})
 	must(t, err)
+	signingAnchors, err := cardauth.ParseSigningAnchors(cardauth.Test, pki.Sign().PEM())
+	must(t, err)
 	config := hub.Config{
+		SigningAnchors: signingAnchors, SigningRevocation: revocation(t, authority.URL, o.Now),
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
 		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
 		PhonePolicy: cardtest.PolicyPhone, Linkage: linkage(t, authority.URL, o.Now),
