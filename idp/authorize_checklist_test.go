@@ -150,7 +150,7 @@ func TestDiscoveryOfRequests(t *testing.T) {
 	for name, want := range map[string]string{
 		"response_modes_supported": "query form_post jwt query.jwt form_post.jwt", "response_types_supported": "code",
 		"request_object_signing_alg_values_supported": "ES256 PS256 EdDSA RS256", "authorization_signing_alg_values_supported": "ES256 PS256 EdDSA RS256",
-		"authorization_details_types_supported": "application exchange", "code_challenge_methods_supported": "S256",
+		"authorization_details_types_supported": "application exchange signature", "code_challenge_methods_supported": "S256",
 	} {
 		list, _ := doc[name].([]any)
 		var words []string

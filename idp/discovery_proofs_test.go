@@ -167,12 +167,18 @@ func proveDPoP(w *walker, t *testing.T, alg string) {
 func proveDetails(w *walker, t *testing.T, kind string) {
 	object, there := map[string]string{
 		"application": `{"type":"application","actions":["read"],"identifier":"a"}`, "exchange": `{"type":"exchange","datatypes":["a"],"purpose":"x"}`,
+		"signature": `{"type":"signature","document":{"name":"x","digest_alg":"sha-256","digest":"` + contract.Digest + `"}}`,
 	}[kind]
 	if !there {
 		t.Errorf("no example of %s here", kind)
 	}
 	w.as(map[string]any{"authorization_details_types": []string{kind}})
-	if params, p := w.visit(detailsRequest("openid", "authorization_details", "["+object+"]")); params.Get("code") == "" {
+	params, p := w.visit(detailsRequest("openid", "authorization_details", "["+object+"]"))
+	if kind == "signature" {
+		p = w.b.Get(w.b.CardSign(w.b.SignatureRequest(p), "taro"))
+		params = p.URL.Query()
+	}
+	if params.Get("code") == "" {
 		t.Errorf("%s: %s", kind, p.URL)
 	}
 }

@@ -34,12 +34,12 @@ const (
 	FolderMissing
 	ConsentMissing
 	PromptConsent
-	SignatureMissing
 	AlreadyOver // the transaction is completed or refused
 	DeviceUnconfirmed
 	SelectAccount
-	ACRUnmet   // the service insists on a level that cannot be reached, or was not
-	CardUnsure // nobody could say for too long whether the session's card still counts
+	ACRUnmet         // the service insists on a level that cannot be reached, or was not
+	SignatureMissing // a document is to be signed
+	CardUnsure       // nobody could say for too long whether the session's card still counts
 )
 
 // situation is everything next looks at.

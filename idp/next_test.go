@@ -83,7 +83,7 @@ func TestNextEverySituation(t *testing.T) {
 		{"no-remote", level{noRemote: true}},
 	}
 	hints := []axis[bool]{{"same", true}, {"other", false}}
-	consents := []axis[[2]bool]{{"none", [2]bool{false, false}}, {"covered", [2]bool{true, false}}, {"decided", [2]bool{true, true}}}
+	consents := []axis[[3]bool]{{"none", [3]bool{}}, {"covered", [3]bool{true}}, {"decided", [3]bool{true, true}}, {"unsigned", [3]bool{true, true, true}}}
 
 	var out strings.Builder
 	count := 0
@@ -94,7 +94,7 @@ func TestNextEverySituation(t *testing.T) {
 					for _, acr := range acrs {
 						for _, h := range hints {
 							for _, co := range consents {
-								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value.wanted, ACREssential: acr.value.essential, NoRemote: acr.value.noRemote, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1]}
+								sit := situation{State: st, Prompt: pr.value, MaxAge: age.value, ACR: acr.value.wanted, ACREssential: acr.value.essential, NoRemote: acr.value.noRemote, Session: s.value, HintAgree: h.value, Covered: co.value[0], Decided: co.value[1], Unsigned: co.value[2]}
 								step, why := next(sit, now)
 								count++
 								fmt.Fprintf(&out, "%s session=%s prompt=%s max_age=%s acr=%s hint=%s consent=%s: %d/%d\n", st, s.name, pr.name, age.name, acr.name, h.name, co.name, step, why)
@@ -106,7 +106,7 @@ func TestNextEverySituation(t *testing.T) {
 			}
 		}
 	}
-	if count != 7*8*6*3*6*2*3 {
+	if count != 7*8*6*3*6*2*4 {
 		t.Fatalf("%d situations", count)
 	}
 	golden(t, "next.txt", compress(out.String()))
@@ -156,7 +156,7 @@ func invariants(t *testing.T, s situation, step Step, why Why) {
 	switch {
 	case step == StepComplete && why != Satisfied, step != StepComplete && why == Satisfied:
 		t.Errorf("step %d with reason %d", step, why)
-	case step == StepComplete && (s.Session == nil || !s.Covered || !s.HintAgree || s.State == Proven || s.State == Refused || s.State == Completed):
+	case step == StepComplete && (s.Session == nil || !s.Covered || s.Unsigned || !s.HintAgree || s.State == Proven || s.State == Refused || s.State == Completed):
 		t.Errorf("completes in %+v", s)
 	case step == StepComplete && s.Prompt.has(promptLogin|promptSelectAccount) && !s.Session.Here:
 		t.Errorf("prompt=login satisfied by an old session in %+v", s)

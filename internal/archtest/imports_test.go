@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	// What WebAuthn says of authenticators, and one in software for tests.
 	"idp/passkey":             {},
 	"idp/passkey/passkeytest": {},
-	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "cardauth/ades", "keys", "internal"},
+	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "cardauth/ades", "cardauth/jlis", "keys", "internal"},
 	"idp/hub":                 {"idp", "federation", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
 	"idp/idptest":       {"idp", "idp/hub", "idp/passkey/passkeytest", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jlis", "cardauth/jpki", "keys", "internal"},
