@@ -4,6 +4,7 @@ package pcsc
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -107,6 +108,17 @@ func (o *openSC) sign(slot, id, secret, mechanism, certificate string) {
 	o.want([]string{"Verified OK"}, "openssl", "dgst", hash, "-verify", o.write("key", key), "-signature", signature, message)
 }
 
+// crypt has OpenSC's other tool sign a digest with the key that logs in; openssl checks it.
+func (o *openSC) crypt(certificate string) {
+	o.t.Helper()
+	sum := sha256.Sum256([]byte("見本"))
+	digest, signature := o.write("digest", string(sum[:])), o.path("signature")
+	o.want(nil, "pkcs15-crypt", "--reader", "0", "--sign", "--key", "01", "--pin", cardtest.DemoPIN, "--sha-256", "--pkcs1", "--input", digest,
+		"--output", signature, "--raw")
+	key := o.want(nil, "openssl", "x509", "-pubkey", "-noout", "-in", o.write("certificate", certificate))
+	o.want([]string{"Verified OK"}, "openssl", "dgst", "-sha256", "-verify", o.write("key", key), "-signature", signature, o.write("message", "見本"))
+}
+
 func TestOpenSCTakesTheVirtualCardForAMyNumberCard(t *testing.T) {
 	o := newOpenSC(t)
 	o.want([]string{o.d.Readers[0]}, "opensc-tool", "--list-readers")
@@ -134,6 +146,7 @@ func TestOpenSCTakesTheVirtualCardForAMyNumberCard(t *testing.T) {
 	for _, mechanism := range []string{"SHA256-RSA-PKCS", "SHA1-RSA-PKCS", "SHA512-RSA-PKCS"} {
 		o.sign("0", "01", cardtest.DemoPIN, mechanism, auth)
 	}
+	o.crypt(auth)
 	if out, ok := o.run("pkcs15-tool", "--reader", "0", "--read-certificate", "02"); ok {
 		t.Errorf("the signature certificate was read without its password: %s", out)
 	}
