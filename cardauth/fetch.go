@@ -40,7 +40,10 @@ func fetch(client *http.Client, req *http.Request, limit int64) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer release(res.Body)
+	defer func() {
+		drain(res.Body)
+		_ = res.Body.Close() // nothing is written
+	}()
 	if err = wantOK(res); err != nil {
 		return nil, err
 	}
@@ -54,11 +57,10 @@ func fetch(client *http.Client, req *http.Request, limit int64) ([]byte, error) 
 	return body, nil
 }
 
-// release ends an answer. A connection can be used again only if the answer on
-// it was read to its end.
-func release(body io.ReadCloser) {
+// drain reads what is left of an answer: a connection can be used again only if
+// the answer on it was read to its end.
+func drain(body io.Reader) {
 	_, _ = io.CopyN(io.Discard, body, maxDrain) // no more than keeping the connection is worth
-	_ = body.Close()                            // nothing is written
 }
 
 func wantOK(res *http.Response) error {

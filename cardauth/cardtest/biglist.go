@@ -140,7 +140,7 @@ func header(tag cbasn1.Tag, n int) []byte {
 	if n < 0x80 {
 		return []byte{byte(tag), byte(n)} //nolint:gosec // below 128
 	}
-	length := binary.BigEndian.AppendUint64(nil, uint64(n)) //nolint:gosec // not negative
+	length := binary.BigEndian.AppendUint64(nil, uint64(n))
 	for length[0] == 0 {
 		length = length[1:]
 	}

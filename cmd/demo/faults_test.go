@@ -42,7 +42,7 @@ func TestFaultsBreakTheAuthorityAndMendIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return int(pki.Auth().RevokedFor(auth))
+		return pki.Auth().RevokedFor(auth)
 	}
 	for _, step := range []struct {
 		path string
