@@ -12,7 +12,7 @@ LOGIN_RATE ?=
 # The server builds without a C compiler; only the race detector needs one.
 export CGO_ENABLED ?= 0
 
-.PHONY: build run agent test check lint vet fuzz bench cover vectors clean
+.PHONY: build run agent cross test check lint vet fuzz bench cover vectors clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -31,6 +31,11 @@ agent:
 	@[ "$$(uname)" != Linux ] || pkg-config --exists libpcsclite || \
 		{ echo "make agent: on Debian, install gcc, pkg-config and libpcsclite-dev" >&2; exit 1; }
 	CGO_ENABLED=1 go build -tags pcsc -o bin/cardagent ./cmd/cardagent
+
+# The card app for the other systems, as far as no C compiler of theirs is needed: with readers for Windows, without for macOS.
+cross:
+	GOOS=windows CGO_ENABLED=0 go build -tags pcsc -o /dev/null ./cmd/cardagent
+	GOOS=darwin CGO_ENABLED=0 go build -tags pcsc -o /dev/null ./cmd/cardagent
 
 # Installs what it can, then runs vet, lint, Go, browser and client-library
 # tests; the last line counts them all.

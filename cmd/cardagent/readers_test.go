@@ -227,3 +227,51 @@ func TestPagesWithAReader(t *testing.T) {
 	plugged(t, d, 0, pki, "blocked")
 	want(open(), "pin_locked")
 }
+
+// What a card is, what stands in the way of a login, and a new PIN, all through a real PC/SC service; the card is swapped meanwhile.
+func TestProductThroughAReader(t *testing.T) {
+	d := pcsctest.Absent(t)
+	h, dir := newHub(t)
+	origin := freeOrigin(t)
+	settings := settings(t, config{Origin: origin, Trusted: []issuer{{URL: h.URL}}})
+	command := func(stdin, name string, more ...string) session {
+		t.Helper()
+		return cardagent(t, stdin, append([]string{name, "-config", settings, "-lang", "en"}, more...)...)
+	}
+	start(t, "-config", settings)
+	command("", "doctor").want(t, exitCard, "[T-202]", "T-202")
+	command("", "info", "--json").want(t, exitCard, `"reader_service"`, "reader_service")
+	d.Start()
+	command("", "doctor").want(t, exitCard, "[T-204]", "T-204")
+	b := start(t, "virtual", "-card", "taro", "-pki", dir, "-vpcd", d.Addresses[0])
+	if b.line == "" {
+		t.Fatal(b.err)
+	}
+	waitForCard(t, d.Readers[0])
+	command("", "doctor").want(t, exitDone, "A My Number Card (Card in "+d.Readers[0]+")", "")
+	s := command("", "doctor", "--json")
+	pki, err := cardtest.LoadOrCreatePKI(dir, time.Now, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leak := range []string{"Taro", "太郎", "TEST", "Chiyoda"} {
+		if i := command("", "info", "--json"); strings.Contains(s.out+i.out, leak) {
+			t.Errorf("%q is told", leak)
+		}
+	}
+	command("1234\n8642\n", "change-pin", "-pin-file", "-").want(t, exitDone, "Changed.", "")
+	login := func(pin string) session {
+		t.Helper()
+		return command(pin, "login", "-challenge", h.issue(), "-pin-file", "-")
+	}
+	login("1234").want(t, exitCard, "", "pin_wrong: tries left: 2")
+	login("8642").want(t, exitDone, "code=good", "")
+	b.stop()
+	card, p := plugged(t, d, 0, pki, "hanako")
+	login("1234").want(t, exitDone, "code=good", "")
+	card.Behave(cardtest.Quirks{FailAfter: 5})
+	command("1234\n8642\n", "change-pin", "-pin-file", "-").want(t, exitCard, "", "change_unknown")
+	<-p.Ended()
+	plugged(t, d, 0, pki, "blocked")
+	command("", "doctor").want(t, exitCard, "[T-302]", "T-302")
+}

@@ -24,6 +24,7 @@ import (
 var steps = []step{
 	{name: "build", run: []string{"make", "--no-print-directory", "build"}},
 	{name: "vet", run: []string{"make", "--no-print-directory", "vet"}},
+	{name: "cross", run: []string{"make", "--no-print-directory", "cross"}},
 	{name: "lint", run: []string{"make", "--no-print-directory", "lint"}},
 	{
 		name: "go", events: true, env: []string{"CGO_ENABLED=1"},

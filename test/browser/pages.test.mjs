@@ -9,7 +9,7 @@ const open = {
   hub: ['/', '/help', '/terms', '/privacy', '/accessibility', '/phone'],
   portal: ['/help'],
   etax: ['/', '/number', '/help'],
-  agent: ['/'],
+  agent: ['/', '/?still=1'],
 }
 const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
 
