@@ -31,7 +31,7 @@ func ParsePassword(s string) (Password, error) {
 			clear(letters)
 			return Password{}, &Error{Reason: PasswordMalformed}
 		}
-		letters = append(letters, byte(r))
+		letters = append(letters, byte(r)) //nolint:gosec // a letter or a digit
 	}
 	if len(letters) < minPassword {
 		clear(letters)

@@ -142,7 +142,8 @@ func afterwards(ctx context.Context, system install.System, files []install.File
 	}
 	// What fails here is made good by the next login.
 	_ = exec.CommandContext(ctx, "update-desktop-database", dir).Run() //nolint:gosec // the user's own folder
-	if _, err := os.Stat(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "systemd", "private")); err != nil {
+	manager := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "systemd", "private")
+	if _, err := os.Stat(manager); err != nil { //nolint:gosec // the user's own folder
 		return "cardagent"
 	}
 	_ = exec.CommandContext(ctx, "systemctl", "--user", "daemon-reload").Run()

@@ -137,7 +137,7 @@ func (f File) write() (string, error) {
 		return "", err
 	}
 	_, err = t.Write(f.Content)
-	if err = errors.Join(err, t.Chmod(0o644), t.Close()); err != nil { //nolint:gosec // the desktop reads it
+	if err = errors.Join(err, t.Chmod(0o644), t.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(t.Name()))
 	}
 	return t.Name(), nil

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-var program = Program{Path: "/opt/tsunagu card/cardagent", Args: []string{"-config", `/home/花子/100% "$mine"/a\b.json`}}
+var program = Program{Path: "/opt/tsunagu card/cardagent", Args: []string{"-config", `/srv/花子/100% "$mine"/a\b.json`}}
 
 var windowsProgram = Program{Path: `C:\Program Files\Tsunagu\cardagent.exe`, Args: []string{"-config", `C:\Users\花子\it's mine\card.json`}}
 
@@ -209,7 +209,7 @@ func TestTheDesktopFindsUs(t *testing.T) {
 func wellFormed(t *testing.T, f File) {
 	t.Helper()
 	for d := xml.NewDecoder(bytes.NewReader(f.Content)); ; {
-		if _, err := d.Token(); err == io.EOF {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			t.Fatalf("%s: %v", f.Path, err)
