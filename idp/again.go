@@ -131,7 +131,7 @@ func (p *Provider) askAgain(c echo.Context, tx *transaction) error {
 // sessionJoins is the folder of whoever is signed in in this browser since a moment ago, or nil.
 func (p *Provider) sessionJoins(c echo.Context) (*joining, error) {
 	s, err := p.currentSession(c)
-	if err != nil || s == nil {
+	if err != nil || s == nil || s.ACR == ACRRemote { // made through a phone: perhaps for a stranger's computer
 		return nil, err
 	}
 	j := &joining{Account: s.Account, Way: "session", Card: s.Card, At: s.AuthTime}

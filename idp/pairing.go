@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
@@ -58,18 +59,19 @@ type pairing struct {
 	ID      string            `json:"-"`
 	version ephemeral.Version // of the stored record
 
-	State    pairingState `json:"s"`
-	Tx       string       `json:"t"`
-	Key      []byte       `json:"k"`            // of the frames' MACs
-	Number   string       `json:"n"`            // two digits, shown on the computer only
-	Began    int64        `json:"b"`            // Unix seconds; frames count from here
-	Until    int64        `json:"u"`            // when the next step must have been made
-	Computer string       `json:"c,omitempty"`  // what it is, in words
-	Phone    string       `json:"p,omitempty"`  // digest of the cookie of the browser that read the code first
-	Device   string       `json:"d,omitempty"`  // what the phone is, in words
-	Again    bool         `json:"a,omitempty"`  // another phone read the code too
-	Proof    *cardProof   `json:"pr,omitempty"` // of the card that signed
-	End      pairingEnd   `json:"e,omitempty"`
+	State    pairingState         `json:"s"`
+	Tx       string               `json:"t"`
+	Key      []byte               `json:"k"`            // of the frames' MACs
+	Number   string               `json:"n"`            // two digits, shown on the computer only
+	Began    int64                `json:"b"`            // Unix seconds; frames count from here
+	Until    int64                `json:"u"`            // when the next step must have been made
+	Computer string               `json:"c,omitempty"`  // what it is, in words
+	Phone    string               `json:"p,omitempty"`  // digest of the cookie of the browser that read the code first
+	Device   string               `json:"d,omitempty"`  // what the phone is, in words
+	Again    bool                 `json:"a,omitempty"`  // another phone read the code too
+	Proof    *cardProof           `json:"pr,omitempty"` // of the card that signed
+	Owner    federation.AccountID `json:"o,omitempty"`  // the folder that card will be tied to, if it opens none yet
+	End      pairingEnd           `json:"e,omitempty"`
 }
 
 func (pr *pairing) move(to pairingState) error {
@@ -182,7 +184,7 @@ func (s pairings) stop(ctx context.Context, id string, why pairingEnd) (stopped 
 		if pr.over(s.now()) {
 			return errMove
 		}
-		pr.End, pr.Proof = why, nil
+		pr.End, pr.Proof, pr.Owner = why, nil, ""
 		return pr.move(pairingEnded)
 	})
 	if errors.Is(err, errMove) || errors.Is(err, ephemeral.ErrNotFound) {

@@ -314,8 +314,16 @@ func (p *Provider) getPhoneReturn(c echo.Context) error {
 	if ret.Proof.ACR != ACRRemote {
 		return fmt.Errorf("a card that signed for %q came back through a phone", ret.Proof.ACR)
 	}
+	tx, err := p.pairedLogin(ctx, pr)
+	if err != nil {
+		return err
+	}
+	owner, err := p.heir(ctx, tx, ret.Proof)
+	if err != nil {
+		return err
+	}
 	_, err = p.pairings.change(ctx, pr.ID, func(pr *pairing) error {
-		pr.Proof = ret.Proof
+		pr.Proof, pr.Owner = ret.Proof, owner
 		return pr.step(pairingSigned, p.now())
 	})
 	if err != nil && !errors.Is(err, errMove) {

@@ -1,11 +1,13 @@
 package idp_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -439,6 +441,93 @@ func TestComputerSaysWhoseFolder(t *testing.T) {
 		t.Errorf("the computer went on: %d %s", p.Status, p.URL)
 	}
 	w.nothing()
+}
+
+// TestComputerSaysWhoseFolderARenewedCardJoins: before the yes it is said, and only with the yes is anything tied.
+func TestComputerSaysWhoseFolderARenewedCardJoins(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	subject := comeIn(t, h, "taro")
+	w := newPair(t, h)
+	w.signed("phone")
+	if p := w.computer(); !strings.Contains(p.Body, "に開いたもの") {
+		t.Errorf("the computer does not know the folder: %s", p.Body)
+	}
+	if n := rowsOf(t, h.DB, `SELECT count(*) FROM card_binding`); n != 1 {
+		t.Errorf("%d ties before the yes", n)
+	}
+	if got := subjectOf(t, h, w.finish().URL.Query().Get("code"), w.r); got != subject {
+		t.Errorf("subject %q, was %q", got, subject)
+	}
+}
+
+// TestPhoneProvesNobodysFolder: who led a citizen to sign for his computer must not make a card of his own hers. With the linkage silent, neither
+// her session there nor her card, read by a phone, is proof for a new card.
+func TestPhoneProvesNobodysFolder(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	comeIn(t, h, "taro")
+	w := newPair(t, h)
+	w.tokens("taro")
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	r := idptest.NewRequest("prompt", "login")
+	p := w.pc.Get(w.pc.CardLogin(w.pc.Get(r.Path()), "hanako"))
+	if p.URL.Path != "/folder/again" || strings.Contains(p.Body, `id="again-session"`) {
+		t.Errorf("the session that a phone made is offered: %s", p.URL)
+	}
+	again := p.Tx()
+	if p := w.pc.Post("/folder/again", url.Values{"tx": {again}, "way": {"session"}}); p.URL.Query().Get("note") != "stale" {
+		t.Errorf("pressed all the same: %s", p.URL)
+	}
+	w.pc.Post("/login/card", url.Values{"tx": {again}, "keep": {"1"}})
+	if p := w.pc.Post("/login/phone", url.Values{"tx": {again}}); p.URL.Path == "/login/phone" {
+		t.Errorf("a phone may show the old card: %s", p.URL)
+	}
+	if n := rowsOf(t, h.DB, `SELECT count(*) FROM card_binding`); n != 1 {
+		t.Errorf("%d ties", n)
+	}
+}
+
+// TestHubStopsBetweenPairingAndLogin: the pairing is spent and the login does not know it. Nobody is signed in, the computer is back at the
+// ways to sign in, and each of them works.
+func TestHubStopsBetweenPairingAndLogin(t *testing.T) {
+	ephemeraltest.Each(t, func(t *testing.T, store ephemeral.Store) {
+		dying := &dyingStore{Store: store}
+		h := idptest.Start(t, idptest.Options{Transient: dying})
+		h.Code(t, h.Browser(t), idptest.NewRequest(), "taro")
+		w := newPair(t, h)
+		w.signed("taro")
+		dying.prefix.Store("tx:1:")
+		if p := w.finish(); p.Status != http.StatusInternalServerError {
+			t.Fatalf("%d %s", p.Status, p.URL)
+		}
+		dying.prefix.Store("")
+		p := w.computer()
+		if p.URL.Path != "/login" || !strings.Contains(p.Body, `id="phone-login"`) {
+			t.Fatalf("%d %s %s", p.Status, p.URL, p.Error())
+		}
+		if p := w.pc.Post("/login/phone/end", url.Values{"tx": {w.tx}, "decision": {"yes"}}); p.URL.Path != "/login" {
+			t.Errorf("the spent pairing signs in: %s", p.URL)
+		}
+		w.nothing()
+		w.phone = h.Browser(t)
+		w.show(p)
+		w.signed("taro")
+		if w.finish().URL.Query().Get("code") == "" {
+			t.Error("a second pairing does not sign in")
+		}
+	})
+}
+
+// dyingStore fails to change the records of one kind.
+type dyingStore struct {
+	ephemeral.Store
+	prefix atomic.Value
+}
+
+func (d *dyingStore) Swap(ctx context.Context, key string, old ephemeral.Version, value []byte, ttl time.Duration) error {
+	if prefix, _ := d.prefix.Load().(string); prefix != "" && strings.HasPrefix(key, prefix) {
+		return errUnplugged
+	}
+	return d.Store.Swap(ctx, key, old, value, ttl)
 }
 
 // TestBothRolesInOneBrowser: a browser does not read its own QR code; the level would say that two devices took part.

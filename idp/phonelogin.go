@@ -9,6 +9,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -43,10 +45,11 @@ type ownerView struct {
 }
 
 // noRemote says whether a login cannot be made through a phone: the service takes none, or wants a level that a card on this device reaches
-// and a phone does not.
+// and a phone does not. Nor do a page of the hub that wants the card itself, or a card that is to show whose folder a new one joins: what is
+// tied to a folder stays, and a citizen can be led to sign for a stranger's computer.
 func (p *Provider) noRemote(ctx context.Context, tx *transaction) (bool, error) {
-	if tx.Request == nil {
-		return tx.Card, nil
+	if tx.Request == nil || tx.Newcomer != nil {
+		return tx.Card || tx.Newcomer != nil, nil
 	}
 	client, err := p.client(ctx, tx.Request.Client)
 	if err != nil {
@@ -154,7 +157,7 @@ func (p *Provider) getPhoneLogin(c echo.Context) error {
 		page.Title, page.Refresh = "phone_login.matched.title", 4
 	case pr.State == pairingSigned:
 		page.Title = "phone_login.signed.title"
-		if v.Owner, err = p.ownerOf(ctx, pr.Proof); err != nil {
+		if v.Owner, err = p.ownerOf(ctx, pr); err != nil {
 			return err
 		}
 	}
@@ -164,15 +167,18 @@ func (p *Provider) getPhoneLogin(c echo.Context) error {
 }
 
 // ownerOf is what is shown of the folder that a card opens, before anybody is signed in to it.
-func (p *Provider) ownerOf(ctx context.Context, proof *cardProof) (ownerView, error) {
-	id, err := p.accounts.byCard(ctx, proof)
-	if errors.Is(err, errNoAccount) {
-		return ownerView{New: true}, nil
-	}
-	if err != nil {
+func (p *Provider) ownerOf(ctx context.Context, pr *pairing) (ownerView, error) {
+	id, err := p.accounts.byCard(ctx, pr.Proof)
+	switch {
+	case errors.Is(err, errNoAccount):
+		if id = pr.Owner; id == "" {
+			return ownerView{New: true}, nil
+		}
+	case errors.Is(err, errReplaced), errors.Is(err, errCooling): // it is that folder which says no, on the next page
+	case err != nil:
 		return ownerView{}, fmt.Errorf("account of card: %w", err)
 	}
-	stand, err := p.accounts.footing(ctx, id, proof.ref())
+	stand, err := p.accounts.footing(ctx, id, pr.Proof.ref())
 	if err != nil {
 		return ownerView{}, fmt.Errorf("read account: %w", err)
 	}
@@ -187,6 +193,26 @@ func (p *Provider) ownerOf(ctx context.Context, proof *cardProof) (ownerView, er
 		}
 	}
 	return v, nil
+}
+
+// heir is the folder that a card which opens none will be tied to when the computer says yes, if the authority names one now. It ties
+// nothing; if nobody can say, the folder is asked for after the yes, as with any new card.
+func (p *Provider) heir(ctx context.Context, tx *transaction, proof *cardProof) (federation.AccountID, error) {
+	if _, err := p.accounts.byCard(ctx, proof); !errors.Is(err, errNoAccount) {
+		return "", nil
+	}
+	older, err := p.predecessors(ctx, tx, proof)
+	if _, ok := errors.AsType[*cardauth.LinkageError](err); ok || cardauth.Unlinked(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	_, owners, err := p.heritage(ctx, proof, older)
+	if err != nil || len(owners) != 1 {
+		return "", err
+	}
+	return owners[0], nil
 }
 
 // firstLetter is all of a name that is shown to somebody who may not be its owner.

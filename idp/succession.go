@@ -230,7 +230,7 @@ func (p *Provider) provenNobody(c echo.Context, tx *transaction, proof *cardProo
 // provenOwner goes on with a good card whose folder is known: into it, or, if it came to show whose folder a newcomer is to join, to the
 // question whether it is.
 func (p *Provider) provenOwner(c echo.Context, tx *transaction, proof *cardProof, id federation.AccountID) error {
-	if tx.Newcomer != nil && tx.Newcomer.fresh(p.now()) && tx.Newcomer.ref() != proof.ref() {
+	if tx.Newcomer != nil && tx.Newcomer.fresh(p.now()) && tx.Newcomer.ref() != proof.ref() && proof.ACR != ACRRemote {
 		if err := tx.move(Proven); err != nil {
 			return err
 		}
