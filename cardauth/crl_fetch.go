@@ -74,7 +74,9 @@ func (r *Revocation) download(ctx context.Context, l *heldList) (downloaded, err
 		return d, err
 	}
 	defer func() {
-		drain(res.Body)
+		if res.StatusCode != http.StatusOK { // a list that was read to its end leaves nothing, and what was not is not worth the wait
+			drain(res.Body)
+		}
 		_ = res.Body.Close() // nothing is written
 	}()
 	if res.StatusCode == http.StatusNotModified && have {

@@ -138,6 +138,7 @@ func (s *stack) addHub(ctx context.Context) error {
 	figures := metrics.New()
 	revocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{
 		Now: time.Now, CRL: "http://" + authorityAddr + "/crl", Anchors: anchors, Directory: filepath.Join(s.dir, "crl"), Metrics: figures,
+		CRLRefresh: 10 * time.Second, // the test authority makes a new list whenever it is asked
 	})
 	if err != nil {
 		return err
