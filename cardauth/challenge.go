@@ -121,8 +121,10 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// Issue makes a challenge and returns its id, which is no secret: an answer
-// needs the card, and the login needs the browser that started it.
+// Issue makes a challenge and returns its id. Alone it logs nobody in: an answer
+// needs the card, and the login needs the browser that started it. But whoever
+// else knows it while it is open can answer with a card of their own, so it is
+// told to that browser only (docs/model, LEAK_CHALLENGE).
 func (c *Challenges) Issue(ctx context.Context, r Request) (string, error) {
 	return c.issue(ctx, r, signing{})
 }
