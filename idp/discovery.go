@@ -97,13 +97,21 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,
 		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,
 		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
-		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: []string{ACRCard, ACRRemote}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: p.levels(), Prompts: []string{"none", "login", "consent", "select_account"},
 		claimsMetadata: newClaimsMetadata(algs),
 		IssInResponse:  true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		CertificateBound: aliases != nil, MutualAliases: aliases,
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
 	return newDocument(b), err
+}
+
+// levels are those that a sign-in here can have, the highest first.
+func (p *Provider) levels() []string {
+	if p.party == nil {
+		return []string{ACRCard, ACRRemote}
+	}
+	return []string{ACRCard, ACRPasskey, ACRRemote}
 }
 
 func (p *Provider) getDiscovery(c echo.Context) error {

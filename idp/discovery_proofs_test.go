@@ -136,7 +136,12 @@ func provePrompt(w *walker, t *testing.T, prompt string) {
 
 func proveACR(w *walker, t *testing.T, acr string) {
 	token := ""
-	if acr == remoteACR { // a browser takes any card for more than that: a phone has to read it
+	if acr == "phr" {
+		_, d := w.h.WithPasskey(t, "taro")
+		b, r := w.h.Browser(t), idptest.NewRequest("acr_values", acr)
+		_, tokens := wantCode(t, w.h, b, b.PasskeyLogin(b.Get(r.Path()), d), r)
+		token = tokens.Text("id_token")
+	} else if acr == remoteACR { // a browser takes any card for more than that: a phone has to read it
 		token = newPair(t, w.h, "acr_values", acr).tokens("taro").Text("id_token")
 	} else {
 		token = w.tokens(detailsRequest("openid", "acr_values", acr)).Text("id_token")

@@ -57,7 +57,7 @@ func newWalker(t *testing.T) *walker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := idptest.Start(t, idptest.Options{Clients: []map[string]any{
+	h := idptest.Start(t, idptest.Options{Domain: true, Clients: []map[string]any{
 		detailsClient(nil),
 		{
 			"client_id": asserterID, "client_name": "署名するサービス", "operator": "運営者", "redirect_uris": []string{"https://asserter.example/callback"},
