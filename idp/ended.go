@@ -34,7 +34,8 @@ func endWord(reason federation.LogoutReason, revoked string) string {
 			return "card-expired"
 		}
 		return "card-revoked"
-	case federation.LogoutSession, federation.LogoutEverywhere, federation.LogoutService, federation.LogoutOtherPerson, federation.LogoutLinkEnded:
+	case federation.LogoutSession, federation.LogoutEverywhere, federation.LogoutService, federation.LogoutOtherPerson, federation.LogoutLinkEnded,
+		federation.LogoutPasskeyRemoved:
 	}
 	return ""
 }

@@ -106,31 +106,10 @@ func (a accounts) anyDue(ctx context.Context) (bool, error) {
 }
 
 // claimDue gives the caller cards to ask about, until the lease is over: nobody else gets them before. Rows that are watched no more go.
-func (a accounts) claimDue(ctx context.Context, claim string, lease time.Time, limit int) (out []watched, err error) {
+func (a accounts) claimDue(ctx context.Context, claim string, lease time.Time, limit int) ([]watched, error) {
 	now := a.now()
-	rows, err := a.db.Query(ctx, `UPDATE card_watch SET claim = $1, next_ms = $2 WHERE next_ms <= $3 AND (issuer_key, serial) IN
-			(SELECT issuer_key, serial FROM card_watch WHERE next_ms <= $3 ORDER BY next_ms LIMIT $4)
-		RETURNING issuer_key, serial, account, checked_ms, silent, until`, claim, lease.UnixMilli(), now.UnixMilli(), limit)
+	out, over, err := a.claimRows(ctx, claim, now, lease, limit)
 	if err != nil {
-		return nil, fmt.Errorf("claim cards: %w", err)
-	}
-	over := false
-	for rows.Next() {
-		var w watched
-		var issuer string
-		var serial []byte
-		var until int64
-		if err := rows.Scan(&issuer, &serial, &w.Account, &w.Checked, &w.Silent, &until); err != nil {
-			return nil, errors.Join(fmt.Errorf("claim cards: %w", err), rows.Close())
-		}
-		if until <= now.Unix() {
-			over = true
-			continue
-		}
-		w.Card = refOf(issuer, serial)
-		out = append(out, w)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, fmt.Errorf("claim cards: %w", err)
 	}
 	if over {
@@ -139,6 +118,33 @@ func (a accounts) claimDue(ctx context.Context, claim string, lease time.Time, l
 		}
 	}
 	return out, nil
+}
+
+// claimRows also says whether there are rows among the claimed that are watched no more; it does not return those.
+func (a accounts) claimRows(ctx context.Context, claim string, now, lease time.Time, limit int) (out []watched, over bool, err error) {
+	rows, err := a.db.Query(ctx, `UPDATE card_watch SET claim = $1, next_ms = $2 WHERE next_ms <= $3 AND (issuer_key, serial) IN
+			(SELECT issuer_key, serial FROM card_watch WHERE next_ms <= $3 ORDER BY next_ms LIMIT $4)
+		RETURNING issuer_key, serial, account, checked_ms, silent, until`, claim, lease.UnixMilli(), now.UnixMilli(), limit)
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var w watched
+		var issuer string
+		var serial []byte
+		var until int64
+		if err := rows.Scan(&issuer, &serial, &w.Account, &w.Checked, &w.Silent, &until); err != nil {
+			return nil, false, err
+		}
+		if until <= now.Unix() {
+			over = true
+			continue
+		}
+		w.Card = refOf(issuer, serial)
+		out = append(out, w)
+	}
+	return out, over, rows.Err()
 }
 
 // stoodBy ends a claim: the authority stood by every card that is still under it.

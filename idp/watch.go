@@ -171,7 +171,7 @@ func (p *Provider) askAbout(ctx context.Context, account federation.AccountID, c
 		return fate{}, ctx.Err() // hurried away is not unanswered
 	case cardauth.Malformed, cardauth.ChallengeUnknown, cardauth.ChallengeExpired, cardauth.ChallengeSpent, cardauth.CertificateMalformed,
 		cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateProfile, cardauth.CertificateNotYetValid,
-		cardauth.SignatureInvalid, cardauth.ChallengeMismatch, cardauth.ClaimMismatch: // of logins
+		cardauth.SignatureInvalid, cardauth.ChallengeMismatch, cardauth.ClaimMismatch, cardauth.CertificateForLogin, cardauth.DocumentMismatch: // of logins and signatures
 	}
 	return fate{}, err
 }

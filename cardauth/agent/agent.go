@@ -140,11 +140,14 @@ func (a *Agent) trySigning(ctx context.Context, req *request, card string, pin j
 		return "", err
 	}
 	hub := req.from.hub
-	seat, err := a.cards.seat(ctx, card)
-	if err != nil {
-		return "", err
-	}
+	var seat CardChoice // as it lay before it signed
 	watching := a.watches(req.challenge)
+	if watching {
+		var err error
+		if seat, err = a.cards.seat(ctx, card); err != nil {
+			return "", err
+		}
+	}
 	sealed, err := a.cards.sign(ctx, card, pin, lastTry, func(der []byte) (response, error) {
 		return newResponse(hub.origin, req.challenge, der, a.now())
 	})

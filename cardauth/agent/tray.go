@@ -43,5 +43,5 @@ func (a *Agent) postTray(c echo.Context) error {
 	if err := move(form.Get("card")); err != nil {
 		return a.showProblem(c, nil, "", err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/")
+	return c.Redirect(http.StatusSeeOther, "/?still=1") // what has just changed is not read to the end in five seconds
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { addresses, Demo, removeVar, tempVar } from './lib/demo.mjs'
 import { Citizen, launch } from './lib/citizen.mjs'
-import { firstSignIn, linkETax, signedIn } from './lib/steps.mjs'
+import { enterPIN, firstSignIn, launchETax, linkETax, signedIn } from './lib/steps.mjs'
 
 const at = addresses()
 const interval = 5_000
@@ -70,4 +70,36 @@ describe('a card that stops counting', { timeout: 300_000 }, () => {
     await order('restore/taro')
     await who.leave()
   })
+
+  for (const script of [true, false]) {
+    test(`taken out: hub, portal and e-Tax are signed out, ${script ? 'with' : 'without'} script`, async () => {
+      const who = await Citizen.arrive(browser, { label: script ? 'taken-out' : 'taken-out-plain', script })
+      await who.open(at.portal + '/')
+      await who.click('#sign-in')
+      assert.equal(await who.page.locator('#card-watch').isChecked(), false, 'nobody has said that this computer is shared')
+      await who.page.locator('#card-watch').check()
+      await who.see('#card-watch', 'hub-login-watch')
+      await who.click('#card-login')
+      await who.see('[data-card-watch]', 'card-app-watch')
+      await enterPIN(who)
+      await who.see(signedIn, 'portal-watched')
+      await launchETax(who)
+      await who.see(signedIn, 'etax-watched')
+      const open = await tabs(who)
+      await who.open(at.hub + '/account')
+      await who.see('[data-card-watch]', 'hub-account-watched')
+      await who.open(at.agent + '/?still=1')
+      await who.see('#eject-taro', 'card-app-tray')
+      const since = Date.now()
+      await who.click('#eject-taro')
+      await who.see('#insert-taro', 'card-app-tray-out')
+      await allOutWithin(open, interval, since)
+      await who.open(at.hub + '/account')
+      await who.see('[data-notice="card-removed"]', 'hub-login-card-removed')
+      assert.equal(await who.page.locator('#card-watch').isChecked(), true, 'a shared computer stays one')
+      await who.open(at.agent + '/?still=1')
+      await who.click('#insert-taro')
+      await who.leave()
+    })
+  }
 })
