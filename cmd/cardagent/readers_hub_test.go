@@ -47,7 +47,8 @@ func TestCardPulledOutDuringALoginAtAHub(t *testing.T) {
 func TestPINCountsDownToTheLockThroughAReader(t *testing.T) {
 	d := pcsctest.Start(t)
 	h := idptest.Start(t, idptest.Options{})
-	plugged(t, d, 0, h.PKI, "taro")
+	// Hubs of one test binary share their cards, and this one stays locked.
+	plugged(t, d, 0, h.PKI, "taro-renewed")
 	b := h.Browser(t)
 	page := b.Get(idptest.NewRequest().Path())
 	login := func(pin string, more ...string) session {
