@@ -381,3 +381,19 @@ func TestSignaturesAreDeletedAfterAWeek(t *testing.T) {
 		t.Errorf("%d signatures are kept", n)
 	}
 }
+
+// A document is signed where it was shown, and a device shows it elsewhere.
+func TestDevicesAskForNoSignature(t *testing.T) {
+	o := notaryOptions()
+	o.Clients[0]["grant_types"] = []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"}
+	h := idptest.Start(t, o)
+	ask := func(details string) idptest.Answer {
+		return h.PostForm(t, "/device_authorization", notaryID, idptest.Secret, url.Values{"scope": {"openid"}, "authorization_details": {details}})
+	}
+	if a := ask(`[{"type":"application","identifier":"x","actions":["read"]}]`); a.Status != http.StatusOK {
+		t.Fatalf("%d %s", a.Status, a.Raw)
+	}
+	if a := ask(wanting(t, contract)); a.Status != http.StatusBadRequest || a.Text("error") != "invalid_authorization_details" {
+		t.Errorf("%d %s", a.Status, a.Raw)
+	}
+}

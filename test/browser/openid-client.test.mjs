@@ -1,15 +1,14 @@
 // An unmodified client library, registered like any service, against the hub
 // over TLS: discovery, pushed request, login, tokens, user info, refresh, revocation.
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
 import { createHash, randomBytes, webcrypto } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { addresses, Demo, removeVar, tempVar } from './lib/demo.mjs'
 import { Citizen, launch } from './lib/citizen.mjs'
+import { Party } from './lib/library.mjs'
 import { enterPIN } from './lib/steps.mjs'
 
 const at = addresses(true)
@@ -17,23 +16,6 @@ const at = addresses(true)
 const ports = { 'library-key': 8491, 'library-secret': 8492 }
 const redirectOf = (clientId) => `http://localhost:${ports[clientId]}/callback`
 const scope = 'openid offline_access'
-
-class Party {
-  constructor(ca) {
-    this.child = fork(fileURLToPath(new URL('./lib/party.mjs', import.meta.url)), { env: { ...process.env, NODE_EXTRA_CA_CERTS: ca } })
-  }
-
-  ask(step, input) {
-    return new Promise((resolve, reject) => {
-      this.child.once('message', ({ result, error }) => error
-        ? reject(Object.assign(new Error(`${step}: ${error.message} (${error.code ?? ''} ${error.status ?? ''})\n${error.cause}`), { code: error.code, status: error.status }))
-        : resolve(result))
-      this.child.send({ step, input })
-    })
-  }
-
-  end() { this.child.kill() }
-}
 
 const metadata = (clientId, rest) => ({
   client_id: clientId,

@@ -20,13 +20,14 @@ const steps = {
     return config.serverMetadata()
   },
 
-  async authorize({ redirectUri, scope, pushed }) {
+  async authorize({ redirectUri, scope, pushed, details }) {
     verifier = client.randomPKCECodeVerifier()
     state = client.randomState()
     nonce = client.randomNonce()
     const parameters = {
       redirect_uri: redirectUri, scope, state, nonce,
       code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+      ...(details ? { authorization_details: JSON.stringify(details) } : {}),
     }
     const url = pushed ? await client.buildAuthorizationUrlWithPAR(config, parameters) : client.buildAuthorizationUrl(config, parameters)
     return url.href
@@ -37,11 +38,17 @@ const steps = {
     const claims = tokens.claims();
     ({ access_token: access, refresh_token: refresh } = tokens)
     sub = claims.sub
-    return { claims, header: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')), refresh: Boolean(refresh), expiresIn: tokens.expires_in }
+    return { claims, header: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')), refresh: Boolean(refresh), expiresIn: tokens.expires_in, details: tokens.authorization_details }
   },
 
   // the library compares the answer's sub with the one expected
   userinfo: () => client.fetchUserInfo(config, access, sub),
+
+  // a resource of the hub, with the access token
+  async resource({ url }) {
+    const answer = await client.fetchProtectedResource(config, access, new URL(url), 'GET')
+    return { status: answer.status, body: await answer.json() }
+  },
 
   async refresh() {
     const tokens = await client.refreshTokenGrant(config, refresh)
