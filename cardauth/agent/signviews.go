@@ -14,9 +14,7 @@ import (
 type signView struct {
 	pinView
 	Document string // name; empty: only who she is, is shown to the hub
-	Kind     string // media type; empty: not told
-	Size     string // in bytes; empty: not told
-	Digest   string // hex, four digits at a time
+	Facts    []web.Description
 }
 
 // getSign shows who asks for a signature, over what, and takes the password.
@@ -85,12 +83,22 @@ func (a *Agent) signView(r *http.Request, req *request) signView {
 	v := signView{pinView: pinView{
 		Service: req.challenge.clientName, Domain: req.challenge.redirectHost, Hub: a.hubLabel(r, req.from.hub), Apart: a.asker != nil,
 	}}
-	if d := req.challenge.document; d != nil {
-		v.Document, v.Kind, v.Digest = d.Name, d.MediaType, d.Groups()
-		if d.Size > 0 {
-			v.Size = strconv.FormatInt(d.Size, 10)
-		}
+	d := req.challenge.document
+	if d == nil {
+		return v
 	}
+	fact := func(key, value string) {
+		v.Facts = append(v.Facts, web.Description{Term: a.site.Text(r, key), Values: []string{value}})
+	}
+	v.Document = d.Name
+	fact("sign.name", d.Name)
+	if d.MediaType != "" {
+		fact("sign.kind", d.MediaType)
+	}
+	if d.Size > 0 {
+		fact("sign.size", a.site.Text(r, "sign.bytes", "n", strconv.FormatInt(d.Size, 10)))
+	}
+	fact("sign.digest", d.Groups())
 	return v
 }
 
