@@ -1,4 +1,4 @@
-package hub_test
+package idptest_test
 
 import (
 	"net/http"
