@@ -133,7 +133,7 @@ func (l *Linkage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not for this verifier", http.StatusForbidden)
 		return
 	case LinkageElsewhere:
-		http.Redirect(w, r, "/jlis/elsewhere/"+what, http.StatusTemporaryRedirect)
+		http.Redirect(w, r, "/jlis/elsewhere", http.StatusTemporaryRedirect)
 		return
 	case LinkageHuge:
 		w.Header().Set("Content-Type", "application/json")

@@ -48,7 +48,7 @@ func ParseCertificate(authority, serial string) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("authority is not a key identifier")
 	}
 	n, err := strconv.ParseUint(serial, 16, 32)
-	c := Certificate{Authority: authority, Serial: uint32(n)} //nolint:gosec // 32 bits, just parsed
+	c := Certificate{Authority: authority, Serial: uint32(n)}
 	if err != nil || n == 0 || c.serial() != serial {
 		return Certificate{}, fmt.Errorf("serial number malformed")
 	}
