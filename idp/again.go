@@ -45,7 +45,7 @@ func (p *Provider) again(c echo.Context, tx *transaction, note string) error {
 }
 
 // againNotes are the words that the page knows of.
-var againNotes = map[string]bool{"still_silent": true, "no_folder": true, "not_same": true, "stale": true}
+var againNotes = map[string]bool{"still_silent": true, "no_folder": true, "not_same": true, "stale": true, "no_match": true}
 
 // getFolderAgain asks the owner of a new card whether there is a folder already. It can be asked for from the page that opens one, too.
 func (p *Provider) getFolderAgain(c echo.Context) error {
@@ -64,7 +64,8 @@ func (p *Provider) getFolderAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, Session: j != nil, Passkey: p.party != nil}
+	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, Session: j != nil, Passkey: p.party != nil,
+		Sign: p.signing != nil && tx.Linkage == linkageSilent}
 	if note := c.QueryParam("note"); againNotes[note] {
 		v.Note = note
 	}
@@ -91,6 +92,15 @@ func (p *Provider) postFolderAgain(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, openPath+"?"+pageQuery(tx))
 	case "retry":
 		return p.askAgain(c, tx)
+	case "sign":
+		if p.signing == nil || tx.Linkage != linkageSilent {
+			return &Error{Reason: BadRequest, Detail: "no signature is of use here"}
+		}
+		tx.Relinks, tx.Joins = tx.Proof.ref(), nil
+		if err := p.transactions.save(ctx, tx); err != nil {
+			return err
+		}
+		return p.toRelinkSignature(c, tx, againPath+"?"+pageQuery(tx))
 	case "session":
 		if tx.Joins, err = p.sessionJoins(c); err != nil {
 			return err

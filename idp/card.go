@@ -220,6 +220,9 @@ func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) err
 		return p.advance(c, tx)
 	}
 	id, err := p.accounts.byCard(ctx, proof)
+	if err == nil || errors.Is(err, errCooling) {
+		id, err = p.weigh(ctx, tx, proof, id, err)
+	}
 	switch {
 	case errors.Is(err, errNoAccount):
 		return p.provenNobody(c, tx, proof)

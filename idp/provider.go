@@ -57,6 +57,8 @@ type Deps struct {
 	// Recheck says how the cards that sessions rest on are asked about again.
 	Recheck Recheck
 
+	// RelinkWait is how long a card that was tied by a signature waits before it opens the folder; zero means DefaultRelinkWait.
+	RelinkWait time.Duration
 	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
 	LoginRate ratelimit.Rule
 	// StrangerRate bounds the audit rows, of each kind, that requests can cause which prove nothing: the log must tell of an attack
@@ -87,6 +89,7 @@ type Provider struct {
 	log        *slog.Logger
 	limiter    *ratelimit.Limiter
 	figures    figures
+	relinkWait time.Duration
 	loginRate  ratelimit.Rule
 	strangers  ratelimit.Rule
 	recheck    Recheck
@@ -133,6 +136,9 @@ func New(d Deps) (*Provider, error) {
 	if (d.Signing == nil) != (d.SignatureRequests == nil) {
 		return nil, errors.New("idp: Signing and SignatureRequests come together")
 	}
+	if d.RelinkWait == 0 {
+		d.RelinkWait = DefaultRelinkWait
+	}
 	if d.LoginRate.Limit == 0 {
 		d.LoginRate = ratelimit.Rule{Name: "login", Limit: 60, Window: time.Minute}
 	}
@@ -146,7 +152,7 @@ func New(d Deps) (*Provider, error) {
 		sealer:  d.Sealer,
 		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
-		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, strangers: d.StrangerRate,
+		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, relinkWait: d.RelinkWait, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},
 		attributes:   attributes{db: d.DB, seal: d.Sealer, now: d.Now},
 		passkeys:     passkeys{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now},
@@ -311,10 +317,11 @@ const (
 	eventReturnUnknown  audit.Kind = "login.return_unknown"
 	eventCancelled      audit.Kind = "login.cancelled"
 	eventFolderOpened   audit.Kind = "folder.opened"
-	eventCardTied       audit.Kind = "card.tied"       // to a folder that was there; facts: evidence, kind
-	eventCardConflict   audit.Kind = "card.conflict"   // the authority names older cards of several folders
-	eventCardNotJoined  audit.Kind = "card.not_joined" // the authority says that it is another person's
-	eventCardUndone     audit.Kind = "card.undone"     // the folder's owner says that a card is not hers
+	eventCardTied       audit.Kind = "card.tied"            // to a folder that was there; facts: evidence, kind
+	eventCardConflict   audit.Kind = "card.conflict"        // the authority names older cards of several folders
+	eventCardNotJoined  audit.Kind = "card.not_joined"      // the authority says that it is another person's
+	eventRelinkPrepared audit.Kind = "card.relink_prepared" // a digest of the owner's attributes is kept
+	eventCardUndone     audit.Kind = "card.undone"          // the folder's owner says that a card is not hers
 	eventDetails        audit.Kind = "account.details_changed"
 	eventConsent        audit.Kind = "consent.granted"
 	eventConsentDenied  audit.Kind = "consent.denied"

@@ -81,6 +81,8 @@ func (p *Provider) pageRoutes() []route {
 		{http.MethodGet, "/sign/refused", p.getSignRefused},
 		{http.MethodPost, "/consent", p.postConsent},
 		{http.MethodGet, "/account", p.getAccount},
+		{http.MethodGet, preparePath, p.getPrepare},
+		{http.MethodPost, preparePath, p.postPrepare},
 		{http.MethodGet, undoPath, p.getCardUndo},
 		{http.MethodPost, undoPath, p.postCardUndo},
 		{http.MethodGet, detailsPath, p.getDetails},

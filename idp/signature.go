@@ -89,6 +89,7 @@ func (p *Provider) askSignature(ctx context.Context, tx *transaction, a cardauth
 func (p *Provider) signedHandlers() map[string]func(echo.Context, *transaction, *signerProof) error {
 	return map[string]func(echo.Context, *transaction, *signerProof) error{
 		ades.PurposeDocument: p.documentSigned,
+		ades.PurposeRelink:   p.relinkSigned,
 	}
 }
 

@@ -61,6 +61,8 @@ type transaction struct {
 	First     bool       `json:"f,omitempty"`  // the citizen says that there is no folder yet
 	Newcomer  *cardProof `json:"n,omitempty"`  // a good card that waits for another one to show whose folder it is to open
 	Joins     *joining   `json:"j,omitempty"`  // whose folder the card of Proof is to open, if the citizen confirms it
+	Relinks   cardRef    `json:"rl,omitzero"`  // the card of Proof, if its owner was sent to sign for it
+	Prepares  bool       `json:"pp,omitempty"` // the citizen was sent to sign so that a later card can be recognised
 	SID       string     `json:"i,omitempty"`  // the session this login made
 	Login     int64      `json:"l,omitempty"`  // when it made it, Unix seconds
 	Shown     string     `json:"w,omitempty"`  // the session whose person was shown the consent page

@@ -73,9 +73,17 @@ type againView struct {
 	Device   bool   // another device asked
 	Silent   bool   // the authority could not be asked whose card it is
 	Conflict bool   // it named cards of two folders
+	Sign     bool   // a signature may show whose it is
 	Session  bool   // somebody is signed in in this browser since a moment ago
 	Passkey  bool   // the hub takes passkeys
 	Note     string // what did not work: one of againNotes, or empty
+}
+
+// prepareView is the data of prepare.html.
+type prepareView struct {
+	Card  bool      // signed in with a card
+	Since time.Time // when the person signed; zero: never
+	Note  string    // what came of it: one of prepareNotes, or empty
 }
 
 // joinView is the data of folder-join.html.

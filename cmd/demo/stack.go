@@ -177,9 +177,9 @@ func (s *stack) addHub(ctx context.Context) error {
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
 		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
 		Linkage:     linkage,
-		PhonePolicy: cardtest.PolicyPhone,
-		Policies:    policies,
-		Now:         time.Now, Log: s.log.With("program", "hub"), Sample: true,
+		PhonePolicy: cardtest.PolicyPhone, RelinkWait: 10 * time.Second,
+		Policies: policies,
+		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
 		Recheck: idp.Recheck{Every: s.recheck},
 		Rates:   hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
 	})

@@ -41,9 +41,11 @@ type Config struct {
 	// PhonePolicy is the dotted policy of user-authentication certificates on phones; empty: none are taken.
 	PhonePolicy string
 	// Linkage knows which certificates are one person's; nil: nobody is asked.
-	Linkage  jlis.Authority
-	Fetch    *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
-	Policies []clients.Policy // who may register clients at the registration endpoint; none: nobody
+	Linkage jlis.Authority
+	// RelinkWait is how long a card that was tied by a signature waits; zero: a day.
+	RelinkWait time.Duration
+	Fetch      *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
+	Policies   []clients.Policy // who may register clients at the registration endpoint; none: nobody
 	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
 	MutualTLS   idp.MutualTLS
 	Authorities *x509.CertPool
@@ -138,7 +140,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
-		Now: c.Now, Log: c.Log, Sample: c.Sample, Metrics: c.Metrics,
+		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})

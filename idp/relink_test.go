@@ -1,0 +1,167 @@
+package idp_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
+)
+
+// asked is where a page sent the browser to sign.
+func asked(t *testing.T, p idptest.Page) string {
+	t.Helper()
+	at := p.URL.Query().Get("request")
+	if at == "" {
+		t.Fatalf("not asked to sign: %d %s %s", p.Status, p.URL, p.Error())
+	}
+	return at
+}
+
+// prepared signs a card's owner in, who then signs with a card so that a later one can be recognised; it returns the note of the page.
+func prepared(t *testing.T, h *idptest.Hub, card, signs string) (b *idptest.Browser, subject, note string) {
+	t.Helper()
+	b, r := h.Browser(t), idptest.NewRequest()
+	subject = subjectOf(t, h, h.Code(t, b, r, card), r)
+	p := b.Get(b.CardSign(asked(t, b.Post("/account/prepare", nil)), signs))
+	return b, subject, p.URL.Query().Get("note")
+}
+
+// relinked reads a card in a new browser while nobody says whose it is, and signs with another for it.
+func relinked(t *testing.T, h *idptest.Hub, card, signs string) idptest.Page {
+	t.Helper()
+	b, _, p := present(t, h, card)
+	return b.Get(b.CardSign(asked(t, b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"sign"}})), signs))
+}
+
+// TestSignatureLeadsBackToTheFolder: with the linkage service down and the old card gone, who prepared gets her folder back, after a wait that
+// everybody who is in the folder reads of; the attributes are nowhere.
+func TestSignatureLeadsBackToTheFolder(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		now := time.Now()
+		h := idptest.Start(t, idptest.Options{DB: db, Now: func() time.Time { return now }})
+		owner, subject, note := prepared(t, h, "taro", "taro")
+		if note != "done" {
+			t.Fatalf("prepared: %s", note)
+		}
+		h.PKI.Linkage().Behave(cardtest.LinkageDown)
+		if p := relinked(t, h, "taro-renewed", "taro-renewed"); p.Error() != "card_waiting" {
+			t.Fatalf("at %s %s", p.URL, p.Error())
+		}
+		if page := owner.Get("/account"); !strings.Contains(page.Body, `id="new-card"`) || !undoLink.MatchString(page.Body) {
+			t.Error("the folder's owner is told nothing")
+		}
+		now = now.Add(23 * time.Hour)
+		if _, _, p := present(t, h, "taro-renewed"); p.Error() != "card_waiting" {
+			t.Errorf("too early: %s %s", p.URL, p.Error())
+		}
+		now = now.Add(2 * time.Hour)
+		if got := comeIn(t, h, "taro-renewed"); got != subject {
+			t.Errorf("subject %q, was %q", got, subject)
+		}
+		if got := comeIn(t, h, "taro"); got != subject {
+			t.Errorf("the old card: subject %q, was %q", got, subject)
+		}
+	})
+}
+
+// TestAuthorityDecidesOverSignature: as soon as it answers, its word opens the folder at once, or takes the tie back.
+func TestAuthorityDecidesOverSignature(t *testing.T) {
+	t.Run("the same person", func(t *testing.T) {
+		now := time.Now()
+		h := idptest.Start(t, idptest.Options{Now: func() time.Time { return now }})
+		_, subject, _ := prepared(t, h, "taro", "taro")
+		h.PKI.Linkage().Behave(cardtest.LinkageDown)
+		relinked(t, h, "taro-renewed", "taro-renewed")
+		h.PKI.Linkage().Behave(cardtest.LinkageGood)
+		now = now.Add(10 * time.Second) // it was left alone
+		if got := comeIn(t, h, "taro-renewed"); got != subject {
+			t.Errorf("subject %q, was %q", got, subject)
+		}
+		if n := rowsOf(t, h.DB, `SELECT count(*) FROM card_binding WHERE evidence = 'linkage'`); n != 1 {
+			t.Errorf("%d ties on the authority's word", n)
+		}
+	})
+	t.Run("another person, for whom the owner was made to sign", func(t *testing.T) {
+		now := time.Now()
+		h := idptest.Start(t, idptest.Options{Now: func() time.Time { return now }})
+		_, subject, _ := prepared(t, h, "taro", "taro")
+		h.PKI.Linkage().Behave(cardtest.LinkageDown)
+		if p := relinked(t, h, "hanako", "taro"); p.Error() != "card_waiting" {
+			t.Fatalf("at %s %s", p.URL, p.Error())
+		}
+		h.PKI.Linkage().Behave(cardtest.LinkageGood)
+		now = now.Add(10 * time.Second) // it was left alone
+		b, r, p := present(t, h, "hanako")
+		if p.URL.Path != "/folder/open" {
+			t.Fatalf("at %s %s", p.URL, p.Error())
+		}
+		now = now.Add(time.Second)
+		if got := subjectOf(t, h, b.Finish(p).URL.Query().Get("code"), r); got == subject || got == "" {
+			t.Errorf("subject %q", got)
+		}
+		if n := auditedTimes(t, h.DB, "card.not_joined"); n != 1 {
+			t.Errorf("%d audit rows", n)
+		}
+	})
+}
+
+// TestSignatureThatShowsNothing: without preparation, of another person, beside another card where the authority says so, in another browser,
+// or after minutes.
+func TestSignatureThatShowsNothing(t *testing.T) {
+	now := time.Now()
+	h := idptest.Start(t, idptest.Options{Now: func() time.Time { return now }})
+	comeIn(t, h, "taro")
+	ties := func() int { return rowsOf(t, h.DB, `SELECT count(*) FROM card_binding`) }
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	if p := relinked(t, h, "taro-renewed", "taro-renewed"); p.URL.Query().Get("note") != "no_match" {
+		t.Errorf("not prepared: %s %s", p.URL, p.Error())
+	}
+	if _, _, note := prepared(t, h, "taro", "taro"); note != "silent" {
+		t.Errorf("prepared without the authority: %q", note)
+	}
+	h.PKI.Linkage().Behave(cardtest.LinkageGood)
+	now = now.Add(10 * time.Second) // it was left alone
+	if _, _, note := prepared(t, h, "taro", "hanako"); note != "not_same" {
+		t.Errorf("prepared with another's signature: %q", note)
+	}
+	if n := rowsOf(t, h.DB, `SELECT count(*) FROM relink_mark`); n != 0 {
+		t.Fatalf("%d marks", n)
+	}
+	if _, _, note := prepared(t, h, "taro", "taro"); note != "done" {
+		t.Fatalf("prepared: %q", note)
+	}
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	if p := relinked(t, h, "taro-renewed", "hanako"); p.URL.Query().Get("note") != "no_match" {
+		t.Errorf("another's signature: %s %s", p.URL, p.Error())
+	}
+
+	b, _, p := present(t, h, "hanako")
+	at := b.CardSign(asked(t, b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"sign"}})), "taro")
+	h.PKI.Linkage().Behave(cardtest.LinkageGood)
+	now = now.Add(10 * time.Second)
+	if p := b.Get(at); p.URL.Query().Get("note") != "not_same" {
+		t.Errorf("the authority is back and says no: %s %s", p.URL, p.Error())
+	}
+
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	b, _, p = present(t, h, "taro-renewed")
+	request := asked(t, b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"sign"}}))
+	thief := h.Browser(t)
+	thief.Get(idptest.NewRequest().Path())
+	if p := thief.Get(b.CardSign(request, "taro-renewed")); p.Error() != "other_browser" {
+		t.Errorf("another browser: %s %s", p.URL, p.Error())
+	}
+	at = b.CardSign(asked(t, b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"sign"}})), "taro-renewed")
+	now = now.Add(6 * time.Minute)
+	if p := b.Get(at); p.Error() != "return_unknown" {
+		t.Errorf("minutes later: %s %s", p.URL, p.Error())
+	}
+	if ties() != 1 {
+		t.Errorf("%d ties", ties())
+	}
+}
