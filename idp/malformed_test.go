@@ -304,7 +304,7 @@ func newMalformer(t *testing.T, h *idptest.Hub) *malformer {
 func TestTenThousandMalformedRequestsPerEndpoint(t *testing.T) {
 	log := &watchedLog{t: t}
 	c := newClock()
-	h := idptest.Start(t, idptest.Options{Log: log, Now: c.now, Clients: []map[string]any{idptest.DeviceClient(nil)}})
+	h := idptest.Start(t, idptest.Options{Log: log, Now: c.now, Domain: true, Clients: []map[string]any{idptest.DeviceClient(nil)}})
 	front := h.Handler()
 	routes := idp.AllRoutesForTest()
 	if len(routes) < 50 {

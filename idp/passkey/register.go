@@ -108,13 +108,10 @@ func acceptableKey(cose []byte) error {
 // acceptableAttestation: none was asked for, and what a browser leaves standing then is "none" or a self attestation (§5.4.7). The other
 // formats carry certificates and statements that nobody here would read.
 func acceptableAttestation(o protocol.AttestationObject) error {
-	switch protocol.AttestationFormat(o.Format) {
-	case protocol.AttestationFormatNone:
+	format := protocol.AttestationFormat(o.Format)
+	_, certificates := o.AttStatement["x5c"]
+	if format == protocol.AttestationFormatNone || format == protocol.AttestationFormatPacked && !certificates {
 		return nil
-	case protocol.AttestationFormatPacked:
-		if _, certificates := o.AttStatement["x5c"]; !certificates {
-			return nil
-		}
 	}
 	return refuse(KeyRefused, "attestation that was not asked for")
 }
