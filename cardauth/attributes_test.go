@@ -2,6 +2,7 @@ package cardauth
 
 import (
 	"crypto/x509"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func TestSignatureCertificateHasItsProfileToTheLetter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseSigningLeaf(signingLeaf(t, c.alter).Certificate.Raw)
-			refusal, ok := err.(*Error)
+			refusal, ok := errors.AsType[*Error](err)
 			if !ok || refusal.Reason != CertificateProfile || refusal.Detail != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
@@ -156,7 +157,8 @@ func TestOnlySignatureCertificatesSign(t *testing.T) {
 		"nothing":   {nil, CertificateMalformed},
 		"long":      {make([]byte, maxCertificate+1), CertificateMalformed},
 	} {
-		if _, err := parseSigningLeaf(c.der); err == nil || err.(*Error).Reason != c.want {
+		_, err := parseSigningLeaf(c.der)
+		if refusal, ok := errors.AsType[*Error](err); !ok || refusal.Reason != c.want {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}

@@ -283,11 +283,11 @@ func (p *Provider) getLoginRefused(c echo.Context) error {
 // finalRefusal: the same card will be refused again.
 func finalRefusal(r cardauth.Reason) bool {
 	switch r {
-	case cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
+	case cardauth.CertificateIsCA, cardauth.CertificateForSigning, cardauth.CertificateForLogin, cardauth.CertificateProfile, cardauth.CertificateUntrusted,
 		cardauth.CertificateExpired, cardauth.CertificateRevoked, cardauth.CertificateMalformed:
 		return true
 	case cardauth.Malformed, cardauth.ChallengeUnknown, cardauth.ChallengeExpired, cardauth.ChallengeSpent, cardauth.ChallengeMismatch,
-		cardauth.ClaimMismatch, cardauth.SignatureInvalid, cardauth.CertificateNotYetValid, cardauth.RevocationUnavailable:
+		cardauth.ClaimMismatch, cardauth.DocumentMismatch, cardauth.SignatureInvalid, cardauth.CertificateNotYetValid, cardauth.RevocationUnavailable:
 	}
 	return false
 }

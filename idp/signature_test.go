@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,9 +16,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/ades"
-	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
-	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral/ephemeraltest"
@@ -232,31 +229,16 @@ func TestRefusedSignaturesSayWhy(t *testing.T) {
 		}()
 		b := h.Browser(t)
 		sign := toSign(t, b, signatureRequest(t, contract), "hanako") // the login is as good as ever
-		refused := refusalOf(t, h, b.SignatureRequest(sign), "hanako")
-		p := b.Get(refused.ReturnURI)
-		if refused.Word != "cert_revoked" || p.Status != http.StatusForbidden || p.Error() != "cert_revoked" || !strings.Contains(p.Body, "引っ越し") {
-			t.Errorf("%+v: %d %s", refused, p.Status, p.Error())
+		word, back := b.RefusedSign(b.SignatureRequest(sign), "hanako")
+		p := b.Get(back)
+		if word != "cert_revoked" || p.Status != http.StatusForbidden || p.Error() != "cert_revoked" || !strings.Contains(p.Body, "引っ越し") {
+			t.Errorf("%s: %d %s", word, p.Status, p.Error())
 		}
 		// The citizen gives up: the service is told.
 		if back := b.Post("/sign/cancel", url.Values{"tx": {p.Tx()}}); back.URL.Query().Get("error") != "access_denied" {
 			t.Errorf("%s", back.URL)
 		}
 	})
-}
-
-// refusalOf lets a card sign, which the hub refuses.
-func refusalOf(t testing.TB, h *idptest.Hub, request, card string) *agent.Refusal {
-	t.Helper()
-	password, err := jpki.ParsePassword(cardtest.DemoPassword)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = h.Agent.Sign(t.Context(), request, card, password)
-	refused, ok := errors.AsType[*agent.Refusal](err)
-	if !ok {
-		t.Fatalf("got %v", err)
-	}
-	return refused
 }
 
 // Somebody else's browser gains nothing by the return address, and the browser that asked nothing by a used one.
@@ -356,7 +338,7 @@ func TestSignaturesAreDeletedAfterAWeek(t *testing.T) {
 	o.Now = func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
-		return time.Now().Add(plus) //nolint:forbidigo // the real clock, moved
+		return time.Now().Add(plus)
 	}
 	h := idptest.Start(t, o)
 	sign := func() {

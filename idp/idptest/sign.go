@@ -1,9 +1,11 @@
 package idptest
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 
+	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 )
@@ -27,4 +29,17 @@ func (b *Browser) CardSign(request, card string) string {
 	uri, err := b.hub.Agent.Sign(b.t.Context(), request, card, password)
 	must(b.t, err)
 	return uri
+}
+
+// RefusedSign lets a card sign what the hub then refuses, and returns the hub's word and the address it sends the browser to.
+func (b *Browser) RefusedSign(request, card string) (word, returnURI string) {
+	b.t.Helper()
+	password, err := jpki.ParsePassword(cardtest.DemoPassword)
+	must(b.t, err)
+	_, err = b.hub.Agent.Sign(b.t.Context(), request, card, password)
+	refused, ok := errors.AsType[*agent.Refusal](err)
+	if !ok {
+		b.t.Fatalf("not refused by the hub: %v", err)
+	}
+	return refused.Word, refused.ReturnURI
 }
