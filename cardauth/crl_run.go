@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,10 +74,14 @@ func (r *Revocation) refreshDue(ctx context.Context) {
 
 // recall makes places for the lists that are known before anybody logs in.
 func (r *Revocation) recall() {
-	if r.deps.Anchors == nil {
-		return
+	var known []*anchor
+	if r.deps.Anchors != nil {
+		known = slices.AppendSeq(known, maps.Values(r.deps.Anchors.byKeyID))
 	}
-	for _, a := range r.deps.Anchors.byKeyID {
+	if r.deps.SigningAnchors != nil {
+		known = slices.AppendSeq(known, maps.Values(r.deps.SigningAnchors.set.byKeyID))
+	}
+	for _, a := range known {
 		whole := listKey{issuer: [keyIDLen]byte(a.cert.SubjectKeyId)}
 		if r.deps.WholeList {
 			_, _ = r.place(whole, a) // a full table: no room for more

@@ -45,9 +45,10 @@ type RevocationDeps struct {
 	// WholeList says that each authority has one list for all its certificates,
 	// at CRL/{key identifier}/all.crl, instead of one for each distribution point.
 	WholeList bool
-	// Anchors are the authorities whose lists Run gets before anybody logs in;
-	// nil: those that logins needed.
-	Anchors *Anchors
+	// Anchors and SigningAnchors are the authorities whose lists Run gets before
+	// they are needed; nil: none.
+	Anchors        *Anchors
+	SigningAnchors *SigningAnchors
 	// Directory is where lists are kept for the next start; empty: nowhere.
 	Directory string
 	Timeout   time.Duration // of one question; zero means 3 s. A login waits for a list five times as long

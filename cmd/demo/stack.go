@@ -147,7 +147,10 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	signingRevocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: time.Now, CRL: "http://" + authorityAddr + "/crl"})
+	signingRevocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{
+		Now: time.Now, CRL: "http://" + authorityAddr + "/crl", SigningAnchors: signingAnchors, Directory: filepath.Join(s.dir, "crl"),
+		Metrics: figures, Purpose: "signature", CRLRefresh: 10 * time.Second,
+	})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
-	signingAnchors, signingRevocation, err := c.signing(time.Now)
+	signingAnchors, signingRevocation, err := c.signing(time.Now, figures)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -148,7 +148,7 @@ func (c config) verify() error {
 	if _, err := c.revocation(time.Now, nil, nil); err != nil {
 		return err
 	}
-	if _, _, err := c.signing(time.Now); err != nil {
+	if _, _, err := c.signing(time.Now, nil); err != nil {
 		return err
 	}
 	if _, err := c.dsn(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/internal/metrics"
 )
 
 // signing is the part of the configuration that is about signatures over documents. Without anchors nothing is signed.
@@ -16,7 +17,7 @@ type signing struct {
 }
 
 // signing returns the authorities and their revocation; nil, nil without anchors.
-func (c config) signing(now func() time.Time) (*cardauth.SigningAnchors, *cardauth.Revocation, error) {
+func (c config) signing(now func() time.Time, figures *metrics.Registry) (*cardauth.SigningAnchors, *cardauth.Revocation, error) {
 	s := c.Cards.Signing
 	if len(s.Anchors) == 0 {
 		return nil, nil, nil
@@ -37,7 +38,10 @@ func (c config) signing(now func() time.Time) (*cardauth.SigningAnchors, *cardau
 	if err != nil {
 		return nil, nil, fmt.Errorf("cards.signing.anchors: %w", err)
 	}
-	revocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{Now: now, OCSP: s.OCSP, CRL: s.CRL})
+	revocation, err := cardauth.NewRevocation(cardauth.RevocationDeps{
+		Now: now, OCSP: s.OCSP, CRL: s.CRL, WholeList: c.Cards.WholeList, Directory: c.Cards.Directory, SigningAnchors: anchors,
+		Metrics: figures, Purpose: "signature",
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cards.signing: %w", err)
 	}

@@ -69,16 +69,16 @@ func (r Rates) rule(name string, limit int64) ratelimit.Rule {
 
 // Hub is everything behind the citizens' address.
 type Hub struct {
-	Clients    *clients.Registry
-	Keys       *keys.Set
-	Links      *federation.Links
-	Audit      *audit.Log
-	provider   *idp.Provider
-	sweeper    *ephemeral.SQL
-	outbox     *federation.Deliveries
-	revocation *cardauth.Revocation
-	metrics    *metrics.Registry
-	log        *slog.Logger
+	Clients  *clients.Registry
+	Keys     *keys.Set
+	Links    *federation.Links
+	Audit    *audit.Log
+	provider *idp.Provider
+	sweeper  *ephemeral.SQL
+	outbox   *federation.Deliveries
+	lists    []*cardauth.Revocation // to keep fresh
+	metrics  *metrics.Registry
+	log      *slog.Logger
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -95,7 +95,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if c.Metrics == nil {
 		c.Metrics = metrics.New()
 	}
-	h := &Hub{revocation: c.Revocation, metrics: c.Metrics, log: c.Log}
+	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log}
 	var err error
 	if c.Transient == nil {
 		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
@@ -135,6 +135,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	requests, signing, err := newSigning(c, h)
 	if err != nil {
 		return nil, err
+	}
+	if signing != nil {
+		h.lists = append(h.lists, c.SigningRevocation)
 	}
 	h.provider, err = idp.New(idp.Deps{
 		SignatureRequests: requests, Signing: signing,
@@ -191,7 +194,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.Keys.Run(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
-	g.Go(func() error { return h.revocation.Run(ctx) })
+	for _, l := range h.lists {
+		g.Go(func() error { return l.Run(ctx) })
+	}
 	if h.sweeper != nil {
 		g.Go(func() error { return h.sweeper.Run(ctx) })
 	}
