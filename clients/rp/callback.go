@@ -16,10 +16,14 @@ import (
 type Arrival struct {
 	Session *Session // nil after a Renew that found nobody signed in at the hub
 	Return  Local    // the page the login was begun for
+	Asked   bool     // it was begun by Ask
+
+	Details json.RawMessage // the authorization details that were granted, as the hub wrote them; nil: none
 }
 
 // Finish is the callback. It checks, in this order: the shape, the flow and its browser, the issuer, the hub's verdict; then
-// it redeems the code, verifies the ID token and starts a session in place of the browser's previous one.
+// it redeems the code, verifies the ID token and starts a session in place of the browser's previous one. Once the flow is known to be
+// this browser's, an error comes with Return and Asked; whoever did not allow what was asked is still signed in as before.
 func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) {
 	// The code is good once: a browser that hangs up now must not leave it half redeemed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*hubTimeout)
@@ -33,39 +37,41 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 	if err != nil {
 		return Arrival{}, err
 	}
+	to, _ := ParseLocal(f.Return)
+	back := Arrival{Return: to, Asked: len(f.Details) > 0}
 	hub, err := p.provider(ctx)
 	if err != nil {
-		return Arrival{}, err
+		return back, err
 	}
-	to, _ := ParseLocal(f.Return)
 	if err := p.checkVerdict(hub, query); err != nil {
 		if e, ok := asReason(err); ok && f.Quiet && wouldAsk(e.Code) {
-			return Arrival{Return: to}, p.leave(w, r)
+			return back, p.leave(w, r)
 		}
-		return Arrival{}, err
+		return back, err
 	}
 	answer, err := p.redeem(ctx, hub, url.Values{
 		"grant_type": {"authorization_code"}, "code": {query.Get("code")},
 		"redirect_uri": {p.base + PathCallback}, "code_verifier": {f.Verifier},
 	})
 	if err != nil {
-		return Arrival{}, err
+		return back, err
 	}
 	who, err := p.verify(ctx, hub, answer, f.Nonce)
 	if err != nil {
-		return Arrival{}, err
+		return back, err
 	}
 	s, err := p.start(w, r, record{
 		Subject: who.sub, SID: who.sid, ACR: who.acr, AuthTime: who.authTime, Issued: who.issued, Tokens: p.tokensOf(answer), Again: f.Again,
 	})
 	if e, ok := asReason(err); ok && e.Reason == SignedOut && f.Again && !f.Quiet {
 		// A third login would end like the first two. For what the service asks of the hub next, Call sees to that.
-		return Arrival{}, &Error{Reason: HubRefused, Detail: "signed out right after a login, again", Err: err}
+		return back, &Error{Reason: HubRefused, Detail: "signed out right after a login, again", Err: err}
 	}
 	if err != nil {
-		return Arrival{}, err
+		return back, err
 	}
-	return Arrival{Session: s, Return: to}, nil
+	back.Session, back.Details = s, answer.Details
+	return back, nil
 }
 
 // callbackQuery refuses what a parser could read in two ways (RFC 6749 §3.1: no parameter twice).

@@ -34,6 +34,8 @@ type flow struct {
 	Return   string `json:"r"`
 	Quiet    bool   `json:"q,omitempty"` // nothing may be asked of the person
 	Again    bool   `json:"a,omitempty"` // the hub refused the tokens of the last session
+
+	Details json.RawMessage `json:"d,omitempty"` // authorization details asked for
 }
 
 func flowKey(state string) string { return "flow:1:" + digest("state", state) }
@@ -103,6 +105,9 @@ func (p *Party) authorization(ctx context.Context, hub *provider, f flow, state,
 	}
 	if f.Quiet {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "none"))
+	}
+	if len(f.Details) > 0 {
+		options = append(options, oauth2.SetAuthURLParam("authorization_details", string(f.Details)))
 	}
 	plain := config.AuthCodeURL(state, options...)
 	if hub.PAR == "" {

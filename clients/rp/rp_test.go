@@ -50,6 +50,7 @@ type world struct {
 	priv  *ecdsa.PrivateKey
 
 	atCallback string // what is asked of the hub's API before the callback is answered; empty: nothing
+	arrived    rp.Arrival
 }
 
 func hubKeys(t *testing.T, clientJWKS []byte) (rptest.Keys, *ecdsa.PrivateKey) {
@@ -181,6 +182,7 @@ func (w *world) handler(site *web.Site) http.Handler {
 	}))
 	mux.HandleFunc(rp.PathCallback, handle(func(rw http.ResponseWriter, r *http.Request) error {
 		a, err := w.party.Finish(rw, r)
+		w.arrived = a
 		if err == nil && w.atCallback != "" {
 			err = w.party.Call(r.Context(), a.Session, http.MethodGet, w.atCallback, nil, nil)
 		}
@@ -190,6 +192,10 @@ func (w *world) handler(site *web.Site) http.Handler {
 		return err
 	}))
 	mux.HandleFunc("/renew", handle(func(rw http.ResponseWriter, r *http.Request) error { return w.party.Renew(rw, r, rp.Local{}) }))
+	mux.HandleFunc("/ask", handle(func(rw http.ResponseWriter, r *http.Request) error {
+		to, _ := rp.ParseLocal("/inner")
+		return w.party.AskSignature(rw, r, to, rp.NewDocument("契約書", "text/plain", []byte(signedText)))
+	}))
 	mux.HandleFunc("/local", handle(func(rw http.ResponseWriter, r *http.Request) error {
 		s, err := w.party.StartLocal(rw, r, "number")
 		if err == nil {

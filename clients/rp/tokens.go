@@ -2,6 +2,7 @@ package rp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,6 +33,8 @@ type tokenAnswer struct {
 	Expires int64  `json:"expires_in"`
 	Refresh string `json:"refresh_token"`
 	IDToken string `json:"id_token"`
+
+	Details json.RawMessage `json:"authorization_details"` // RFC 9396 §7
 }
 
 func (p *Party) tokensOf(a tokenAnswer) tokens {

@@ -34,6 +34,7 @@ type Hub struct {
 	counts  map[string]int
 	lastReq url.Values
 	serial  int
+	signed  map[string]signature // by id
 }
 
 // Settings are what a test may decide.
@@ -52,6 +53,10 @@ type Settings struct {
 	Services   []map[string]any                // the directory
 	Hold       func(endpoint string)           // called before a request is answered, without a lock
 	Userinfo   func(sub string) map[string]any // nil: the subject
+
+	// Signature signs for the person: it gets the document that a client asked about, and returns what GET /api/signatures/{id} answers
+	// besides the id. Nil: nobody signs.
+	Signature func(document json.RawMessage) map[string]any
 }
 
 // Link is what the hub knows about a link.
@@ -65,6 +70,7 @@ type grant struct {
 	client, sub, nonce, challenge, redirect string
 	expires                                 time.Time
 	dead                                    *bool
+	details                                 []map[string]any
 }
 
 // NewHub starts a hub. Close it.
@@ -72,6 +78,7 @@ func NewHub(keys Keys, now func() time.Time) *Hub {
 	h := &Hub{
 		keys: keys, now: now, pushed: map[string]url.Values{}, codes: map[string]grant{}, grants: map[string]*grant{},
 		access: map[string]*grant{}, spent: map[string]*grant{}, jti: map[string]bool{}, links: map[string]Link{}, counts: map[string]int{},
+		signed: map[string]signature{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", h.discovery)
@@ -85,6 +92,7 @@ func NewHub(keys Keys, now func() time.Time) *Hub {
 	mux.HandleFunc("GET /api/link", h.api(h.getLink))
 	mux.HandleFunc("PUT /api/link", h.api(h.putLink))
 	mux.HandleFunc("DELETE /api/link", h.api(h.deleteLink))
+	mux.HandleFunc("GET /api/signatures/{id}", h.api(h.getSignature))
 	mux.HandleFunc("GET /api/account/services", h.api(h.getServices))
 	mux.HandleFunc("POST /api/account/links", h.api(h.postLinks))
 	mux.HandleFunc("DELETE /api/account/links/{client}", h.api(h.deleteLinks))

@@ -103,6 +103,12 @@ func (h *Hub) authorize(w http.ResponseWriter, r *http.Request) {
 			client: q.Get("client_id"), sub: Sub(h.Person, q.Get("client_id")), nonce: q.Get("nonce"),
 			challenge: q.Get("code_challenge"), redirect: q.Get("redirect_uri"), dead: new(bool),
 		}
+		if asked := q.Get("authorization_details"); asked != "" {
+			if err := h.grantDetails(code, asked); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+		}
 		out.Set("code", code)
 	}
 	if h.Response != nil {
@@ -146,6 +152,13 @@ func (h *Hub) token(w http.ResponseWriter, r *http.Request) {
 		h.spent[token] = live
 		delete(h.grants, token)
 		g = *live
+	case "client_credentials":
+		g = grant{client: id, dead: new(bool)}
+		access := rand.Text()
+		g.expires = h.now().Add(time.Minute)
+		h.access[access] = &g
+		answer(w, http.StatusOK, map[string]any{"access_token": access, "token_type": h.tokenType(), "expires_in": 60, "scope": f.Get("scope")})
+		return
 	default:
 		refuse(w, http.StatusBadRequest, "unsupported_grant_type")
 		return
@@ -178,14 +191,21 @@ func (h *Hub) issue(g grant) map[string]any {
 	if h.Token != nil {
 		compact = h.Token(compact)
 	}
-	typ := "bearer"
-	if h.DPoP {
-		typ = "DPoP"
-	}
-	return map[string]any{
-		"access_token": access, "token_type": typ, "expires_in": int(life / time.Second),
+	out := map[string]any{
+		"access_token": access, "token_type": h.tokenType(), "expires_in": int(life / time.Second),
 		"refresh_token": refresh, "id_token": compact,
 	}
+	if g.details != nil {
+		out["authorization_details"] = g.details
+	}
+	return out
+}
+
+func (h *Hub) tokenType() string {
+	if h.DPoP {
+		return "DPoP"
+	}
+	return "bearer"
 }
 
 func (h *Hub) revoke(w http.ResponseWriter, r *http.Request) {
