@@ -66,6 +66,7 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if v.Told, err = p.told(c, s.Account); err != nil {
 		return err
 	}
+	v.HasSignatures = p.signing != nil
 	if v.HasPasskeys = p.party != nil; v.HasPasskeys {
 		keys, err := p.passkeys.of(ctx, s.Account)
 		if err != nil {

@@ -53,6 +53,7 @@ func bearerToken(r *http.Request) (token string, bound bool, err error) {
 type demand struct {
 	scope   string        // empty: none; the resource looks at the authorization details
 	service bool          // got by a client on its own behalf (RFC 6749 §4.4); otherwise it must speak for a citizen
+	either  bool          // speaks for a citizen or for the client, and the resource tells them apart; service means nothing then
 	acr     string        // the lowest level of the citizen's sign-in; empty: any
 	maxAge  time.Duration // the longest time since; 0: any
 }
@@ -109,7 +110,7 @@ func (p *Provider) bearerHeld(ctx context.Context, r *http.Request, d demand) (h
 	} else if !ok {
 		return none, invalid
 	}
-	if d.scope != "" && !slices.Contains(g.scopesOf(a), d.scope) || d.service != (g.Account == "") {
+	if d.scope != "" && !slices.Contains(g.scopesOf(a), d.scope) || !d.either && d.service != (g.Account == "") {
 		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
 	return held, p.fresh(g, d, bound)

@@ -89,6 +89,7 @@ func (p *Provider) pageRoutes() []route {
 		{http.MethodPost, detailsPath, p.postDetails},
 		{http.MethodGet, detailsPath + "/delete", p.getDetailsDelete},
 		{http.MethodPost, detailsPath + "/delete", p.postDetailsDelete},
+		{http.MethodGet, signaturesPath, p.getSignatures},
 		{http.MethodGet, passkeysPath, p.getPasskeys},
 		{http.MethodGet, passkeyNewPath, p.getPasskeyNew},
 		{http.MethodPost, passkeyNewPath, p.postPasskeyNew},

@@ -25,6 +25,7 @@ const maxSignatureBody = 24 << 10
 const (
 	eventSignatureMade    audit.Kind = "signature.made"
 	eventSignatureRefused audit.Kind = "signature.refused"
+	eventSignatureFetched audit.Kind = "signature.fetched" // with the service's own token
 )
 
 // signerProof is what a verified signature leaves behind until the browser comes back. It names the holder, and exists sealed only.

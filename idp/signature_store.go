@@ -51,7 +51,7 @@ func (r signatureRecord) place() []byte {
 	return []byte("signature/1\x00" + r.ID + "\x00" + string(r.Account) + "\x00" + string(r.Client))
 }
 
-// keep stores a signature, and deletes those whose time is over. then runs in the same transaction.
+// keep stores a signature and a line of the citizen's list, and deletes those whose time is over. then runs in the same transaction.
 func (s signatures) keep(ctx context.Context, r signatureRecord, result signatureResult, then func(context.Context) error) error {
 	plain, err := json.Marshal(result)
 	if err != nil {
@@ -66,28 +66,32 @@ func (s signatures) keep(ctx context.Context, r signatureRecord, result signatur
 			r.ID, string(r.Account), string(r.Client), now.Unix(), now.Add(signatureLife).Unix(), s.seal.Seal(plain, r.place())); err != nil {
 			return fmt.Errorf("store signature: %w", err)
 		}
+		if err := s.remember(ctx, r, result.Document.Name); err != nil {
+			return err
+		}
 		return then(ctx)
 	})
 }
 
-// get returns a signature made for a client in the name of an account, or errNoSignature.
-func (s signatures) get(ctx context.Context, id string, account federation.AccountID, client clients.ID) (signatureResult, error) {
+// get returns a signature made for a client, and in whose name, or errNoSignature.
+func (s signatures) get(ctx context.Context, id string, client clients.ID) (federation.AccountID, signatureResult, error) {
 	var out signatureResult
+	var account federation.AccountID
 	var sealed []byte
-	err := s.db.QueryRow(ctx, `SELECT result FROM signature WHERE id = $1 AND account = $2 AND client = $3 AND expires > $4`,
-		id, string(account), string(client), s.now().Unix()).Scan(&sealed)
+	err := s.db.QueryRow(ctx, `SELECT account, result FROM signature WHERE id = $1 AND client = $2 AND expires > $3`,
+		id, string(client), s.now().Unix()).Scan(&account, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return out, errNoSignature
+		return "", out, errNoSignature
 	}
 	if err != nil {
-		return out, fmt.Errorf("read signature: %w", err)
+		return "", out, fmt.Errorf("read signature: %w", err)
 	}
 	plain, err := s.seal.Open(sealed, signatureRecord{ID: id, Account: account, Client: client}.place())
 	if err != nil {
-		return out, fmt.Errorf("open signature: %w", err)
+		return "", out, fmt.Errorf("open signature: %w", err)
 	}
 	if err := json.Unmarshal(plain, &out); err != nil {
-		return out, fmt.Errorf("decode signature: %w", err)
+		return "", out, fmt.Errorf("decode signature: %w", err)
 	}
-	return out, nil
+	return account, out, nil
 }

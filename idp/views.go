@@ -162,6 +162,8 @@ type accountView struct {
 
 	Passkeys    []passkeyView
 	HasPasskeys bool // the hub offers them
+
+	HasSignatures bool // something can be signed here
 }
 
 // cardView is a card as its owner sees it.
