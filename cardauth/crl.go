@@ -55,11 +55,13 @@ func (l *heldList) good(now time.Time) (*crl, bool) {
 	return c, c != nil && !now.After(c.nextUpdate)
 }
 
-// isDue reports whether the list is to be fetched, and if not why there is none.
+// isDue reports whether the list is to be fetched, and if not why there is none:
+// one that ran out is, unless the last try failed.
 func (l *heldList) isDue(now time.Time) (bool, error) {
+	_, have := l.good(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !now.Before(l.due), l.err
+	return !now.Before(l.due) || !have && l.err == nil, l.err
 }
 
 // judgeList reads a list and decides whether it can be relied on (RFC 5280

@@ -119,7 +119,12 @@ func (r *Revocation) recallPoints(key listKey, a *anchor) {
 // what is left of this one if that is sooner, less up to a quarter, so that it is
 // never the same moment for all lists.
 func (r *Revocation) untilRefresh(now, nextUpdate time.Time) time.Duration {
-	return max(listPause, r.spread(min(r.deps.CRLRefresh, nextUpdate.Sub(now)/2), 0.75))
+	return max(listPause, r.spread(r.soon(now, nextUpdate), 0.75))
+}
+
+// soon is CRLRefresh, or half of what is left of a list if that is sooner.
+func (r *Revocation) soon(now, nextUpdate time.Time) time.Duration {
+	return min(r.deps.CRLRefresh, nextUpdate.Sub(now)/2)
 }
 
 // backoff says when to try again after a failure: twice as long each time.

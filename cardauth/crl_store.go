@@ -95,7 +95,8 @@ func (r *Revocation) refresh(ctx context.Context, l *heldList) {
 	before := l.current.Load()
 	if before == nil {
 		if c, err := r.fromDirectory(l); err == nil && r.replace(l, nil, c) == nil {
-			l.settle(r.deps.Now(), r.spread(r.deps.CRLRefresh, 0), "")
+			now := r.deps.Now()
+			l.settle(now, r.spread(r.soon(now, c.nextUpdate), 0), "")
 			return
 		}
 	}

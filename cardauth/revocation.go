@@ -113,7 +113,14 @@ func (k answerKey) flight() string {
 // heldAnswer is a good OCSP answer and when it stops counting.
 type heldAnswer struct {
 	fresh Freshness
-	until time.Time
+	until time.Time // by the calendar
+}
+
+// counts goes by both clocks that a time may carry: the monotonic one stands
+// still while a machine sleeps, and the calendar's can be put back.
+func (h heldAnswer) counts(now time.Time, maxAge time.Duration) bool {
+	day := now.Round(0)
+	return now.Sub(h.fresh.CheckedAt) < maxAge && day.Before(h.until) && !day.Before(h.fresh.CheckedAt.Round(0))
 }
 
 // NewRevocation returns a Revocation, or an error if an address is unusable.
@@ -219,7 +226,7 @@ func (r *Revocation) held(key answerKey) (Freshness, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h, ok := r.answers[key]
-	if ok && !r.deps.Now().Before(h.until) {
+	if ok && !h.counts(r.deps.Now(), r.deps.MaxAge) {
 		delete(r.answers, key)
 		ok = false
 	}
@@ -229,11 +236,11 @@ func (r *Revocation) held(key answerKey) (Freshness, bool) {
 // hold remembers a good answer. One without nextUpdate says that newer
 // information is always available (RFC 6960 §4.2.2.1), and is not held.
 func (r *Revocation) hold(key answerKey, fresh Freshness, nextUpdate time.Time) {
-	until := fresh.CheckedAt.Add(r.deps.MaxAge)
+	until := fresh.CheckedAt.Round(0).Add(r.deps.MaxAge)
 	if nextUpdate.Before(until) {
 		until = nextUpdate
 	}
-	if r.deps.MaxAge <= 0 || !fresh.CheckedAt.Before(until) {
+	if r.deps.MaxAge <= 0 || !fresh.CheckedAt.Round(0).Before(until) {
 		return
 	}
 	r.mu.Lock()

@@ -208,6 +208,23 @@ func TestHeldAnswerEndsWithNextUpdate(t *testing.T) {
 	wantReason(t, err, CertificateRevoked)
 }
 
+// A clock that is put back does not make an old answer young.
+func TestHeldAnswerEndsWhenTheClockIsPutBack(t *testing.T) {
+	w := newWorld(t, func(d *RevocationDeps) { d.MaxAge, d.Skew = 10*time.Minute, 2*time.Hour })
+	leaf := issue(t, nil)
+	i, err := w.login(t, leaf)
+	wantAccepted(t, i, err, "ocsp")
+	if err = testPKI(t).Auth().Revoke(leaf.Serial(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.advance(-time.Hour)
+	_, err = w.login(t, leaf)
+	wantReason(t, err, CertificateRevoked)
+	w.advance(time.Hour) // and what was refused once is not good again
+	_, err = w.login(t, leaf)
+	wantReason(t, err, CertificateRevoked)
+}
+
 func TestListIsFetchedOnceAndUsedUntilItRunsOut(t *testing.T) {
 	w := newWorld(t, nil)
 	w.responder.BehaveOCSP(cardtest.OCSPServerError)
