@@ -68,7 +68,13 @@ func (l *heldList) isDue(now time.Time) (bool, error) {
 // §6.3.3): it is this authority's list for this point, of now, and signed.
 func (r *Revocation) judgeList(src io.Reader, key listKey, issuer *anchor) (*crl, error) {
 	now := r.deps.Now()
-	c, err := parseCRL(src, listLimits{r.deps.MaxListBytes, r.deps.MaxListEntries}, func(head *crl) error {
+	var mine int64
+	defer func() { r.reading.Add(-mine) }()
+	room := func() bool {
+		mine += readStep
+		return r.reading.Add(readStep) <= maxStored
+	}
+	c, err := parseCRL(src, listLimits{r.deps.MaxListBytes, r.deps.MaxListEntries, room}, func(head *crl) error {
 		switch {
 		case !bytes.Equal(head.issuer, issuer.cert.RawSubject):
 			return errors.New("list of another authority")
@@ -101,6 +107,7 @@ func (r *Revocation) judgeList(src io.Reader, key listKey, issuer *anchor) (*crl
 	if err = rsa.VerifyPKCS1v15(public, c.hash, c.digest, c.signature); err != nil {
 		return nil, fmt.Errorf("list signature: %w", err)
 	}
+	c.entries = c.building.finish()
 	c.digest, c.signature, c.issuer, c.point, c.authorityKeyID = nil, nil, nil, nil, nil // what it was judged by may go
 	return c, nil
 }

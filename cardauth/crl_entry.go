@@ -12,11 +12,13 @@ import (
 
 var oidReasonCode = asn1.ObjectIdentifier{2, 5, 29, 21}
 
+var errNoRoom = errors.New("no room for a list of this length beside the others")
+
 // reasonRemove is an entry of delta lists only (RFC 5280 §5.3.1).
 const reasonRemove = 8
 
 // readEntries reads revokedCertificates, one entry at a time.
-func (c *crl) readEntries(s *stream, limit int) error {
+func (c *crl) readEntries(s *stream, limits listLimits) error {
 	end, err := s.enter(cbasn1.SEQUENCE)
 	if err != nil {
 		return err
@@ -26,7 +28,10 @@ func (c *crl) readEntries(s *stream, limit int) error {
 		if err != nil {
 			return err
 		}
-		if c.total++; c.total > limit {
+		if c.total%readStep == 0 && limits.room != nil && !limits.room() {
+			return errNoRoom
+		}
+		if c.total++; c.total > limits.entries {
 			return errTooLong
 		}
 		serial, why, ours, ok := readEntry(raw)

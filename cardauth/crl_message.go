@@ -56,12 +56,15 @@ var errCRL = errors.New("not a certificate revocation list")
 type listLimits struct {
 	bytes   int64
 	entries int
+	room    func() bool // asked before each next readStep entries; nil: there is
 }
+
+const readStep = 32 << 10 // entries
 
 // parseCRL reads a full version 2 list (RFC 5280 §5.1) as it arrives, in memory
 // of a fixed size beside the entries. What it cannot read whole it refuses: a
 // critical extension, a delta, an indirect list. Nobody has verified the result;
-// its signature has to be over its digest. head is asked before the entries are
+// its signature has to be over its digest, and then its entries want finishing. head is asked before the entries are
 // read, when issuer and dates are known.
 func parseCRL(src io.Reader, limits listLimits, head func(*crl) error) (*crl, error) {
 	s, c := newStream(src, limits.bytes), &crl{}
@@ -70,7 +73,7 @@ func parseCRL(src io.Reader, limits listLimits, head func(*crl) error) (*crl, er
 		return nil, fmt.Errorf("%w: %w", errCRL, err)
 	}
 	s.sign()
-	algorithm, err := c.readSigned(s, limits.entries, head)
+	algorithm, err := c.readSigned(s, limits, head)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCRL, err)
 	}
@@ -92,12 +95,11 @@ func parseCRL(src io.Reader, limits listLimits, head func(*crl) error) (*crl, er
 	if err = s.ends(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errCRL, err)
 	}
-	c.entries = c.building.finish()
 	return c, nil
 }
 
 // readSigned reads TBSCertList and returns the algorithm it names.
-func (c *crl) readSigned(s *stream, maxEntries int, head func(*crl) error) (algorithm string, err error) {
+func (c *crl) readSigned(s *stream, limits listLimits, head func(*crl) error) (algorithm string, err error) {
 	end, err := s.enter(cbasn1.SEQUENCE)
 	if err != nil {
 		return "", err
@@ -110,7 +112,7 @@ func (c *crl) readSigned(s *stream, maxEntries int, head func(*crl) error) (algo
 	}
 	tag, err := s.next()
 	if err == nil && tag == cbasn1.SEQUENCE {
-		if err = c.readEntries(s, maxEntries); err == nil {
+		if err = c.readEntries(s, limits); err == nil {
 			tag, err = s.next()
 		}
 	}

@@ -11,7 +11,8 @@ const (
 	// maxLists bounds the table: municipalities times generations of the
 	// authority. Only certificates that an anchor signed put lists into it.
 	maxLists = 8192
-	// maxStored bounds the entries of all lists together: 48 MB.
+	// maxStored bounds the entries of all lists together, and once more those of
+	// lists that nobody has verified yet: 48 MB each.
 	maxStored  = 12 << 20
 	listFactor = 5 // a login waits for a list this many times the responder's timeout
 )
@@ -128,7 +129,7 @@ func (r *Revocation) replace(l *heldList, before, c *crl) error {
 	}
 	if r.stored.Add(more) > maxStored && more > 0 {
 		r.stored.Add(-more)
-		return errors.New("no room for a list of this length beside the others")
+		return errNoRoom
 	}
 	l.current.Store(c)
 	return nil

@@ -2,6 +2,7 @@ package cardauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -416,5 +417,31 @@ func TestPathsOfLists(t *testing.T) {
 	key := listKey{issuer: [keyIDLen]byte{0xAB}, point: pointDigest{0xCD}}
 	if got, want := key.path(), "ab"+strings.Repeat("0", 38)+"/cd"+strings.Repeat("0", 62)+".crl"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Lists that nobody has verified yet are bounded together: sixteen that a mirror
+// makes up at once cost what one costs, and nothing stays behind.
+func TestListsThatAreReadAtOnceAreBounded(t *testing.T) {
+	r, authority := whole(t, nil)
+	read := func() error {
+		_, err := r.judgeList(listReader(t, bigList(readStep+1)), authority.whole(), authority)
+		return err
+	}
+	r.reading.Store(maxStored - readStep)
+	if err := read(); !errors.Is(err, errNoRoom) {
+		t.Errorf("beside others that are being read: %v", err)
+	}
+	r.reading.Store(maxStored - 2*readStep)
+	if err := read(); err != nil || r.reading.Load() != maxStored-2*readStep {
+		t.Errorf("%v; %d", err, r.reading.Load())
+	}
+}
+
+// What an unsigned list holds is neither sorted nor copied.
+func TestUnsignedListIsNotFinished(t *testing.T) {
+	list, err := parseCRL(listReader(t, bigList(100)), listLimits{bytes: 1 << 20, entries: 1 << 12}, func(*crl) error { return nil })
+	if err != nil || list.entries.count != 0 {
+		t.Errorf("%d entries in place, %v", list.entries.count, err)
 	}
 }

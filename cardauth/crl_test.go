@@ -14,7 +14,11 @@ import (
 
 // read reads a list without judging it.
 func read(der []byte) (*crl, error) {
-	return parseCRL(bytes.NewReader(der), listLimits{1 << 20, 1 << 12}, func(*crl) error { return nil })
+	list, err := parseCRL(bytes.NewReader(der), listLimits{bytes: 1 << 20, entries: 1 << 12}, func(*crl) error { return nil })
+	if err == nil {
+		list.entries = list.building.finish()
+	}
+	return list, err
 }
 
 // listOf makes a list under a key of no consequence: what is judged here is

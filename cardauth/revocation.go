@@ -94,6 +94,7 @@ type Revocation struct {
 	listsMu sync.RWMutex
 	lists   map[listKey]*heldList
 	stored  atomic.Int64 // entries of all lists
+	reading atomic.Int64 // entries of those that are being read, by the step
 
 	mu      sync.Mutex
 	answers map[answerKey]heldAnswer
