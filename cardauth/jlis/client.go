@@ -88,7 +88,7 @@ func (c *Client) SigningOf(ctx context.Context, auth Certificate) (Certificate, 
 	if err != nil {
 		return Certificate{}, err
 	}
-	return a.linked()
+	return a.linked(auth)
 }
 
 // AuthOf implements Authority.
@@ -97,7 +97,7 @@ func (c *Client) AuthOf(ctx context.Context, signing Certificate) (Certificate, 
 	if err != nil {
 		return Certificate{}, err
 	}
-	return a.linked()
+	return a.linked(signing)
 }
 
 // Attributes implements Authority.

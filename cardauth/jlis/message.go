@@ -131,13 +131,17 @@ func (a *answer) predecessors(of Certificate) ([]Certificate, error) {
 	return out, nil
 }
 
-func (a *answer) linked() (Certificate, error) {
+// linked reads the other certificate of a card, which is not the one that was asked about.
+func (a *answer) linked(of Certificate) (Certificate, error) {
 	if a.Linked == nil {
 		return Certificate{}, &Error{Reason: Untrusted, Detail: "no linked certificate"}
 	}
 	c, err := ParseCertificate(a.Linked.Authority, a.Linked.Serial)
 	if err != nil {
 		return Certificate{}, &Error{Reason: Untrusted, Err: err}
+	}
+	if c == of {
+		return Certificate{}, &Error{Reason: Untrusted, Detail: "a certificate linked to itself"}
 	}
 	return c, nil
 }

@@ -87,6 +87,18 @@ func TestAnswerMeansOneThingOnly(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
+		"none":          head + `"result":"answered"}`,
+		"the asked one": head + `"result":"answered","linked":{"authority":"` + keyID + `","serial":"02000001"}}`,
+	} {
+		a, err := parseAnswer([]byte(body), posed, time.Unix(1000, 0))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, err := a.linked(asked); !Is(err, Untrusted) {
+			t.Errorf("linked, %s: %v, %v", name, got, err)
+		}
+	}
+	for name, body := range map[string]string{
 		"no standing":       head + `"result":"answered"}`,
 		"reason of a good":  head + `"result":"answered","standing":"good","reason":1}`,
 		"reason impossible": head + `"result":"answered","standing":"revoked","reason":11}`,
@@ -130,7 +142,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 		_, _ = a.status()
-		_, _ = a.linked()
+		_, _ = a.linked(asked)
 		if id, err := a.identity(); err == nil && (id.Name == "" || len(id.Name) > maxName) {
 			t.Fatalf("identity %+v", id)
 		}
