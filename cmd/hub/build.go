@@ -36,6 +36,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
+	linkage, err := c.linkage(time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
 	fetch, err := c.fetcher(time.Now)
 	if err != nil {
 		return nil, nil, err
@@ -77,11 +81,6 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 		}
 		r, closeRedis := ephemeral.DialRedis(ephemeral.RedisAddress{Addresses: c.Redis, Master: c.RedisMaster, Password: password}, "tsunagu:")
 		closers, transient = append(closers, closeRedis), r
-	}
-	linkage, err := c.linkage(time.Now)
-	if err != nil {
-		closeAll()
-		return nil, nil, err
 	}
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,

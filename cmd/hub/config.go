@@ -151,6 +151,9 @@ func (c config) verify() error {
 	if _, _, err := c.signing(time.Now, nil); err != nil {
 		return err
 	}
+	if _, err := c.linkage(time.Now); err != nil {
+		return err
+	}
 	if _, err := c.dsn(); err != nil {
 		return err
 	}

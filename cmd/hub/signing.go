@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -20,6 +21,9 @@ type signing struct {
 func (c config) signing(now func() time.Time, figures *metrics.Registry) (*cardauth.SigningAnchors, *cardauth.Revocation, error) {
 	s := c.Cards.Signing
 	if len(s.Anchors) == 0 {
+		if s.OCSP != "" || s.CRL != "" {
+			return nil, nil, errors.New("cards.signing.anchors: a responder or lists, but no authority")
+		}
 		return nil, nil, nil
 	}
 	env, err := c.environment()
