@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
+	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
 // fault is one service of the test authority that can be taken down.
@@ -44,7 +45,13 @@ func (f *faults) with(name string, down, up func()) {
 func (f *faults) handler(authority http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", authority)
-	mux.HandleFunc("POST /faults/{what}/{which}", f.post)
+	mux.HandleFunc("POST /faults/{what}/{which}", func(w http.ResponseWriter, r *http.Request) {
+		if serve.CheckLoopback(r.Host) != nil { // a name of another site's that was pointed here
+			http.Error(w, "for this machine alone, by its own name", http.StatusForbidden)
+			return
+		}
+		f.post(w, r)
+	})
 	guarded := new(http.CrossOriginProtection).Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)

@@ -80,9 +80,16 @@ func TestFaultsBreakTheAuthorityAndMendIt(t *testing.T) {
 	if got := order("revoke/hanako", "Sec-Fetch-Site", "cross-site"); got != http.StatusForbidden || list() != -1 {
 		t.Errorf("a page of another site revoked a card: %d", got)
 	}
+	rebound := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://evil.example/faults/revoke/hanako", http.NoBody)
+	rebound.RemoteAddr = "127.0.0.1:1234"
+	rebound.Header.Set("Sec-Fetch-Site", "same-origin")
+	w := httptest.NewRecorder()
+	if f.handler(responder).ServeHTTP(w, rebound); w.Code != http.StatusForbidden || list() != -1 {
+		t.Errorf("a page whose name was pointed at this machine revoked a card: %d", w.Code)
+	}
 	stranger := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/faults/revoke/hanako", http.NoBody)
 	stranger.RemoteAddr = "192.0.2.1:1234"
-	w := httptest.NewRecorder()
+	w = httptest.NewRecorder()
 	f.handler(responder).ServeHTTP(w, stranger)
 	if w.Code != http.StatusForbidden || list() != -1 {
 		t.Errorf("another machine revoked a card: %d", w.Code)
