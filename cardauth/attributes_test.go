@@ -74,6 +74,7 @@ func TestHolderIsReadToTheLetter(t *testing.T) {
 		"a seventh":          append(good(), 7, "x"),
 		"no name":            with(1, ""),
 		"line turned around": with(1, "見本\u202e花子"),
+		"line separated":     with(1, "見本\u2028花子"),
 		"line break":         with(7, "東京都\n１丁目"),
 		"not UTF-8":          with(1, "\xff"),
 		"sex":                with(5, "0"),

@@ -50,7 +50,7 @@ func newResponders(d RevocationDeps) (*responders, error) {
 // of returns whom to ask about a certificate that names this address.
 func (rs *responders) of(address string) []*responder {
 	first := rs.primary
-	if first == nil {
+	if first == nil && address != "" {
 		first = rs.byName(address)
 	}
 	if first == nil {

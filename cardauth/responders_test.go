@@ -242,8 +242,12 @@ func TestAddressesInCertificatesAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rs.of("")
 	for i := range 10 * maxNamedThere {
 		rs.of("http://ocsp.example/" + string(rune('a'+i)))
+	}
+	if len(rs.of("")) != 0 { // a signature certificate that names none
+		t.Error("a responder without an address")
 	}
 	if len(rs.named) != maxNamedThere || len(rs.of("http://another.example")) != 0 || len(rs.of("http://ocsp.example/a")) != 1 {
 		t.Errorf("%d addresses", len(rs.named))
