@@ -4,6 +4,7 @@ package pinentry
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,15 @@ func TestWindowTakesThePIN(t *testing.T) {
 	}
 	if called := string(b); !strings.Contains(called, "--hide-text") || !strings.Contains(called, "--text\ne-Tax") || strings.Contains(called, "4938") {
 		t.Errorf("%s", called)
+	}
+	// The programs behind the window read a backslash as the begin of an escape: a line end, or a letter that turns the text around.
+	q.Text = `e-Tax\nSHA-256: 00 \342\200\256`
+	answer(t, "4938")
+	if _, err := (Dialog{}).Ask(t.Context(), q); err != nil {
+		t.Error(err)
+	}
+	if b, err = os.ReadFile(filepath.Join(windows, "called")); err != nil || bytes.ContainsRune(b, '\\') || !bytes.Contains(b, []byte("e-Tax＼nSHA-256")) {
+		t.Errorf("%s, %v", b, err)
 	}
 	answer(t, "cancel")
 	_, err = Dialog{}.Ask(t.Context(), q)
