@@ -102,6 +102,30 @@ func TestTroublesAreRememberedWithoutPersonalData(t *testing.T) {
 	}
 }
 
+// A page that causes two troubles in turn writes no more than one of each a second, and pushes out no more of the others.
+func TestStrangersTroublesInTurnDoNotPushOutTheOthers(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)
+	ts := NewTroubles(filepath.Join(t.TempDir(), "troubles.json"), func() time.Time { return at })
+	if err := ts.Add(refuse(ReaderMissing, "")); err != nil {
+		t.Fatal(err)
+	}
+	for range maxTroubles {
+		for _, r := range []Reason{Embedded, ForeignHost} {
+			if err := ts.Add(refuse(r, "")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if all := ts.Last(); len(all) != 3 || all[0].Word != ReaderMissing.String() {
+		t.Errorf("%+v", all)
+	}
+	at = at.Add(-time.Hour) // the clock was put right
+	if err := ts.Add(refuse(Embedded, "")); err != nil || len(ts.Last()) != 4 {
+		t.Errorf("%v: %+v", err, ts.Last())
+	}
+}
+
 func TestErrorPagesShowTheTroubleCode(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -81,7 +82,7 @@ func (t *Troubles) Add(err error) error {
 	defer t.mu.Unlock()
 	all := t.last()
 	next := Trouble{At: t.now().UTC().Truncate(time.Second), Code: TroubleCode(err), Word: Word(err)}
-	if n := len(all); n > 0 && all[n-1].Code == next.Code && next.At.Sub(all[n-1].At) <= troublePause {
+	if slices.ContainsFunc(all, func(t Trouble) bool { return t.Code == next.Code && next.At.Sub(t.At).Abs() <= troublePause }) {
 		return nil
 	}
 	all = append(all, next)
