@@ -45,8 +45,9 @@ func (p Program) check(system System) error {
 		return fmt.Errorf("%q is no absolute path", p.Path)
 	}
 	for _, s := range append([]string{p.Path}, p.Args...) {
-		// No file of any of these systems can carry a line end or a control letter as it is.
-		if strings.ContainsFunc(s, unicode.IsControl) || system == Windows && strings.ContainsRune(s, '"') {
+		// No file of any of these systems can carry a line end or a control letter as it is. Windows puts the link, which a stranger
+		// wrote, wherever a command has %1, and nothing quotes the percent sign.
+		if strings.ContainsFunc(s, unicode.IsControl) || system == Windows && strings.ContainsAny(s, `"%`) {
 			return fmt.Errorf("%q cannot be written into a file of settings", s)
 		}
 	}
@@ -109,13 +110,26 @@ func (f File) Apply() error {
 	if err != nil || state == Same {
 		return err
 	}
+	mode := fs.FileMode(0o644)
+	if f.Shared {
+		// What others keep there stays where they keep it, and readable for whom it was.
+		if info, err := os.Lstat(f.Path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			if f.Path, err = filepath.EvalSymlinks(f.Path); err != nil {
+				return err // it leads nowhere, and that is not ours to change
+			}
+			state = Changed // an empty list is left, so that the link leads somewhere
+		}
+		if info, err := os.Stat(f.Path); err == nil {
+			mode = info.Mode().Perm()
+		}
+	}
 	if state == Gone {
 		return os.Remove(f.Path)
 	}
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o750); err != nil {
 		return err
 	}
-	temporary, err := f.write()
+	temporary, err := f.write(mode)
 	if err == nil {
 		err = os.Rename(temporary, f.Path)
 	}
@@ -123,7 +137,7 @@ func (f File) Apply() error {
 }
 
 // write puts the file beside its place.
-func (f File) write() (string, error) {
+func (f File) write(mode fs.FileMode) (string, error) {
 	dir, base := filepath.Split(f.Path)
 	if f.Link != "" {
 		temporary := filepath.Join(dir, "."+base+".new")
@@ -137,7 +151,7 @@ func (f File) write() (string, error) {
 		return "", err
 	}
 	_, err = t.Write(f.Content)
-	if err = errors.Join(err, t.Chmod(0o644), t.Close()); err != nil {
+	if err = errors.Join(err, t.Chmod(mode), t.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(t.Name()))
 	}
 	return t.Name(), nil

@@ -189,6 +189,42 @@ x-scheme-handler/tsunagu-card=bad.desktop;`
 	}
 }
 
+// A list that is kept elsewhere, as people do who keep their settings in a repository, stays a link, and who may read it stays as it was.
+func TestListOfOthersStaysWhereItIsKept(t *testing.T) {
+	f := folders(t)
+	kept := filepath.Join(t.TempDir(), "mimeapps.list")
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(f.Config, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(kept, f.associationsFile()); err != nil {
+		t.Fatal(err)
+	}
+	check := func(ours bool) {
+		t.Helper()
+		if to, err := os.Readlink(f.associationsFile()); err != nil || to != kept {
+			t.Errorf("the link became %q, %v", to, err)
+		}
+		b, err := os.ReadFile(kept)
+		if err != nil || associated(string(b)) != ours {
+			t.Errorf("%s, %v", b, err)
+		}
+		if info, err := os.Stat(kept); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info, err)
+		}
+	}
+	apply(t, forLinux(t, program, f))
+	check(true)
+	left, err := Uninstalled(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, []File{left})
+	check(false)
+}
+
 // xdg-mime is what the desktop itself asks.
 func TestTheDesktopFindsUs(t *testing.T) {
 	tool, err := exec.LookPath("xdg-mime")
@@ -302,6 +338,13 @@ func TestWindowsFiles(t *testing.T) {
 		`'C:\Program Files\Tsunagu\cardagent.exe' -ArgumentList '\"-config\" \"C:\Users\花子\it''s mine\card.json\"'`; got[runKey][name] != want {
 		t.Errorf("%s", got[runKey][name])
 	}
+	// What a shell would put in place of %1 is not in our part of the line, and a backslash at an end does not swallow the quotation mark.
+	if files, err = ForWindows(Program{Path: `C:\cardagent.exe`, Args: []string{"-cards", `D:\`}}, "out"); err != nil {
+		t.Fatal(err)
+	}
+	if want, line := `-ArgumentList '\"-cards\" \"D:\\\\\"'`, reg(t, files[0].Content)[runKey][name]; !strings.HasSuffix(line, want) {
+		t.Errorf("%s, want %s", line, want)
+	}
 	gone := reg(t, files[1].Content)
 	if _, ok := gone["-"+classKey]; !ok || gone[runKey][name] != "-" {
 		t.Errorf("%+v", gone)
@@ -319,7 +362,7 @@ func TestWhatCannotBeWrittenIsRefused(t *testing.T) {
 			t.Errorf("%+v was taken for macOS", p)
 		}
 	}
-	for _, p := range []Program{{Path: "/a"}, {Path: `C:\a`, Args: []string{`"`}}, {Path: "C:\\a\r\nb"}} {
+	for _, p := range []Program{{Path: "/a"}, {Path: `C:\a`, Args: []string{`"`}}, {Path: "C:\\a\r\nb"}, {Path: `C:\a%1`}} {
 		if _, err := ForWindows(p, "x"); err == nil {
 			t.Errorf("%+v was taken for Windows", p)
 		}

@@ -2,6 +2,7 @@ package install
 
 import (
 	"encoding/binary"
+	"regexp"
 	"strings"
 	"unicode/utf16"
 )
@@ -67,9 +68,14 @@ func hidden(p Program) string {
 	if len(p.Args) > 0 {
 		// In one argument, because Start-Process joins several without quoting them; \" is a quotation mark inside a command line.
 		arguments := strings.TrimPrefix(commandLine(p, ""), `"`+p.Path+`" `)
-		line += " -ArgumentList " + strings.ReplaceAll(quote(arguments), `"`, `\"`)
+		line += " -ArgumentList " + escapedMarks(quote(arguments))
 	}
 	return line
+}
+
+// escapedMarks makes quotation marks part of an argument: \" for each, and twice the backslashes before it (CommandLineToArgvW).
+func escapedMarks(s string) string {
+	return regexp.MustCompile(`(\\*)"`).ReplaceAllString(s, `$1$1\"`)
 }
 
 // regString is a string of a .reg file.
