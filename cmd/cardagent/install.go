@@ -37,8 +37,12 @@ func installed(ctx context.Context, args []string, s streams, _ func() time.Time
 	}); err != nil {
 		return err
 	}
-	if _, err := f.load(); err != nil {
+	c, err := f.load()
+	if err != nil {
 		return err // what is installed has to start
+	}
+	if c.PIN == pinInTerminal {
+		return usageError{errors.New("pin: what starts at login has no terminal; page or dialog")}
 	}
 	files, err := plan(f, system, dir, path)
 	if err != nil {
@@ -89,6 +93,9 @@ func plan(f flags, system, dir, path string) ([]install.File, error) {
 		if p.Path, err = os.Executable(); err != nil {
 			return nil, err
 		}
+	}
+	if system != runtime.GOOS && f.config+f.cards+f.ca != "" {
+		return nil, errors.New("-config, -cards and -ca are files of this computer: for another system leave them out, it has its own")
 	}
 	if p.Args, err = f.arguments(); err != nil {
 		return nil, err

@@ -80,6 +80,9 @@ func (f flags) arguments() ([]string, error) {
 		}
 		out = append(out, given.flag, given.value)
 	}
+	if f.phone {
+		out = append(out, "-phone")
+	}
 	return out, nil
 }
 

@@ -204,6 +204,9 @@ func TestInstallCommand(t *testing.T) {
 	if strings.Contains(s.out, `"new"`) || strings.Contains(s.out, `"changed"`) {
 		t.Errorf("the second time: %s", s.out)
 	}
+	// What starts at login works as the one that was installed does.
+	cardagent(t, "", "install", "-dry-run", "-phone", "-program", "/opt/cardagent").want(t, exitDone, `ExecStart="/opt/cardagent" "-phone"`, "")
+	cardagent(t, "", "install", "-pin", "terminal", "-program", "/opt/cardagent").want(t, exitUsage, "", "terminal")
 	if link, auto, known := registered(); !link || !auto || !known {
 		t.Errorf("link %v, start %v, known %v", link, auto, known)
 	}
@@ -217,6 +220,8 @@ func TestInstallCommand(t *testing.T) {
 		cardagent(t, "", "install", "-os", system, "-program", program, "-dir", dir).want(t, exitDone, "install.", "")
 		cardagent(t, "", "install", "-os", system).want(t, exitUsage, "", "-program")
 	}
+	cardagent(t, "", "install", "-os", "windows", "-program", `C:\cardagent.exe`, "-card", "x", "-ca", `C:\ca.pem`, "-dir", dir, "-dry-run").
+		want(t, exitUsage, "", "another system") // whose files these are nobody here can tell
 	cardagent(t, "", "install", "-os", "plan9").want(t, exitUsage, "", "plan9")
 }
 
