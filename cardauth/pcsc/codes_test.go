@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/ebfe/scard"
+
+	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 )
 
 func TestReasons(t *testing.T) {
@@ -23,6 +25,22 @@ func TestReasons(t *testing.T) {
 	}
 	if e, ok := errors.AsType[*Error](failure(errors.New("other"))); !ok || e.Reason != Fault {
 		t.Error(e)
+	}
+}
+
+// What PC/SC says when hand, cable or service take the card away in mid-command is one thing to the citizen; a card that is there and does
+// not answer is another.
+func TestInterruptions(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[scard.Error]jpki.Reason{
+		scard.ErrRemovedCard: jpki.CardRemoved, scard.ErrNoSmartcard: jpki.CardRemoved, scard.ErrReaderUnavailable: jpki.CardRemoved,
+		scard.ErrUnknownReader: jpki.CardRemoved, scard.ErrNotTransacted: jpki.CardRemoved, scard.ErrNoService: jpki.CardRemoved,
+		scard.ErrServiceStopped: jpki.CardRemoved, scard.ErrResetCard: jpki.CardRemoved, scard.ErrInvalidHandle: jpki.CardRemoved,
+		scard.ErrUnresponsiveCard: jpki.CardFault, scard.ErrUnpoweredCard: jpki.CardFault, scard.ErrCommError: jpki.CardFault,
+	} {
+		if e := interruption(code); e.Reason != want || !errors.Is(e, code) {
+			t.Errorf("%v: %v", code, e)
+		}
 	}
 }
 
