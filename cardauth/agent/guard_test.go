@@ -20,7 +20,8 @@ func tries(d *desk) []*http.Request {
 	var out []*http.Request
 	for _, r := range []struct{ method, target string }{
 		{http.MethodGet, "/"}, {http.MethodGet, "/healthz"}, {http.MethodGet, "/readyz"}, {http.MethodGet, "/login?challenge=" + url.QueryEscape(d.hub.issue())},
-		{http.MethodPost, "/login"}, {http.MethodPost, "/login/cancel"}, {http.MethodGet, "/nowhere"},
+		{http.MethodPost, "/login"}, {http.MethodPost, "/login/cancel"}, {http.MethodPost, "/sign"}, {http.MethodPost, "/sign/cancel"},
+		{http.MethodPost, "/tray"}, {http.MethodGet, "/version"}, {http.MethodGet, "/nowhere"},
 	} {
 		var body strings.Reader
 		if r.method == http.MethodPost {

@@ -220,6 +220,71 @@ func TestCardPulledOutWhileItSigns(t *testing.T) {
 	}
 }
 
+// unplugged is a reader whose cable is pulled out while the card computes: the command has no answer, and from then on there is no reader.
+type unplugged struct {
+	*box
+	in bool
+}
+
+func (u *unplugged) Cards(ctx context.Context) ([]CardChoice, error) {
+	if !u.in {
+		return nil, &Error{Reason: ReaderMissing}
+	}
+	return u.box.Cards(ctx)
+}
+
+func (u *unplugged) Connect(ctx context.Context, name string) (jpki.Transmitter, func(), error) {
+	card, release, err := u.box.Connect(ctx, name)
+	return cable{card, u}, release, err
+}
+
+type cable struct {
+	jpki.Transmitter
+	reader *unplugged
+}
+
+func (c cable) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	answer, err := c.Transmitter.Transmit(ctx, command)
+	if command[1] == insCompute {
+		c.reader.in = false
+	}
+	if !c.reader.in {
+		return nil, &jpki.Error{Reason: jpki.CardRemoved, Err: errors.New("reader unavailable")}
+	}
+	return answer, err
+}
+
+func TestReaderUnpluggedWhileTheCardSigns(t *testing.T) {
+	t.Parallel()
+	reader, seen := &unplugged{in: true}, &trace{}
+	d := newDesk(t, func(d *desk, c *Config) {
+		reader.box = d.box
+		c.Reader = reader
+	})
+	card := d.box.cards["own"]
+	card.Behave(cardtest.Quirks{Trace: seen.add})
+	s := d.open(d.hub.issue())
+	d.press(s, testPIN).want(http.StatusUnprocessableEntity, "card_removed")
+	if n := len(d.hub.accepted()); n != 0 || seen.count(insCompute) != 1 || seen.count(insVerify) != 1 {
+		t.Errorf("%d responses, %d signatures, %d PINs", n, seen.count(insCompute), seen.count(insVerify))
+	}
+	d.open(d.hub.issue()).want(http.StatusServiceUnavailable, "reader_missing")
+	reader.in = true
+	if _, err := card.Transmit(t.Context(), []byte{0x80, insCompute, 0, 0x80, 1, 1, 0}); err != nil {
+		t.Error(err)
+	}
+	d.press(s, testPIN).want(http.StatusUnprocessableEntity, "card_removed") // the same press
+	if seen.count(insVerify) != 1 {
+		t.Error("the PIN was given once more")
+	}
+	d.open(d.hub.issue()).want(http.StatusOK, "").wantText("あと3回")
+	d.box.mu.Lock()
+	defer d.box.mu.Unlock()
+	if d.box.held["own"] {
+		t.Error("the card was not let go of")
+	}
+}
+
 // A browser that is told to press again hangs up on the first answer. The login goes on, and the second press gets it.
 func TestSecondPressAfterHangingUp(t *testing.T) {
 	t.Parallel()
