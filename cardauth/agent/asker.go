@@ -42,7 +42,11 @@ func (a *Agent) LoginAsking(ctx context.Context, q Ask) (returnURI string, err e
 		return "", err
 	}
 	where := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: url.Values{"lang": {q.Lang}}.Encode()}}
-	typed, err := a.askPIN(ctx, req, q.Card, func(key string, args ...string) string { return a.site.Text(where, key, args...) })
+	to := ask{card: q.Card}
+	if q.LastTry {
+		to.lastTry = q.Card
+	}
+	typed, err := a.askPIN(ctx, req, to, func(key string, args ...string) string { return a.site.Text(where, key, args...) })
 	if err != nil {
 		a.failed(ctx, req, err)
 		return "", err
@@ -55,18 +59,28 @@ func (a *Agent) LoginAsking(ctx context.Context, q Ask) (returnURI string, err e
 	return a.answer(ctx, req, q.Card, pin, q.LastTry)
 }
 
-// askPIN asks for the PIN of a card outside the page.
-func (a *Agent) askPIN(ctx context.Context, req *request, card string, text say) (string, error) {
+// askPIN asks for the PIN of a card outside the page, unless it would not be given to the card anyway.
+func (a *Agent) askPIN(ctx context.Context, req *request, to ask, text say) (string, error) {
 	if a.asker == nil {
 		return "", refuse(EntryMissing, "no way to ask was configured")
 	}
 	var left jpki.Tries
-	err := a.cards.use(ctx, card, func(ctx context.Context, c *jpki.Card) (err error) {
+	err := a.cards.use(ctx, to.card, func(ctx context.Context, c *jpki.Card) (err error) {
 		left, err = triesLeft(ctx, c, req.from.signing)
 		return err
 	})
 	if err != nil {
 		return "", err
+	}
+	blocked, last := jpki.PINBlocked, jpki.LastTry
+	if req.from.signing {
+		blocked, last = jpki.PasswordBlocked, jpki.LastPasswordTry
+	}
+	switch {
+	case left == 0:
+		return "", &jpki.Error{Reason: blocked}
+	case left == 1 && to.lastTry != to.card:
+		return "", &jpki.Error{Reason: last, Left: left}
 	}
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

@@ -89,7 +89,7 @@ func (a *Agent) attempt(ctx context.Context, p *page, in loginForm, text say) re
 	}
 	if a.asker != nil {
 		var err error
-		if typed, err = a.askPIN(ctx, p.request, in.card, text); err != nil {
+		if typed, err = a.askPIN(ctx, p.request, ask{card: in.card, lastTry: p.lastTry}, text); err != nil {
 			a.failed(ctx, p.request, err)
 			r.err = err
 			return r

@@ -245,6 +245,23 @@ func TestPINIsTakenOutsideThePage(t *testing.T) {
 	d.press(d.open(d.hub.issue()), "").want(http.StatusServiceUnavailable, "pin_entry").wantText("T-311")
 }
 
+// A PIN that would not be given to the card is not asked for.
+func TestPINThatWouldNotBeSentIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	c := &clerk{typed: "0001"}
+	d := newDesk(t, func(_ *desk, conf *Config) { conf.PIN = c })
+	for i, step := range []struct {
+		lastTry bool
+		word    string
+		asked   int
+	}{{false, "pin_wrong", 1}, {false, "pin_wrong", 2}, {false, "pin_last_try", 2}, {true, "pin_locked", 3}, {true, "pin_locked", 3}} {
+		_, err := d.agent.LoginAsking(t.Context(), Ask{Challenge: d.hub.issue(), Card: "own", Lang: "en", LastTry: step.lastTry})
+		if Word(err) != step.word || len(c.asked) != step.asked {
+			t.Errorf("%d: %v, asked %d times; want %s, %d", i, err, len(c.asked), step.word, step.asked)
+		}
+	}
+}
+
 func TestStartPageShowsTheNextStepAndLooksAgain(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(_ *desk, c *Config) { c.Version = "1.2" })
