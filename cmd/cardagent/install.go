@@ -149,19 +149,22 @@ func afterwards(ctx context.Context, system install.System, files []install.File
 	}
 	// What fails here is made good by the next login.
 	_ = exec.CommandContext(ctx, "update-desktop-database", dir).Run() //nolint:gosec // the user's own folder
-	manager := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "systemd", "private")
-	if _, err := os.Stat(manager); err != nil { //nolint:gosec // the user's own folder
-		return "cardagent"
-	}
-	_ = exec.CommandContext(ctx, "systemctl", "--user", "daemon-reload").Run()
-	if err := exec.CommandContext(ctx, "systemctl", "--user", "restart", "tsunagu-cardagent.service").Run(); err != nil {
+	if !manage(ctx, "daemon-reload") || !manage(ctx, "restart", "tsunagu-cardagent.service") {
 		return "cardagent"
 	}
 	return ""
 }
 
+// manage tells the user's service manager something, if one runs.
+func manage(ctx context.Context, what ...string) bool {
+	if _, err := os.Stat(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "systemd", "private")); err != nil { //nolint:gosec // the user's own folder
+		return false
+	}
+	return exec.CommandContext(ctx, "systemctl", append([]string{"--user"}, what...)...).Run() == nil //nolint:gosec // constants
+}
+
 // uninstalled takes away what install made.
-func uninstalled(_ context.Context, args []string, s streams, _ func() time.Time) error {
+func uninstalled(ctx context.Context, args []string, s streams, _ func() time.Time) error {
 	var out output
 	if err := parse("cardagent uninstall", args, func(set *flag.FlagSet) { out.add(set) }); err != nil {
 		return err
@@ -181,6 +184,7 @@ func uninstalled(_ context.Context, args []string, s streams, _ func() time.Time
 	if err != nil {
 		return err
 	}
+	manage(ctx, "stop", "tsunagu-cardagent.service") // while the manager still knows it
 	all := []done{}
 	state, err := left.State()
 	if err == nil {
@@ -195,6 +199,7 @@ func uninstalled(_ context.Context, args []string, s streams, _ func() time.Time
 			all = append(all, done{file.Path, install.Gone})
 		}
 	}
+	manage(ctx, "daemon-reload")
 	if out.json {
 		out.print(s.out, struct {
 			Files []done `json:"files"`

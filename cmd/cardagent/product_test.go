@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -223,6 +225,38 @@ func TestInstallCommand(t *testing.T) {
 	cardagent(t, "", "install", "-os", "windows", "-program", `C:\cardagent.exe`, "-card", "x", "-ca", `C:\ca.pem`, "-dir", dir, "-dry-run").
 		want(t, exitUsage, "", "another system") // whose files these are nobody here can tell
 	cardagent(t, "", "install", "-os", "plan9").want(t, exitUsage, "", "plan9")
+}
+
+// What was installed and runs does not go on running when it is taken away.
+func TestUninstallStopsWhatRuns(t *testing.T) {
+	home := t.TempDir()
+	for name, dir := range map[string]string{"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_RUNTIME_DIR": "run"} {
+		t.Setenv(name, filepath.Join(home, dir))
+	}
+	t.Setenv("PATH", home+":"+os.Getenv("PATH"))
+	called := filepath.Join(home, "called")
+	systemctl := fmt.Sprintf("#!/bin/sh\nls %s/config/systemd/user | grep -c cardagent >> %s\necho \"$@\" >> %[2]s\n", home, called)
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(home, "run", "systemd", "private"), 0o700), os.WriteFile(filepath.Join(home, "systemctl"), []byte(systemctl), 0o700),
+	); err != nil {
+		t.Fatal(err)
+	}
+	commands := func() string {
+		t.Helper()
+		b, err := os.ReadFile(called)
+		if err = errors.Join(err, os.Remove(called)); err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	cardagent(t, "", "install", "-program", "/opt/cardagent").want(t, exitDone, "new ", "")
+	if got := commands(); got != "1\n--user daemon-reload\n1\n--user restart tsunagu-cardagent.service\n" {
+		t.Errorf("install: %q", got)
+	}
+	cardagent(t, "", "uninstall").want(t, exitDone, "removed", "")
+	if got := commands(); got != "1\n--user stop tsunagu-cardagent.service\n0\n--user daemon-reload\n" {
+		t.Errorf("uninstall: %q", got)
+	}
 }
 
 func TestVersionAndCompletion(t *testing.T) {
