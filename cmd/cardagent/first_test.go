@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func build(t *testing.T) built {
 		t.Fatal(err)
 	}
 	// A browser that writes down where it was sent.
-	browser := "#!/bin/sh\nprintf '%s' \"$1\" > \"" + b.home + "/browser.new\" && mv \"" + b.home + "/browser.new\" \"" + b.home + "/browser\"\n"
+	browser := "#!/bin/sh\nprintf '%s' \"$1\" > \"" + b.home + "/browser.$$\" && mv \"" + b.home + "/browser.$$\" \"" + b.home + "/browser\"\n"
 	if err := os.WriteFile(filepath.Join(b.home, "xdg-open"), []byte(browser), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +55,15 @@ func (b built) command(args ...string) *exec.Cmd {
 	return c
 }
 
+// configure writes the user's own settings.
+func (b built) configure(settings string) {
+	b.t.Helper()
+	dir := filepath.Join(b.home, "config", "tsunagu")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "cardagent.json"), []byte(settings), 0o600)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b built) run(args ...string) string {
 	b.t.Helper()
 	out, err := b.command(args...).CombinedOutput()
@@ -62,6 +73,45 @@ func (b built) run(args ...string) string {
 	return string(out)
 }
 
+// Links that are opened at once, as a double click does, start one card app, and none of them is told that it does not start.
+func TestLinksAtOnceStartOneCardApp(t *testing.T) {
+	t.Parallel()
+	_, cards := newHub(t)
+	b, origin := build(t), freeOrigin(t)
+	b.configure(fmt.Sprintf(`{"origin":%q,"trusted":[{"url":"http://localhost:8400"}],"cards":%q,"card":"taro"}`, origin, cards))
+	t.Cleanup(func() { stopListener(t, origin) })
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if out, err := b.command("open", "--", "tsunagu-card:open").CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	apps := 0
+	for end := time.Now().Add(10 * time.Second); apps != 1; time.Sleep(20 * time.Millisecond) {
+		if apps = b.processes(); time.Now().After(end) {
+			t.Fatalf("%d card apps", apps)
+		}
+	}
+}
+
+// processes counts what runs in this home.
+func (b built) processes() (n int) {
+	b.t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, path := range all {
+		if env, err := os.ReadFile(path); err == nil && strings.Contains(string(env), "\x00HOME="+b.home+"\x00") {
+			n++
+		}
+	}
+	return n
+}
+
 // A citizen who just got the program: it installs itself, a link starts it and opens the browser, the page takes the PIN, and the hub
 // has a login. It takes seconds, and nothing but the citizen's own files was written.
 func TestFirstStartToFirstLogin(t *testing.T) {
@@ -69,13 +119,7 @@ func TestFirstStartToFirstLogin(t *testing.T) {
 	h, cards := newHub(t)
 	b := build(t)
 	origin := freeOrigin(t)
-	if err := os.MkdirAll(filepath.Join(b.home, "config", "tsunagu"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	settings := fmt.Sprintf(`{"origin":%q,"trusted":[{"url":%q,"name":"つなぐ"}],"cards":%q,"card":"taro"}`, origin, h.URL, cards)
-	if err := os.WriteFile(filepath.Join(b.home, "config", "tsunagu", "cardagent.json"), []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	b.configure(fmt.Sprintf(`{"origin":%q,"trusted":[{"url":%q,"name":"つなぐ"}],"cards":%q,"card":"taro"}`, origin, h.URL, cards))
 	begin := time.Now()
 	b.run("install")
 	desktop, err := os.ReadFile(filepath.Join(b.home, "data", "applications", "tsunagu-cardagent.desktop"))

@@ -111,6 +111,9 @@ func (c config) startApp(ctx context.Context, f flags) error {
 		}
 		select {
 		case err := <-ended:
+			if _, ok := c.running(limit); ok { // another one was faster, started by another link
+				return nil
+			}
 			return fmt.Errorf("the card app does not start: %w; try `cardagent -check`", err)
 		case <-limit.Done():
 			return errors.New("the card app does not answer in time")
