@@ -121,6 +121,19 @@ func reportRemoval(t *testing.T, h *idptest.Hub, token string) int {
 	return h.PostForm(t, "/card/removals", "", "", url.Values{"token": {token}}).Status
 }
 
+// TestCardOutStillCountsAfterAPhone: who let the card watch over the session and then signs in once more through a phone has not taken that back.
+func TestCardOutStillCountsAfterAPhone(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	b := h.Browser(t)
+	token := removalToken(t, h, b)
+	w := &pair{t: t, h: h, pc: b, phone: h.Browser(t), r: idptest.NewRequest("prompt", "login")}
+	w.show(b.Get(w.r.Path()))
+	w.tokens("taro")
+	if status := reportRemoval(t, h, token); status != http.StatusNoContent || knownToHub(b) {
+		t.Errorf("%d, or still signed in", status)
+	}
+}
+
 // TestRemovalUnderContention: a hundred reports at once end the session once; every one of them is told so or to ask again.
 func TestRemovalUnderContention(t *testing.T) {
 	ephemeraltest.Each(t, func(t *testing.T, store ephemeral.Store) {

@@ -122,7 +122,7 @@ func (s sessions) renew(ctx context.Context, old, n *session) (cookie string, er
 	secret := newSecret()
 	for range 8 {
 		n.ID, n.Secret, n.Clients = old.ID, digest(secret), old.Clients
-		if n.proof == nil { // what was added to a card's session ends with the card's
+		if n.proof == nil || n.ACR == ACRRemote { // what was added to a session that this computer's reader watches ends with its card
 			n.Removal = old.Removal
 		}
 		n.Created, n.Last = s.now().UnixMilli(), s.now().Unix()
