@@ -44,8 +44,11 @@ func (p *Provider) again(c echo.Context, tx *transaction, note string) error {
 	return c.Redirect(http.StatusSeeOther, againPath+"?"+q.Encode())
 }
 
+// noteByPhone: a card that a phone read is tied to no folder by what is shown beside it.
+const noteByPhone = "by_phone"
+
 // againNotes are the words that the page knows of.
-var againNotes = map[string]bool{"still_silent": true, "no_folder": true, "not_same": true, "stale": true, "no_match": true}
+var againNotes = map[string]bool{noteByPhone: true, "still_silent": true, "no_folder": true, "not_same": true, "stale": true, "no_match": true}
 
 // getFolderAgain asks the owner of a new card whether there is a folder already. It can be asked for from the page that opens one, too.
 func (p *Provider) getFolderAgain(c echo.Context) error {
@@ -64,7 +67,7 @@ func (p *Provider) getFolderAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, Session: j != nil, Passkey: p.party != nil,
+	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, ByPhone: tx.Proof.ACR == ACRRemote, Session: j != nil, Passkey: p.party != nil,
 		Sign: p.signing != nil && tx.Linkage == linkageSilent}
 	if note := c.QueryParam("note"); againNotes[note] {
 		v.Note = note
@@ -96,24 +99,38 @@ func (p *Provider) postFolderAgain(c echo.Context) error {
 		if p.signing == nil || tx.Linkage != linkageSilent {
 			return &Error{Reason: BadRequest, Detail: "no signature is of use here"}
 		}
+		if tx.Proof.ACR == ACRRemote { // see offerJoin
+			return p.again(c, tx, noteByPhone)
+		}
 		tx.Relinks, tx.Joins = tx.Proof.ref(), nil
 		if err := p.transactions.save(ctx, tx); err != nil {
 			return err
 		}
 		return p.toRelinkSignature(c, tx, againPath+"?"+pageQuery(tx))
 	case "session":
-		if tx.Joins, err = p.sessionJoins(c); err != nil {
+		j, err := p.sessionJoins(c)
+		if err != nil {
 			return err
 		}
-		if tx.Joins == nil {
+		if j == nil {
 			return p.again(c, tx, "stale")
 		}
-		if err := p.transactions.save(ctx, tx); err != nil {
-			return err
-		}
-		return c.Redirect(http.StatusSeeOther, joinPath+"?"+pageQuery(tx))
+		return p.offerJoin(c, tx, j)
 	}
 	return &Error{Reason: BadRequest, Detail: "unknown way to a folder"}
+}
+
+// offerJoin goes on to the question whether the card of a login is to open a folder whose owner is there too. A card that a phone read does
+// not get there: its owner may have been led to sign for a stranger's computer, and all that she does with it later would be in his folder.
+func (p *Provider) offerJoin(c echo.Context, tx *transaction, j *joining) error {
+	if tx.Proof.ACR == ACRRemote {
+		return p.again(c, tx, noteByPhone)
+	}
+	tx.Joins = j
+	if err := p.transactions.save(c.Request().Context(), tx); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, joinPath+"?"+pageQuery(tx))
 }
 
 // askAgain asks the linkage service once more about the card that is still proven.

@@ -189,11 +189,7 @@ func (p *Provider) besideCard(c echo.Context, tx *transaction, key storedPasskey
 		}
 		tx.Proof, tx.Newcomer = tx.Newcomer, nil
 	}
-	tx.Joins = &joining{Account: key.Account, Way: "passkey", At: p.now().Unix()}
-	if err := p.transactions.save(c.Request().Context(), tx); err != nil {
-		return err
-	}
-	return c.Redirect(http.StatusSeeOther, joinPath+"?"+pageQuery(tx))
+	return p.offerJoin(c, tx, &joining{Account: key.Account, Way: "passkey", At: p.now().Unix()})
 }
 
 // rememberWay keeps in the browser which way in was used last.

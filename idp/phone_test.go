@@ -486,6 +486,54 @@ func TestPhoneProvesNobodysFolder(t *testing.T) {
 	}
 }
 
+// TestCardReadByAPhoneJoinsNobodysFolder: who led a citizen to sign for his computer must not make her new card open his own folder, where she
+// would write down her life. With the linkage silent, nothing that he shows there ties what a phone read.
+func TestCardReadByAPhoneJoinsNobodysFolder(t *testing.T) {
+	h, c := passkeyHub(t)
+	thief, d := h.WithPasskey(t, "hanako")
+	prepared := thief.Get(thief.CardSign(asked(t, thief.Post("/account/prepare", nil)), "hanako"))
+	if prepared.URL.Query().Get("note") != "done" {
+		t.Fatalf("at %s", prepared.URL)
+	}
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	c.advance(time.Minute)
+	w := &pair{t: t, h: h, pc: thief, phone: h.Browser(t)}
+	lured := func() idptest.Page {
+		w.r = idptest.NewRequest("prompt", "login")
+		w.show(w.pc.Get(w.r.Path()))
+		w.signed("taro")
+		p := w.finish()
+		if p.URL.Path != "/folder/again" {
+			t.Fatalf("at %s %s", p.URL, p.Error())
+		}
+		return p
+	}
+	p := lured()
+	for _, way := range []string{"again-session", "again-old", "passkey-login", "again-sign"} {
+		if strings.Contains(p.Body, `id="`+way+`"`) {
+			t.Errorf("%s is offered", way)
+		}
+	}
+	for _, way := range []string{"session", "sign"} {
+		got := thief.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {way}})
+		if got.URL.Query().Get("note") != "by_phone" {
+			t.Errorf("%s, pressed all the same: %s %s", way, got.URL, got.Error())
+		}
+	}
+	if got := thief.PasskeyLogin(p, d); got.URL.Query().Get("note") != "by_phone" {
+		t.Errorf("passkey: %s %s", got.URL, got.Error())
+	}
+	if !strings.Contains(p.Body, `id="again-here"`) {
+		t.Error("no way to read the card here")
+	}
+	if got := thief.Get(thief.OldCard(lured(), "hanako")); got.URL.Query().Get("note") != "by_phone" {
+		t.Errorf("card: %s %s", got.URL, got.Error())
+	}
+	if n := rowsOf(t, h.DB, `SELECT count(*) FROM card_binding`); n != 1 {
+		t.Errorf("%d ties", n)
+	}
+}
+
 // TestHubStopsBetweenPairingAndLogin: the pairing is spent and the login does not know it. Nobody is signed in, the computer is back at the
 // ways to sign in, and each of them works.
 func TestHubStopsBetweenPairingAndLogin(t *testing.T) {

@@ -235,11 +235,7 @@ func (p *Provider) provenOwner(c echo.Context, tx *transaction, proof *cardProof
 			return err
 		}
 		tx.Proof, tx.Newcomer = tx.Newcomer, nil
-		tx.Joins = &joining{Account: id, Way: "card", Card: proof.ref(), Handle: proof.Handle, At: proof.At}
-		if err := p.transactions.save(c.Request().Context(), tx); err != nil {
-			return err
-		}
-		return c.Redirect(http.StatusSeeOther, joinPath+"?"+pageQuery(tx))
+		return p.offerJoin(c, tx, &joining{Account: id, Way: "card", Card: proof.ref(), Handle: proof.Handle, At: proof.At})
 	}
 	s := sessionOf(proof)
 	s.Account = id

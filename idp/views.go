@@ -75,6 +75,7 @@ type againView struct {
 	Conflict bool   // it named cards of two folders
 	Sign     bool   // a signature may show whose it is
 	Session  bool   // somebody is signed in in this browser since a moment ago
+	ByPhone  bool   // a phone read the card: none of the ways is open to it
 	Passkey  bool   // the hub takes passkeys
 	Note     string // what did not work: one of againNotes, or empty
 }
