@@ -113,7 +113,12 @@ func (w *pair) challenge(phone idptest.Page) string {
 // signed goes as far as the phone goes.
 func (w *pair) signed(card string) idptest.Page {
 	w.t.Helper()
-	return w.phone.Get(w.h.Sign(w.t, w.challenge(w.match()), card))
+	return w.signedFrom(w.match(), card)
+}
+
+func (w *pair) signedFrom(matched idptest.Page, card string) idptest.Page {
+	w.t.Helper()
+	return w.phone.Get(w.h.Sign(w.t, w.challenge(matched), card))
 }
 
 // finish has the computer's user say that the folder is her own.
@@ -703,6 +708,20 @@ func TestServiceRefusesPhones(t *testing.T) {
 	}
 	if id := idClaims(t, newPair(t, h, "acr_values", remoteACR).tokens("taro").Text("id_token")); id["acr"] != remoteACR {
 		t.Errorf("asked for by name: %v", id["acr"])
+	}
+}
+
+// TestPhoneWithoutAName: a browser that says nothing of itself leaves no hole in a sentence.
+func TestPhoneWithoutAName(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	w := newPair(t, h)
+	phone := w.scan()
+	scanned := w.computer().Body
+	w.signedFrom(w.number(phone, w.shownNumber()), "taro")
+	for state, body := range map[string]string{"scanned": scanned, "signed": w.computer().Body} {
+		if !strings.Contains(body, "種類の分からない機器") {
+			t.Errorf("%s: a phone without a name is not called unknown", state)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +136,8 @@ func (p *Provider) getPhoneLogin(c echo.Context) error {
 	if pr.State == pairingSpent { // the hub stopped between the two writes: the login is where it was
 		return p.resume(c, tx)
 	}
-	v := phoneLoginView{Tx: tx.ID, Device: tx.Device != "", State: pr.State, End: pr.end(p.now()), Again: pr.Again, Phone: pr.Device}
+	v := phoneLoginView{Tx: tx.ID, Device: tx.Device != "", State: pr.State, End: pr.end(p.now()), Again: pr.Again}
+	v.Phone = cmp.Or(pr.Device, p.site.Text(c.Request(), "phone_login.phone.unknown"))
 	if v.Service, err = p.serviceOf(c, tx); err != nil {
 		return err
 	}
