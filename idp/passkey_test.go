@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 	"github.com/tsunagu-id/tsunagu/idp/passkey/passkeytest"
@@ -384,63 +383,6 @@ func TestPasskeyOfAnotherIsNobodysBusiness(t *testing.T) {
 	}
 	if passkeyID(t, taro.Get("/account/passkeys")) != id {
 		t.Error("it was removed all the same")
-	}
-}
-
-// TestPasskeyNeedsACardThatIsGood: an expired or ended card takes its owner's passkeys along, and the page offers the card.
-func TestPasskeyNeedsACardThatIsGood(t *testing.T) {
-	for name, spoil := range map[string]string{
-		"expired": `UPDATE card_binding SET not_after = 1000`, "ended": `UPDATE card_binding SET ended_at = 1000`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			h, _ := passkeyHub(t)
-			_, d := h.WithPasskey(t, "taro")
-			_, err := h.DB.Exec(t.Context(), spoil)
-			must(t, err)
-			b := h.Browser(t)
-			p := b.PasskeyLogin(b.Get("/account"), d)
-			wantRefused(t, p, "passkey_no_card")
-			if hasSession(b) || !strings.Contains(p.Body, `id="card-login"`) {
-				t.Error("signed in, or the card is not offered")
-			}
-		})
-	}
-}
-
-// TestRevokedCardTakesPasskeysAlong: a card that the authority took back since it was used last is found out at the passkey's login.
-func TestRevokedCardTakesPasskeysAlong(t *testing.T) {
-	h, c := passkeyHub(t)
-	_, d := h.WithPasskey(t, "taro")
-	c.advance(6 * time.Minute)
-	revoke(t, h, "taro", cardauth.CertificateHold)
-	t.Cleanup(func() { release(t, h, "taro") })
-	b := h.Browser(t)
-	wantRefused(t, b.PasskeyLogin(b.Get("/account"), d), "passkey_no_card")
-	if hasSession(b) {
-		t.Error("signed in")
-	}
-}
-
-// TestPasskeyWaitsForAnAnswerAboutTheCard: nobody is let in by a card that nobody has stood by for hours.
-func TestPasskeyWaitsForAnAnswerAboutTheCard(t *testing.T) {
-	h, c := passkeyHub(t)
-	_, d := h.WithPasskey(t, "taro")
-	c.advance(5 * time.Hour)
-	h.Responder.BehaveOCSP(cardtest.OCSPSilent)
-	h.Responder.BehaveCRL(cardtest.CRLStale)
-	t.Cleanup(func() {
-		h.Responder.BehaveOCSP(cardtest.OCSPGood)
-		h.Responder.BehaveCRL(cardtest.CRLGood)
-	})
-	b := h.Browser(t)
-	p := b.PasskeyLogin(b.Get("/account"), d)
-	wantRefused(t, p, "passkey_card_unconfirmed")
-	if p.Status != http.StatusServiceUnavailable || hasSession(b) {
-		t.Errorf("%d, or signed in", p.Status)
-	}
-	h.Responder.BehaveOCSP(cardtest.OCSPGood)
-	if b.PasskeyLogin(b.Get("/account"), d); !hasSession(b) {
-		t.Error("refused when the authority answers again")
 	}
 }
 

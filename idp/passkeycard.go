@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/idp/passkey"
@@ -34,4 +35,18 @@ func (p *Provider) goodCard(ctx context.Context, account federation.AccountID) e
 		return &passkey.Error{Reason: passkey.CardUnconfirmed, Detail: "nobody says whether the card is good"}
 	}
 	return &passkey.Error{Reason: passkey.NoCard, Detail: "every card has ended, expired or was revoked"}
+}
+
+// liveByPasskey is liveNow for what a passkey let a service do: it rests on the person's cards, as the passkey does.
+func (p *Provider) liveByPasskey(ctx context.Context, u *unit, g *grant) (bool, error) {
+	err := p.goodCard(ctx, g.Account)
+	refused, ok := errors.AsType[*passkey.Error](err)
+	switch {
+	case !ok:
+		return err == nil, err
+	case refused.Reason == passkey.CardUnconfirmed:
+		u.unsure = true
+		return false, nil
+	}
+	return p.live(ctx, g) // no card is left: why, is for ground to judge
 }

@@ -209,8 +209,11 @@ func (p *Provider) vouch(ctx context.Context, account federation.AccountID, card
 func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) {
 	return func(ctx context.Context, g *grant) (bool, error) {
 		ok, err := p.live(ctx, g)
-		if err != nil || !ok || g.Card.zero() {
+		if err != nil || !ok || g.Account == "" {
 			return ok, err
+		}
+		if g.Card.zero() {
+			return p.liveByPasskey(ctx, u, g)
 		}
 		foot, err := p.accounts.footing(ctx, g.Account, g.Card)
 		if err != nil {
