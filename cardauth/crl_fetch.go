@@ -69,7 +69,7 @@ func (r *Revocation) download(ctx context.Context, l *heldList) (downloaded, err
 	}
 	d.tag = l.tag
 	l.mu.Unlock()
-	res, err := r.client.Do(req)
+	res, err := send(r.client, req)
 	if err != nil {
 		return d, err
 	}

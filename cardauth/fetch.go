@@ -34,9 +34,19 @@ func withoutRedirects(c *http.Client) *http.Client {
 	return &own
 }
 
+// send sends a request. Its error says what went wrong, and not at which
+// address: that of a list is a citizen's municipality.
+func send(client *http.Client, req *http.Request) (*http.Response, error) {
+	res, err := client.Do(req)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	return res, err
+}
+
 // fetch sends one request and reads at most limit bytes of a 200.
 func fetch(client *http.Client, req *http.Request, limit int64) ([]byte, error) {
-	res, err := client.Do(req)
+	res, err := send(client, req)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,7 +192,8 @@ func (r *Revocation) check(ctx context.Context, h Handle, issuer *anchor) (Fresh
 	}
 	list, listErr := r.currentList(ctx, h, issuer)
 	if listErr != nil {
-		return Freshness{}, &Error{Reason: RevocationUnavailable, Err: errors.Join(ocspErr, listErr)}
+		why := errors.Join(ocspErr, listErr).Error() // of the services, and of no certificate
+		return Freshness{}, refuse(RevocationUnavailable, strings.ReplaceAll(why, "\n", "; "))
 	}
 	if why, revoked := list.entries.find(h.serial); revoked {
 		return Freshness{}, revokedBy("list", why)
