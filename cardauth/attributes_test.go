@@ -168,7 +168,7 @@ func TestOnlySignatureCertificatesSign(t *testing.T) {
 func TestSigningAnchorsAreNoLoginAnchors(t *testing.T) {
 	pki := testPKI(t)
 	anchors, err := ParseSigningAnchors(Test, pki.Sign().PEM())
-	if err != nil || len(anchors.Certificates()) != 1 {
+	if err != nil || len(anchors.set.byKeyID) != 1 {
 		t.Fatal(err)
 	}
 	if _, err := ParseSigningAnchors(Test, pki.Auth().PEM()); err == nil {

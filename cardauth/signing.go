@@ -49,7 +49,7 @@ type Signed struct {
 	handle *Handle
 }
 
-// Handle asks again about the signature certificate, by SigningVerifier.Recheck.
+// Handle names the signature certificate to its authority: see Verifier.AuthOf.
 func (s Signed) Handle() Handle { return *s.handle }
 
 // NotAfter is the certificate's last second.
@@ -105,7 +105,7 @@ func (v *SigningVerifier) judge(ctx context.Context, request record, u Unverifie
 	// 8. Whose account it is: the caller's step.
 	return Signed{
 		JWS: u.input + "." + b64url(u.signature), CMS: cms, Holder: *leaf.holder, At: u.at, Fresh: fresh, Bound: request.Bound,
-		Binding: v.Binding(handle), handle: &handle,
+		Binding: v.binding(handle), handle: &handle,
 	}, nil
 }
 
@@ -149,15 +149,9 @@ func (l *leaf) signedBoth(u UnverifiedSignature) ([]byte, error) {
 	return cms.Seal(u.cms), nil
 }
 
-// Binding is the stand-in of the signature certificate behind a handle. Its
+// binding is the stand-in of the signature certificate behind a handle. Its
 // digest has a purpose of its own: it equals none of a login certificate.
-func (v *SigningVerifier) Binding(h Handle) Binding {
+func (v *SigningVerifier) binding(h Handle) Binding {
 	data := binary.BigEndian.AppendUint32(append([]byte(nil), h.issuerKey[:]...), h.serial)
 	return Binding{IssuerKeyID: h.IssuerKeyID(), SerialDigest: v.deps.Digest("signature-serial", data)}
-}
-
-// Recheck asks again about a signature certificate that was good once; see
-// [Verifier.Recheck].
-func (v *SigningVerifier) Recheck(ctx context.Context, h Handle) (Freshness, error) {
-	return recheck(ctx, v.deps.Anchors.set, v.deps.Revocation, h, v.deps.Now())
 }

@@ -1,7 +1,5 @@
 package cardauth
 
-import "crypto/x509"
-
 // SigningAnchors are the authorities that issue signature certificates. They
 // are a type of their own: no login verifier takes them, and a
 // [SigningVerifier] takes nothing else.
@@ -16,13 +14,4 @@ func ParseSigningAnchors(env Environment, files ...[]byte) (*SigningAnchors, err
 		return nil, err
 	}
 	return &SigningAnchors{set: set}, nil
-}
-
-// Certificates returns the authorities' own certificates, in no order.
-func (as *SigningAnchors) Certificates() []*x509.Certificate {
-	out := make([]*x509.Certificate, 0, len(as.set.byKeyID))
-	for _, a := range as.set.byKeyID {
-		out = append(out, a.cert)
-	}
-	return out
 }
