@@ -37,6 +37,16 @@ func installed(ctx context.Context, args []string, s streams, _ func() time.Time
 	}); err != nil {
 		return err
 	}
+	all, next := []done{}, ""
+	defer func() {
+		if out.json {
+			out.print(s.out, struct {
+				Files []done `json:"files"`
+				Next  string `json:"next,omitempty"`
+				outcome
+			}{all, next, outcomeOf(err)})
+		}
+	}()
 	c, err := f.load()
 	if err != nil {
 		return err // what is installed has to start
@@ -48,7 +58,6 @@ func installed(ctx context.Context, args []string, s streams, _ func() time.Time
 	if err != nil {
 		return usageError{err}
 	}
-	var all []done
 	for _, file := range files {
 		state, err := file.State()
 		if err == nil && !dry {
@@ -62,12 +71,7 @@ func installed(ctx context.Context, args []string, s streams, _ func() time.Time
 			_, _ = fmt.Fprintf(s.out, "# %s\n%s\n", file.Path, file.Content)
 		}
 	}
-	next := afterwards(ctx, install.System(system), files, dry)
-	if out.json {
-		out.print(s.out, struct {
-			Files []done `json:"files"`
-			Next  string `json:"next,omitempty"`
-		}{all, next})
+	if next = afterwards(ctx, install.System(system), files, dry); out.json {
 		return nil
 	}
 	for _, d := range all {

@@ -209,6 +209,8 @@ func TestInstallCommand(t *testing.T) {
 	// What starts at login works as the one that was installed does.
 	cardagent(t, "", "install", "-dry-run", "-phone", "-program", "/opt/cardagent").want(t, exitDone, `ExecStart="/opt/cardagent" "-phone"`, "")
 	cardagent(t, "", "install", "-pin", "terminal", "-program", "/opt/cardagent").want(t, exitUsage, "", "terminal")
+	s = cardagent(t, "", "install", "-json", "-program", "relative")
+	s.want(t, exitUsage, `"error": "usage"`, "absolute")
 	if link, auto, known := registered(); !link || !auto || !known {
 		t.Errorf("link %v, start %v, known %v", link, auto, known)
 	}
