@@ -32,6 +32,7 @@ type phoneView struct {
 	Refused  string // a card was refused: a cardauth.Reason
 	Final    bool   // the same card will be refused again
 	Service  serviceView
+	Device   bool   // the computer answers for another device (RFC 8628)
 	Hub      string // where the card app will say that the question comes from
 	Computer string // what it is, in words
 	Began    time.Time
@@ -190,6 +191,8 @@ func (p *Provider) showPhone(c echo.Context, pr *pairing, status int, v phoneVie
 			return err
 		} else if v.Service, err = p.serviceOf(c, tx); err != nil {
 			return err
+		} else {
+			v.Device = tx.Device != ""
 		}
 	}
 	page := web.Page{Name: "phone", Title: "phone." + string(v.State) + ".title", OpenForm: true, Data: v}

@@ -725,6 +725,24 @@ func TestPhoneWithoutAName(t *testing.T) {
 	}
 }
 
+// TestPhoneSaysThatAThirdDeviceAsks: who signs for a computer that answers for a television is told of both.
+func TestPhoneSaysThatAThirdDeviceAsks(t *testing.T) {
+	h := startTelevision(t, idptest.Options{}).Hub
+	w := &pair{t: t, h: h, pc: h.Browser(t), phone: h.Browser(t)}
+	w.show(w.pc.OwnDevice(w.pc.EnterCode(h.Device(t, idptest.DeviceID, "").Text("user_code"), ""), "yes"))
+	phone := w.scan()
+	if !strings.Contains(phone.Body, `id="third-device"`) {
+		t.Errorf("before the number: %s", phone.Body)
+	}
+	if p := w.number(phone, w.shownNumber()); !strings.Contains(p.Body, `id="third-device"`) {
+		t.Error("before the card: nothing of the device")
+	}
+	plain := newPair(t, h)
+	if p := plain.scan(); strings.Contains(p.Body, `id="third-device"`) {
+		t.Error("there is no third device")
+	}
+}
+
 // TestFetchedAheadIsNoScan: a browser that loads a page before anybody looks has read nothing.
 func TestFetchedAheadIsNoScan(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{})
