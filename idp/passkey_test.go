@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 	"github.com/tsunagu-id/tsunagu/idp/passkey/passkeytest"
 )
@@ -476,42 +475,5 @@ func TestPasskeyNeedsADomain(t *testing.T) {
 	}
 	for _, path := range []string{"/login/passkey?tx=x", "/account/passkeys", "/account/passkeys/new", "/account/passkeys/x"} {
 		wantRefused(t, b.Get(path), "not_found")
-	}
-}
-
-// TestPasskeyBesideACardJoinsItToTheFolder: with a card that opens no folder yet, a passkey shows whose folder there is; it signs nobody in
-// by itself, and the owner is asked. Neither an old nor an ended card of hers stands in the way.
-func TestPasskeyBesideACardJoinsItToTheFolder(t *testing.T) {
-	h, c := passkeyHub(t)
-	taro, d := h.WithPasskey(t, "taro")
-	id := passkeyID(t, taro.Get("/account/passkeys"))
-	h.PKI.Linkage().Behave(cardtest.LinkageDown)
-	t.Cleanup(func() { h.PKI.Linkage().Behave(cardtest.LinkageGood) })
-	_, err := h.DB.Exec(t.Context(), `UPDATE card_binding SET not_after = 1000`)
-	must(t, err)
-	for _, keep := range []bool{false, true} { // from the page of the new card, or after an old one was asked for
-		c.advance(time.Minute)
-		b := h.Browser(t)
-		page := b.Get(b.CardLogin(b.Get("/account"), "taro-renewed"))
-		again := b.Get("/folder/again?tx=" + page.Tx())
-		if !strings.Contains(again.Body, `id="passkey-login"`) {
-			t.Fatalf("%d %s offers no passkey", again.Status, again.URL)
-		}
-		if keep {
-			b.Post("/login/card", url.Values{"tx": {again.Tx()}, "keep": {"1"}})
-		}
-		p := b.PasskeyLogin(again, d)
-		if p.URL.Path != "/folder/join" || hasSession(b) {
-			t.Fatalf("%d %s %s, or signed in", p.Status, p.URL, p.Error())
-		}
-		if !keep {
-			continue // she thinks about it
-		}
-		if p = b.Post("/folder/join", url.Values{"tx": {p.Tx()}, "decision": {"yes"}}); p.URL.Path != "/account" || !hasSession(b) {
-			t.Fatalf("%d %s %s", p.Status, p.URL, p.Error())
-		}
-		if passkeyID(t, b.Get("/account/passkeys")) != id {
-			t.Error("another folder")
-		}
 	}
 }
