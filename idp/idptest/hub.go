@@ -47,6 +47,8 @@ type Options struct {
 	Recheck   idp.Recheck // of the cards of sessions
 	// Own: an authority of its own, which can revoke cards without another test noticing; and the hub does what has to happen on its own.
 	Own bool
+	// Shared: the card app is that of a computer that others use too.
+	Shared bool
 }
 
 // Hub is a running hub with everything around it.
@@ -159,7 +161,7 @@ func Start(t testing.TB, o Options) *Hub {
 	reader, err := drawer.Open(pki, "taro", "hanako", "taro-renewed", "phone")
 	must(t, err)
 	h.Agent, err = agent.New(agent.Config{
-		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Tray: reader, Demo: true, Phone: true, Now: o.Now, HTTP: h.Client(),
+		Origin: h.AgentURL, Trusted: []agent.Issuer{{URL: h.Issuer}}, Reader: reader, Tray: reader, Demo: true, Phone: true, Shared: o.Shared, Now: o.Now, HTTP: h.Client(),
 		Journal: func(context.Context, audit.Event) error { return nil }, Log: log,
 	})
 	must(t, err)
