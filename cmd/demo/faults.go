@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 
+	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
@@ -17,8 +19,8 @@ type fault struct {
 	down, up func()
 }
 
-// faults lets tests and curious people break the test authority while the demo runs: POST /faults/revoke/taro and
-// /faults/restore/taro, /faults/ocsp/down and /faults/ocsp/up. It is for this machine alone, and refuses requests that a page of
+// faults lets tests and curious people break the test authority while the demo runs: POST /faults/revoke/taro (with ?reason= another
+// one than a lost card's) and /faults/restore/taro, /faults/ocsp/down and /faults/ocsp/up. It is for this machine alone, and refuses requests that a page of
 // another site caused a browser to make.
 type faults struct {
 	pki    *cardtest.PKI
@@ -69,13 +71,15 @@ func (f *faults) post(w http.ResponseWriter, r *http.Request) {
 	what, which := r.PathValue("what"), r.PathValue("which")
 	var err error
 	switch what {
-	case "revoke", "restore":
-		err = f.card(what == "revoke", which)
+	case "revoke":
+		err = f.revoke(which, r.FormValue("reason"))
+	case "restore":
+		err = f.restore(which)
 	default:
 		err = f.service(what, which)
 	}
 	switch {
-	case errors.Is(err, errNoFault) || errors.Is(err, cardtest.ErrNoSuchCard):
+	case errors.Is(err, errNoFault) || errors.Is(err, errNoReason) || errors.Is(err, cardtest.ErrNoSuchCard):
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -86,18 +90,36 @@ func (f *faults) post(w http.ResponseWriter, r *http.Request) {
 
 var errNoFault = errors.New("faults are revoke/CARD, restore/CARD, and SERVICE/down, SERVICE/up")
 
-// card revokes a card of the drawer as cards are that were lost and replaced (superseded), or takes it off the list. Both its
-// certificates go: that is what losing a card does.
-func (f *faults) card(revoke bool, name string) error {
+var errNoReason = errors.New("reason is keyCompromise, cessationOfOperation, superseded or certificateHold")
+
+// revocations are what happens to citizens' cards: lost, owner gone, replaced, suspended.
+var revocations = map[string]cardauth.RevocationReason{
+	cardauth.KeyCompromise.String():        cardauth.KeyCompromise,
+	cardauth.CessationOfOperation.String(): cardauth.CessationOfOperation,
+	cardauth.Superseded.String():           cardauth.Superseded,
+	cardauth.CertificateHold.String():      cardauth.CertificateHold,
+}
+
+// revoke takes back both certificates of a card of the drawer: that is what losing a card does. Without a reason it was lost.
+func (f *faults) revoke(name, reason string) error {
+	why := revocations[cmp.Or(reason, cardauth.KeyCompromise.String())]
+	if why == 0 {
+		return errNoReason
+	}
 	auth, sign, err := f.pki.Drawer().Serials(name)
 	if err != nil {
 		return err
 	}
-	const superseded = 4
-	if !revoke {
-		return errors.Join(f.pki.Auth().Release(auth), f.pki.Sign().Release(sign))
+	return errors.Join(f.pki.Auth().Revoke(auth, int(why)), f.pki.Sign().Revoke(sign, int(why)))
+}
+
+// restore takes a card off the list.
+func (f *faults) restore(name string) error {
+	auth, sign, err := f.pki.Drawer().Serials(name)
+	if err != nil {
+		return err
 	}
-	return errors.Join(f.pki.Auth().Revoke(auth, superseded), f.pki.Sign().Revoke(sign, superseded))
+	return errors.Join(f.pki.Auth().Release(auth), f.pki.Sign().Release(sign))
 }
 
 func (f *faults) service(name, state string) error {

@@ -37,17 +37,19 @@ func TestFaultsBreakTheAuthorityAndMendIt(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode
 	}
-	list := func() int {
-		auth, _, err := pki.Drawer().Serials("hanako")
+	listed := func(card string) int {
+		auth, _, err := pki.Drawer().Serials(card)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return pki.Auth().RevokedFor(auth)
 	}
+	list := func() int { return listed("hanako") }
 	for _, step := range []struct {
 		path string
 		want int
 	}{
+		{"revoke/taro?reason=superseded", http.StatusNoContent}, {"revoke/taro?reason=bored", http.StatusNotFound},
 		{"revoke/hanako", http.StatusNoContent}, {"revoke/nobody", http.StatusNotFound}, {"restore/nobody", http.StatusNotFound},
 		{"ocsp/sideways", http.StatusNotFound}, {"nothing/down", http.StatusNotFound}, {"third/down", http.StatusNoContent},
 	} {
@@ -55,7 +57,10 @@ func TestFaultsBreakTheAuthorityAndMendIt(t *testing.T) {
 			t.Errorf("%s: %d, want %d", step.path, got, step.want)
 		}
 	}
-	if list() != int(cardauth.Superseded) || downs != 1 {
+	if listed("taro") != int(cardauth.Superseded) {
+		t.Errorf("replaced, and revoked for %d", listed("taro"))
+	}
+	if list() != int(cardauth.KeyCompromise) || downs != 1 {
 		t.Errorf("revoked for %d, %d services down", list(), downs)
 	}
 	if got := order("restore/hanako"); got != http.StatusNoContent || list() != -1 {
