@@ -240,7 +240,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
 		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
 		Resources: req.Resources, Details: details,
-		Session: s.Created, Card: s.Card, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
+		Session: s.Created, Card: s.Card, Passkey: s.Passkey, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),
 	}
 	if told := req.answeredACR(s.ACR); told != s.ACR {
 		g.Told = told

@@ -22,7 +22,8 @@ type whatEnds struct {
 	// Claim, with Card, is under which it was found revoked: a login since then knows better.
 	Claim string
 
-	last bool // with Card: the person has no other card, so that what does not rest on this one rests on none
+	last     bool     // with Card: the person has no other card, so that what does not rest on this one rests on none
+	passkeys []string // with Card, unless keepsOffline: those that were added with it
 
 	Front []clients.ID // services that a browser at hand is about to tell by itself
 	// Passkey ends a passkey with those that it made; Suspect stops it instead of removing it, because there may be a copy.
@@ -39,7 +40,12 @@ func keepsOffline(revoked string) bool {
 }
 
 func (w whatEnds) covers(s *session) bool {
-	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card || w.last && s.Card.zero()) && (w.Passkey == "" || s.Passkey == w.Passkey)
+	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card || w.beside(s)) && (w.Passkey == "" || s.Passkey == w.Passkey)
+}
+
+// beside: the session was not made with the card that ends, and ends with it.
+func (w whatEnds) beside(s *session) bool {
+	return s.Card.zero() && (w.last || slices.Contains(w.passkeys, s.Passkey))
 }
 
 // marked: a row of the database says that the sessions are over, so that what is left of them opens nothing.
@@ -78,6 +84,11 @@ func (p *Provider) endSessions(ctx context.Context, account federation.AccountID
 			return "", err
 		}
 		w.last = !slices.ContainsFunc(cards, func(c watched) bool { return c.Card != w.Card })
+		if !keepsOffline(w.Revoked) {
+			if w.passkeys, err = p.passkeys.addedWith(ctx, account, w.Card); err != nil {
+				return "", err
+			}
+		}
 	}
 	all, err := p.covered(ctx, account, w)
 	if err != nil {
@@ -88,7 +99,7 @@ func (p *Provider) endSessions(ctx context.Context, account federation.AccountID
 		return "", err
 	}
 	err = p.db.Tx(ctx, func(ctx context.Context) error {
-		if err := p.mark(ctx, account, w); err != nil {
+		if err := p.mark(ctx, account, w, reason); err != nil {
 			return err
 		}
 		if batch, err = p.deliveries.Enqueue(ctx, reason, notices); err != nil {
@@ -133,7 +144,7 @@ func (p *Provider) noticesFor(ctx context.Context, account federation.AccountID,
 }
 
 // mark writes what ends the sessions, or reports errEndedBefore.
-func (p *Provider) mark(ctx context.Context, account federation.AccountID, w whatEnds) error {
+func (p *Provider) mark(ctx context.Context, account federation.AccountID, w whatEnds, reason federation.LogoutReason) error {
 	switch {
 	case w.Session != "":
 		return nil // its record is all there is
@@ -142,7 +153,38 @@ func (p *Provider) mark(ctx context.Context, account federation.AccountID, w wha
 	case w.Card.zero():
 		return p.accounts.endAll(ctx, account)
 	}
-	return ended(p.accounts.cutCard(ctx, w))
+	if keepsOffline(w.Revoked) {
+		return ended(p.accounts.cutCard(ctx, w))
+	}
+	if err := p.accounts.lock(ctx, account); err != nil { // no passkey is added meanwhile
+		return err
+	}
+	if err := ended(p.accounts.cutCard(ctx, w)); err != nil {
+		return err
+	}
+	return p.markBeside(ctx, account, w, reason)
+}
+
+// markBeside ends what a card that may have been in wrong hands has left beside its sessions: the passkeys that were added with it; and, if
+// the person has no other, whatever services may do in her absence.
+func (p *Provider) markBeside(ctx context.Context, account federation.AccountID, w whatEnds, reason federation.LogoutReason) error {
+	added, err := p.passkeys.distrust(ctx, account, w.Card)
+	if err != nil {
+		return err
+	}
+	for _, id := range added {
+		if err := p.record(ctx, audit.Event{
+			Kind: eventPasskeyRemoved, Account: string(account), Actor: string(federation.ByHub), Session: w.In, Reason: string(reason),
+			Facts: map[string]string{"passkey": id},
+		}); err != nil {
+			return err
+		}
+	}
+	cards, err := p.accounts.liveCards(ctx, account)
+	if err != nil || len(cards) > 0 {
+		return err
+	}
+	return p.accounts.endAll(ctx, account)
 }
 
 func ended(first bool, err error) error {
@@ -165,7 +207,7 @@ func (p *Provider) removeSessions(ctx context.Context, account federation.Accoun
 			return p.leftToExpire(ctx, w, err)
 		}
 		for _, s := range now {
-			if (w.Passkey != "" || stand.over(s.Created) || w.last && s.Card.zero()) && !slices.ContainsFunc(all, func(t *session) bool { return t.ID == s.ID }) {
+			if (w.Passkey != "" || stand.over(s.Created) || w.beside(s)) && !slices.ContainsFunc(all, func(t *session) bool { return t.ID == s.ID }) {
 				all = append(slices.Clip(all), s)
 			}
 		}

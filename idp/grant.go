@@ -35,6 +35,7 @@ type grant struct {
 	AMR       []string             `json:"am"`
 	Session   int64                `json:"se"`           // Unix milliseconds of the session's login, compared with "signed out everywhere"
 	Card      cardRef              `json:"cd,omitzero"`  // that the session was made with; zero: with something else
+	Passkey   string               `json:"pk,omitempty"` // that the session was made with
 	Issued    int64                `json:"is"`           // Unix milliseconds
 	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)

@@ -2,7 +2,6 @@ package idp
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/idp/passkey"
@@ -13,40 +12,14 @@ import (
 // asked about now; one that is found revoked ends here, with all that it made. The session then rests on there being such a card (see
 // watchLogin), not on the one found here.
 func (p *Provider) goodCard(ctx context.Context, account federation.AccountID) error {
-	cards, err := p.accounts.liveCards(ctx, account)
-	if err != nil {
-		return err
-	}
-	unsure := false
-	for _, w := range cards {
-		v, err := p.vouch(ctx, account, w.Card, w.Checked)
-		if err != nil {
-			return err
-		}
-		switch v {
-		case cardStands:
-			return nil
-		case cardUnsure:
-			unsure = true
-		case cardOver:
-		}
-	}
-	if unsure {
-		return &passkey.Error{Reason: passkey.CardUnconfirmed, Detail: "nobody says whether the card is good"}
-	}
-	return &passkey.Error{Reason: passkey.NoCard, Detail: "every card has ended, expired or was revoked"}
-}
-
-// liveByPasskey is liveNow for what a passkey let a service do: it rests on the person's cards, as the passkey does.
-func (p *Provider) liveByPasskey(ctx context.Context, u *unit, g *grant) (bool, error) {
-	err := p.goodCard(ctx, g.Account)
-	refused, ok := errors.AsType[*passkey.Error](err)
+	v, err := p.vouchForAny(ctx, account)
 	switch {
-	case !ok:
-		return err == nil, err
-	case refused.Reason == passkey.CardUnconfirmed:
-		u.unsure = true
-		return false, nil
+	case err != nil:
+		return err
+	case v == cardUnsure:
+		return &passkey.Error{Reason: passkey.CardUnconfirmed, Detail: "nobody says whether the card is good"}
+	case v == cardOver:
+		return &passkey.Error{Reason: passkey.NoCard, Detail: "every card has ended, expired or was revoked"}
 	}
-	return p.live(ctx, g) // no card is left: why, is for ground to judge
+	return nil
 }

@@ -300,7 +300,7 @@ func (p *Provider) keepPasskey(ctx context.Context, s *session, challenge string
 	if err != nil {
 		return err
 	}
-	return p.passkeys.add(ctx, s.Account, made, name, func(ctx context.Context, id string) error {
+	return p.passkeys.add(ctx, s, made, name, func(ctx context.Context, id string) error {
 		kind := "device"
 		if eligible, _ := made.Synced(); eligible {
 			kind = "synced"

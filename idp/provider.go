@@ -243,6 +243,11 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	if g.Passkey != "" {
+		if ok, err := p.passkeys.trusted(ctx, g.Passkey); err != nil || !ok {
+			return false, err
+		}
+	}
 	if g.offline() {
 		return true, nil
 	}

@@ -170,31 +170,5 @@ func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	if (g.Session <= cut.Int64 || revoked.String != "") && !(g.offline() && keepsOffline(revoked.String)) {
 		return false, err
 	}
-	if err != nil || g.Session <= ended || !g.Card.zero() {
-		return err == nil && g.Session > ended, err
-	}
-	return a.unbroken(ctx, g)
-}
-
-// unbroken is ground for a grant that no card made: it rests on the person's cards together, and falls when the last of them was taken back.
-func (a accounts) unbroken(ctx context.Context, g *grant) (bool, error) {
-	cards, err := a.liveCards(ctx, g.Account)
-	if err != nil || len(cards) > 0 {
-		return err == nil, err
-	}
-	rows, err := a.db.Query(ctx, `SELECT revoked FROM card_binding WHERE account = $1 AND cut_ms >= $2 AND revoked IS NOT NULL`, string(g.Account), g.Session)
-	if err != nil {
-		return false, fmt.Errorf("read cards that were taken back: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var revoked string
-		if err := rows.Scan(&revoked); err != nil {
-			return false, fmt.Errorf("read cards that were taken back: %w", err)
-		}
-		if !g.offline() || !keepsOffline(revoked) {
-			return false, rows.Err()
-		}
-	}
-	return rows.Err() == nil, rows.Err()
+	return err == nil && g.Session > ended, err
 }

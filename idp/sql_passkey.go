@@ -136,18 +136,24 @@ func (k passkeys) of(ctx context.Context, id federation.AccountID) ([]storedPass
 	return out, rows.Err()
 }
 
-// add stores a new passkey, or reports passkey.TooMany or passkey.AlreadyThere; whose the credential is in the latter case it does not
-// look. then runs in the transaction.
-func (k passkeys) add(ctx context.Context, account federation.AccountID, c passkey.Credential, name string, then func(ctx context.Context, id string) error) error {
-	id, now := newID(), k.now().Unix()
+// add stores a new passkey, made in a session of a card, or reports passkey.TooMany or passkey.AlreadyThere; whose the credential is in the
+// latter case it does not look. then runs in the transaction.
+func (k passkeys) add(ctx context.Context, s *session, c passkey.Credential, name string, then func(ctx context.Context, id string) error) error {
+	id, account, now := newID(), s.Account, k.now().Unix()
 	plain, err := c.MarshalBinary()
 	if err != nil {
 		return fmt.Errorf("encode passkey: %w", err)
 	}
 	eligible, backed := c.Synced()
 	return k.db.Tx(ctx, func(ctx context.Context) error {
-		if err := (accounts{db: k.db}).lock(ctx, account); err != nil {
+		a := accounts{db: k.db, now: k.now}
+		if err := a.lock(ctx, account); err != nil {
 			return fmt.Errorf("lock account: %w", err)
+		}
+		if stand, err := a.footing(ctx, account, s.Card); err != nil {
+			return fmt.Errorf("session of passkey: %w", err)
+		} else if stand.over(s.Created) {
+			return &passkey.Error{Reason: passkey.ChallengeSpent, Detail: "the session is over, or its card was taken back"}
 		}
 		var have int
 		if err := k.db.QueryRow(ctx, `SELECT COUNT(*) FROM passkey WHERE account = $1 AND ended_at IS NULL`, string(account)).Scan(&have); err != nil {
@@ -156,10 +162,11 @@ func (k passkeys) add(ctx context.Context, account federation.AccountID, c passk
 		if have >= maxPasskeys {
 			return &passkey.Error{Reason: passkey.TooMany, Detail: "as many as an account may have"}
 		}
-		n, err := k.db.Exec(ctx, `INSERT INTO passkey (id, account, credential, sealed, name, backup_eligible, backed_up, counter, made_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (credential) DO NOTHING`,
+		n, err := k.db.Exec(ctx, `INSERT INTO passkey (id, account, credential, sealed, name, backup_eligible, backed_up, counter, made_at, issuer_key, serial)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (credential) DO NOTHING`,
 			id, string(account), k.credentialDigest(c.ID()), k.seal.Seal(plain, passkeyPlace(account, id, "credential")),
-			k.seal.Seal([]byte(name), passkeyPlace(account, id, "name")), number(eligible), number(backed), int64(c.Counter()), now)
+			k.seal.Seal([]byte(name), passkeyPlace(account, id, "name")), number(eligible), number(backed), int64(c.Counter()), now,
+			s.Card.IssuerKey, s.Card.serial())
 		if err != nil {
 			return fmt.Errorf("insert passkey: %w", err)
 		}
@@ -249,4 +256,48 @@ func (k passkeys) cut(ctx context.Context, account federation.AccountID, id stri
 	_, err = k.db.Exec(ctx, `DELETE FROM passkey WHERE account = $1 AND ended_at IS NOT NULL AND id NOT IN
 		(SELECT id FROM passkey WHERE account = $1 AND ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT $2)`, string(account), maxOldPasskeys)
 	return true, err
+}
+
+// addedWith names the passkeys that were added with a card, and are not removed.
+func (k passkeys) addedWith(ctx context.Context, account federation.AccountID, card cardRef) ([]string, error) {
+	return k.ids(ctx, `SELECT id FROM passkey WHERE account = $1 AND issuer_key = $2 AND serial = $3 AND ended_at IS NULL`,
+		string(account), card.IssuerKey, card.serial())
+}
+
+// distrust ends the passkeys that were added with a card, and names them. What they made is over too, also what a removed one made.
+func (k passkeys) distrust(ctx context.Context, account federation.AccountID, card cardRef) ([]string, error) {
+	now := k.now().Unix()
+	if _, err := k.db.Exec(ctx, `UPDATE passkey SET suspect_at = $4 WHERE account = $1 AND issuer_key = $2 AND serial = $3 AND suspect_at IS NULL`,
+		string(account), card.IssuerKey, card.serial(), now); err != nil {
+		return nil, fmt.Errorf("distrust passkeys: %w", err)
+	}
+	return k.ids(ctx, `UPDATE passkey SET ended_at = $4, sealed = $5 WHERE account = $1 AND issuer_key = $2 AND serial = $3 AND ended_at IS NULL
+		RETURNING id`, string(account), card.IssuerKey, card.serial(), now, []byte{})
+}
+
+func (k passkeys) ids(ctx context.Context, query string, args ...any) (out []string, err error) {
+	rows, err := k.db.Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("passkeys of card: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("passkeys of card: %w", err)
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
+}
+
+// trusted says whether what a passkey made in its owner's absence may go on: also of a removed one, and of none that there may be a copy of,
+// or that was added with a card in wrong hands.
+func (k passkeys) trusted(ctx context.Context, id string) (bool, error) {
+	var one int
+	err := k.db.QueryRow(ctx, `SELECT 1 FROM passkey WHERE id = $1 AND suspect_at IS NULL`, id).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }

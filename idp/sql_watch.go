@@ -19,16 +19,20 @@ type watched struct {
 	Handle  []byte
 }
 
-// watchCard begins to watch the card of a login, or goes on for longer. checked is when the authority stood by the card, which ends what an
-// earlier word of it had done to the binding.
+// watchCard begins to watch the card of a login, or goes on for longer. Checked, to the second, is when the authority stood by the card. That
+// ends what an earlier word of it had done to the binding, and nothing of what has been done since: whose card was taken back between its proof
+// and the browser's return does not get in.
 func (a accounts) watchCard(ctx context.Context, w watched, until time.Time, next int64) error {
 	return a.db.Tx(ctx, func(ctx context.Context) error {
-		_, err := a.db.Exec(ctx, `UPDATE card_binding SET handle = $3, checked_ms = $4, revoked = NULL,
+		n, err := a.db.Exec(ctx, `UPDATE card_binding SET handle = $3, checked_ms = $4, revoked = NULL,
 				ended_at = CASE WHEN end_reason = 'revoked' THEN NULL ELSE ended_at END,
 				end_reason = CASE WHEN end_reason = 'revoked' THEN NULL ELSE end_reason END
-			WHERE issuer_key = $1 AND serial = $2`, w.Card.IssuerKey, w.Card.serial(), w.Handle, w.Checked)
+			WHERE issuer_key = $1 AND serial = $2 AND cut_ms <= $5`, w.Card.IssuerKey, w.Card.serial(), w.Handle, w.Checked, w.Checked+999)
 		if err != nil {
 			return fmt.Errorf("update card binding: %w", err)
+		}
+		if n == 0 {
+			return nil
 		}
 		return a.watch(ctx, w, until, next)
 	})
@@ -68,18 +72,19 @@ func (a accounts) watchOwn(ctx context.Context, id federation.AccountID, until t
 
 // liveCards returns the cards of a person that nothing has ended and whose certificates last, with what is needed to ask about them.
 func (a accounts) liveCards(ctx context.Context, id federation.AccountID) (out []watched, err error) {
-	rows, err := a.db.Query(ctx, `SELECT issuer_key, serial, checked_ms, handle FROM card_binding
-		WHERE account = $1 AND ended_at IS NULL AND not_after > $2 LIMIT 20`, string(id), a.now().Unix())
+	rows, err := a.db.Query(ctx, `SELECT b.issuer_key, b.serial, b.checked_ms, COALESCE(w.checked_ms, 0), b.handle FROM card_binding b
+		LEFT JOIN card_watch w ON w.issuer_key = b.issuer_key AND w.serial = b.serial
+		WHERE b.account = $1 AND b.ended_at IS NULL AND b.not_after > $2 LIMIT 20`, string(id), a.now().Unix())
 	if err != nil {
 		return nil, fmt.Errorf("read cards: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		w, issuer, serial := watched{Account: id}, "", []byte(nil)
-		if err := rows.Scan(&issuer, &serial, &w.Checked, &w.Handle); err != nil {
+		w, issuer, serial, seen := watched{Account: id}, "", []byte(nil), int64(0)
+		if err := rows.Scan(&issuer, &serial, &w.Checked, &seen, &w.Handle); err != nil {
 			return nil, fmt.Errorf("read cards: %w", err)
 		}
-		w.Card = refOf(issuer, serial)
+		w.Card, w.Checked = refOf(issuer, serial), max(w.Checked, seen)
 		out = append(out, w)
 	}
 	return out, rows.Err()
@@ -113,7 +118,7 @@ func (a accounts) claimDue(ctx context.Context, claim string, lease time.Time, l
 		return nil, fmt.Errorf("claim cards: %w", err)
 	}
 	if over {
-		if _, err := a.db.Exec(ctx, `DELETE FROM card_watch WHERE claim = $1 AND until <= $2`, claim, now.Unix()); err != nil {
+		if _, err := a.db.Exec(ctx, `DELETE FROM card_watch WHERE claim = $1 AND claim <> '' AND until <= $2`, claim, now.Unix()); err != nil {
 			return nil, fmt.Errorf("end card watches: %w", err)
 		}
 	}
@@ -147,12 +152,22 @@ func (a accounts) claimRows(ctx context.Context, claim string, now, lease time.T
 	return out, over, rows.Err()
 }
 
-// stoodBy ends a claim: the authority stood by every card that is still under it.
-func (a accounts) stoodBy(ctx context.Context, claim string, next time.Time) error {
-	_, err := a.db.Exec(ctx, `UPDATE card_watch SET claim = '', silent = 0, checked_ms = $2, next_ms = $3 WHERE claim = $1`,
-		claim, a.now().UnixMilli(), next.UnixMilli())
+// stoodBy ends a claim: the authority stood by every card that is still under it, at the time asked or later.
+func (a accounts) stoodBy(ctx context.Context, claim string, asked, next time.Time) error {
+	_, err := a.db.Exec(ctx, `UPDATE card_watch SET claim = '', silent = 0, checked_ms = $2, next_ms = $3 WHERE claim = $1 AND claim <> ''`,
+		claim, asked.UnixMilli(), next.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("note cards as good: %w", err)
+	}
+	return nil
+}
+
+// handBack leaves a card to whoever comes next.
+func (a accounts) handBack(ctx context.Context, claim string, card cardRef) error {
+	_, err := a.db.Exec(ctx, `UPDATE card_watch SET claim = '', next_ms = $4 WHERE issuer_key = $1 AND serial = $2 AND claim = $3`,
+		card.IssuerKey, card.serial(), claim, a.now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("hand card back: %w", err)
 	}
 	return nil
 }

@@ -43,7 +43,9 @@ func (r *Recheck) fill() {
 const (
 	watchBatch   = 100              // cards claimed at once
 	watchAtOnce  = 8                // questions on their way
-	watchLease   = 30 * time.Second // how long cards stay claimed after a crash
+	watchLease   = 30 * time.Second // how long cards stay claimed after a crash; longer than both of the next
+	watchRoom    = 10 * time.Second // in which a round asks; the cards left are handed back
+	watchPatient = 15 * time.Second // for the answer about one card
 	watchMaxIdle = time.Second      // between two looks for what is due
 	watchMaxWait = 5 * time.Minute  // between two questions that nobody answers
 )
@@ -103,26 +105,42 @@ func (p *Provider) watchRound(ctx context.Context) (n int, err error) {
 	if err != nil || len(cards) == 0 {
 		return 0, err
 	}
+	asked := p.now()
+	room, cancel := context.WithTimeout(ctx, watchRoom)
+	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(watchAtOnce)
 	for _, w := range cards {
-		g.Go(func() error { return p.watchOne(ctx, claim, w) })
+		g.Go(func() error {
+			if room.Err() != nil {
+				return p.accounts.handBack(ctx, claim, w.Card)
+			}
+			return p.watchOne(ctx, claim, w)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return len(cards), err
 	}
-	return len(cards), p.accounts.stoodBy(ctx, claim, p.recheck.next(p.now()))
+	return len(cards), p.accounts.stoodBy(ctx, claim, asked, p.recheck.next(asked))
 }
 
 // watchOne asks about one card, and takes it out of the claim unless the authority stands by it.
 func (p *Provider) watchOne(ctx context.Context, claim string, w watched) error {
-	fate, err := p.askAbout(ctx, w.Account, w.Card)
+	asking, cancel := context.WithTimeout(ctx, watchPatient)
+	defer cancel()
+	fate, err := p.askAbout(asking, w.Account, w.Card)
 	switch {
-	case err != nil:
-		return err
-	case fate.revoked != "":
-		_, err := p.endSessions(ctx, w.Account, whatEnds{Card: w.Card, Revoked: fate.revoked, Claim: claim}, federation.LogoutCardRevoked)
-		return err
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil: // as good as no answer
+		return p.accounts.nobodyKnew(ctx, claim, w.Card, p.recheck.later(p.now(), w.Silent))
+	case err == nil && fate.revoked != "":
+		_, err = p.endSessions(ctx, w.Account, whatEnds{Card: w.Card, Revoked: fate.revoked, Claim: claim}, federation.LogoutCardRevoked)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil: // the others of the round are not to wait for it
+		p.log.ErrorContext(ctx, "card of a session cannot be looked after", "err", err)
+		return p.accounts.handBack(ctx, claim, w.Card)
 	case !fate.known:
 		return p.accounts.nobodyKnew(ctx, claim, w.Card, p.recheck.later(p.now(), w.Silent))
 	}
@@ -185,9 +203,13 @@ const (
 	cardOver           // and what hangs on it
 )
 
-// vouch asks about a card whose last answer is older than the interval: those who watch are behind, or do not watch it any more.
+// vouch asks about a card whose last answer is older than the interval: those who watch are behind, or do not watch it any more. The zero card
+// stands for any of the person's.
 func (p *Provider) vouch(ctx context.Context, account federation.AccountID, card cardRef, checked int64) (vouches, error) {
-	if card.zero() || p.now().Sub(time.UnixMilli(checked)) <= p.recheck.Every {
+	if card.zero() {
+		return p.vouchForAny(ctx, account)
+	}
+	if p.now().Sub(time.UnixMilli(checked)) <= p.recheck.Every {
 		return cardStands, nil
 	}
 	fate, err := p.askAbout(ctx, account, card)
@@ -205,15 +227,29 @@ func (p *Provider) vouch(ctx context.Context, account federation.AccountID, card
 	return cardStands, nil
 }
 
+// vouchForAny says what can be said of the best of a person's cards; cardOver: there is none.
+func (p *Provider) vouchForAny(ctx context.Context, account federation.AccountID) (vouches, error) {
+	cards, err := p.accounts.liveCards(ctx, account)
+	if err != nil {
+		return cardUnsure, err
+	}
+	best := cardOver
+	for _, w := range cards {
+		v, err := p.vouch(ctx, account, w.Card, w.Checked)
+		if err != nil || v == cardStands {
+			return v, err
+		}
+		best = min(best, v)
+	}
+	return best, nil
+}
+
 // liveNow is live for a refresh: new tokens are made only of a card that is known to count.
 func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) {
 	return func(ctx context.Context, g *grant) (bool, error) {
 		ok, err := p.live(ctx, g)
 		if err != nil || !ok || g.Account == "" {
 			return ok, err
-		}
-		if g.Card.zero() {
-			return p.liveByPasskey(ctx, u, g)
 		}
 		foot, err := p.accounts.footing(ctx, g.Account, g.Card)
 		if err != nil {
