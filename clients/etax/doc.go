@@ -1,8 +1,8 @@
 // Package etax is a sample tax site: a service with accounts and passwords of its own, older than the hub, that people can
 // tie to their sign-in there once. From then on nobody asks them for the number again.
 //
-// It is a relying party like any other and knows the hub only through clients/rp. No official system is behind it: nothing can
-// be filed here.
+// It is a relying party like any other and knows the hub only through clients/rp. No official system is behind it: what is filed
+// here reaches no tax office.
 //
 // # A binding
 //
@@ -18,4 +18,10 @@
 //	ended there    the hub is asked at every login, and while somebody stays at the home page once a minute. If it says that
 //	               the tie ended since we reported it, the row goes, and the person is asked again. judge in link.go is the
 //	               whole rule.
+//
+// # A return
+//
+// Whoever is tied to an account fills in a few figures; of them a document is made, which is shown, signed through the hub and filed.
+// filing.go has the states. The signature is verified here (signed.go), against authorities that this service was configured with: of
+// the hub's answer only two things are believed, that the certificate was not revoked, and that it is the person's who is signed in.
 package etax

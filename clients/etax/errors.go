@@ -15,6 +15,13 @@ const (
 	TooMany              // too many tries
 	Busy                 // too many passwords are being checked
 	PersonChanged        // the form was shown to somebody else than is signed in now
+
+	ReturnUnknown    // there is no such return of this account
+	SignatureInvalid // a signature that is not one, or is for something else
+	SignerUntrusted  // the certificate is not of an authority for signatures
+	SignerExpired    // the certificate was not valid when it signed
+	DocumentOther    // what was signed is not the document that is here now
+	SignatureGone    // the hub has no signature to give
 )
 
 // String is the word for data-error.
@@ -34,6 +41,18 @@ func (r Reason) String() string {
 		return "busy"
 	case PersonChanged:
 		return "person_changed"
+	case ReturnUnknown:
+		return "return_unknown"
+	case SignatureInvalid:
+		return "signature_invalid"
+	case SignerUntrusted:
+		return "signer_untrusted"
+	case SignerExpired:
+		return "signer_expired"
+	case DocumentOther:
+		return "document_other"
+	case SignatureGone:
+		return "signature_gone"
 	}
 	return "unknown"
 }

@@ -1,6 +1,7 @@
 package etax
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -12,11 +13,20 @@ import (
 
 // homeView is what home.html shows. There is no name on it: nobody told us one.
 type homeView struct {
-	Tail    string    // last digits of the number
-	Linked  bool      // came through the hub
-	Before  time.Time // the login before; zero if there was none
-	Bound   bool      // just now
-	Returns []sampleReturn
+	Tail    string       // last digits of the number
+	Linked  bool         // came through the hub
+	Before  time.Time    // the login before; zero if there was none
+	Bound   bool         // just now
+	Returns []returnLine // the draft first
+	Samples []sampleReturn
+	MayFile bool // there is no draft, and one may be made
+}
+
+// returnLine is a return in the list.
+type returnLine struct {
+	ID, Receipt string
+	Filed       time.Time
+	Draft       bool
 }
 
 // sampleReturn is a tax return that everybody has here.
@@ -24,7 +34,6 @@ type sampleReturn struct{ Name, State, Filed, Chip string } // message keys, and
 
 func sampleReturns() []sampleReturn {
 	return []sampleReturn{
-		{"returns.1.name", "returns.1.state", "returns.1.filed", "warn"},
 		{"returns.2.name", "returns.2.state", "returns.2.filed", "ok"},
 		{"returns.3.name", "returns.3.state", "returns.3.filed", "ok"},
 	}
@@ -37,32 +46,43 @@ func (s *Site) getHome(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := homeView{Bound: c.QueryParam("done") == "bound", Returns: sampleReturns()}
-	if n := session.Local(); n != "" {
-		view.Tail = Number(n).Tail()
-	} else {
-		b, err := findBinding(r.Context(), s.db, session.Subject())
-		if err != nil {
-			return err
-		}
-		switch {
-		case b != nil && b.reported:
-			b, err = s.recheck(r.Context(), session, b)
-		case b != nil:
-			b, err = s.agree(r.Context(), session, b) // every time, until the hub has heard of it
-		}
+	view := homeView{Bound: c.QueryParam("done") == "bound", Samples: sampleReturns()}
+	n := Number(session.Local())
+	if n == "" {
+		b, err := s.standing(r.Context(), session)
 		if err != nil {
 			return err
 		}
 		if b == nil {
 			return c.Redirect(http.StatusSeeOther, "/bind")
 		}
-		view.Tail, view.Linked, view.Before = b.number.Tail(), true, b.before
+		n, view.Linked, view.Before = b.number, true, b.before
 	}
+	view.Tail = n.Tail()
+	returns, err := listReturns(r.Context(), s.db, n)
+	if err != nil {
+		return err
+	}
+	for _, one := range returns {
+		view.Returns = append(view.Returns, returnLine{ID: one.id, Receipt: one.receipt, Filed: one.filed, Draft: one.filed.IsZero()})
+	}
+	view.MayFile = view.Linked && s.rules != nil && (len(view.Returns) == 0 || !view.Returns[0].Draft)
 	s.web.Render(c.Response(), r, http.StatusOK, web.Page{
 		Name: "home", Title: "home.title", SignedIn: true, OpenForm: true, Data: view,
 	})
 	return nil
+}
+
+// standing returns the binding of a person, or nil if there is none or it was ended at the hub.
+func (s *Site) standing(ctx context.Context, session *rp.Session) (*binding, error) {
+	b, err := findBinding(ctx, s.db, session.Subject())
+	switch {
+	case err != nil || b == nil:
+		return nil, err
+	case b.reported:
+		return s.recheck(ctx, session, b)
+	}
+	return s.agree(ctx, session, b) // every time, until the hub has heard of it
 }
 
 // getUnlink asks before the tie is cut.

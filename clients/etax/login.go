@@ -35,6 +35,9 @@ func (s *Site) initiate(c echo.Context) error {
 // getCallback ends a login: at the page that was asked for if the person is tied to an account, else at the question.
 func (s *Site) getCallback(c echo.Context) error {
 	arrival, err := s.party.Finish(c.Response(), c.Request())
+	if arrival.Asked {
+		return s.signedReturn(c, arrival, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -52,9 +52,10 @@ func TestPages(t *testing.T) {
 	taro.launch()
 	see(taro, "/bind", http.StatusOK)
 	taro.post("/bind", "number", demoNumber, "password", demoPassword)
-	for _, path := range []string{"/home", "/unlink"} {
+	for _, path := range []string{"/home", "/unlink", "/returns/new"} {
 		see(taro, path, http.StatusOK)
 	}
+	see(taro, "/returns/none", http.StatusNotFound)
 	for _, path := range []string{"/home", "/unlink", "/bind"} { // signed in on the way
 		if page := w.browser().get(path); page.URL.Path != path && page.URL.Path != "/home" {
 			t.Errorf("%s led to %s", path, page.URL)
@@ -69,7 +70,7 @@ func TestPages(t *testing.T) {
 
 func TestForeignPostsAreRefused(t *testing.T) {
 	w := newWorld(t)
-	for _, path := range []string{"/bind", "/number", "/unlink", rp.PathLogout} {
+	for _, path := range []string{"/bind", "/number", "/unlink", "/returns/new", "/returns/x/send", "/returns/x/collect", rp.PathLogout} {
 		r := httptest.NewRequest(http.MethodPost, path, nil)
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		rec := httptest.NewRecorder()

@@ -23,6 +23,13 @@ func (s *Site) routes(credential rp.Credential) http.Handler {
 	e.GET("/bind", s.getBind)
 	e.POST("/bind", s.postBind)
 	e.GET("/home", s.getHome)
+	e.GET(pathReturn, s.getReturnForm)
+	e.POST(pathReturn, s.postReturnForm)
+	e.GET("/returns/:id", s.getReturn)
+	e.GET("/returns/:id/document", s.getDocument)
+	e.GET("/returns/:id/signature", s.getSignature)
+	e.POST("/returns/:id/send", s.postSend)
+	e.POST("/returns/:id/collect", s.postCollect)
 	e.GET("/unlink", s.getUnlink)
 	e.POST("/unlink", s.postUnlink)
 	e.GET("/unlinked", s.getUnlinked)
@@ -88,7 +95,10 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	case Busy:
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "5")
-	case InputMissing, WrongPassword, NumberTaken, AlreadyBound, PersonChanged:
+	case ReturnUnknown:
+		status = http.StatusNotFound
+		view = web.ErrorView{NextURL: "/home", NextLabelKey: "home.title"}
+	case InputMissing, WrongPassword, NumberTaken, AlreadyBound, PersonChanged, SignatureInvalid, SignerUntrusted, SignerExpired, DocumentOther, SignatureGone:
 		status = http.StatusUnprocessableEntity
 	}
 	s.web.FailWith(w, r, status, e.Reason.String(), view)

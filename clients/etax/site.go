@@ -35,6 +35,8 @@ type Config struct {
 	Log        *slog.Logger
 	Sample     bool      // say on every page that this is a sample, and which account to try
 	Accounts   []Account // made at start if absent
+
+	SignatureAuthorities []byte // PEM: whose certificates may sign returns; nil: none can be sent
 }
 
 // Site is the tax site.
@@ -45,6 +47,7 @@ type Site struct {
 	store     *ephemeral.SQL
 	limiter   *ratelimit.Limiter
 	passwords *passwords
+	rules     *signatureRules // nil: no return can be sent
 	now       func() time.Time
 	log       *slog.Logger
 	hint      *Account // the account to try, on a sample
@@ -68,6 +71,11 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	}
 	if c.Sample && len(c.Accounts) > 0 {
 		s.hint = &c.Accounts[0]
+	}
+	if len(c.SignatureAuthorities) > 0 {
+		if s.rules, err = newSignatureRules(c.SignatureAuthorities, c.Issuer, c.ClientID, c.BaseURL); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.seed(ctx, c.Accounts); err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ type world struct {
 	config Config
 
 	handler atomic.Pointer[Site]
+	signers *signers
 }
 
 func (w *world) now() time.Time          { return time.Unix(w.at.Load(), 0) }
@@ -94,7 +95,7 @@ func newWorld(t *testing.T) *world { return newWorldOn(t, sqldbtest.Open(t)) }
 
 func newWorldOn(t *testing.T, db *sqldb.DB) *world {
 	t.Helper()
-	w := &world{t: t, db: db}
+	w := &world{t: t, db: db, signers: newSigners(t)}
 	w.at.Store(time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC).Unix())
 	key, err := rp.OpenKey(filepath.Join(t.TempDir(), "key.pem"))
 	if err != nil {
@@ -107,7 +108,8 @@ func newWorldOn(t *testing.T, db *sqldb.DB) *world {
 	w.config = Config{
 		Issuer: w.hub.URL, BaseURL: "http://" + w.server.Listener.Addr().String(), ClientID: "etax", Credential: key,
 		DB: db, Now: w.now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sample: true,
-		Accounts: []Account{{demoNumber, rp.NewSecret(demoPassword)}, {otherNumber, rp.NewSecret("other-password")}},
+		Accounts:             []Account{{demoNumber, rp.NewSecret(demoPassword)}, {otherNumber, rp.NewSecret("other-password")}},
+		SignatureAuthorities: w.signers.pem,
 	}
 	w.restart()
 	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -282,6 +282,7 @@ func (s *stack) addETax(ctx context.Context) error {
 	site, err := etax.New(ctx, etax.Config{
 		Issuer: s.url(hubAddr), BaseURL: s.url(etaxAddr), ClientID: "etax", Credential: key, HTTP: s.http, DB: db, Now: time.Now,
 		Log: s.log.With("program", "etax"), Sample: true, Accounts: []etax.Account{{Number: etaxNumber, Password: rp.NewSecret(etaxPassword)}},
+		SignatureAuthorities: s.pki.Sign().PEM(),
 	})
 	if err != nil {
 		return err

@@ -2,11 +2,13 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
@@ -27,8 +29,9 @@ type config struct {
 		Certificate string `json:"certificate"`
 		Key         string `json:"key"`
 	} `json:"tls"`
-	Sample   bool      `json:"sample"`   // say on every page that this is a sample
-	Accounts []account `json:"accounts"` // made at start if absent
+	SignatureCAFiles []string  `json:"signature_ca_files"` // PEM: whose certificates may sign returns; empty: none can be sent
+	Sample           bool      `json:"sample"`             // say on every page that this is a sample
+	Accounts         []account `json:"accounts"`           // made at start if absent
 }
 
 // account is an account to begin with.
@@ -83,6 +86,22 @@ func (c config) client() (*http.Client, error) {
 	}
 	t.TLSClientConfig.RootCAs = pool
 	return &http.Client{Transport: t}, nil
+}
+
+// signatureAuthorities is nil without any file.
+func (c config) signatureAuthorities() ([]byte, error) {
+	var all []byte
+	for i, file := range c.SignatureCAFiles {
+		b, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		if err != nil {
+			return nil, fmt.Errorf("signature_ca_files[%d]: %w", i, err)
+		}
+		if block, _ := pem.Decode(b); block == nil || block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("signature_ca_files[%d]: no PEM certificate in %s", i, file)
+		}
+		all = append(append(all, b...), '\n')
+	}
+	return all, nil
 }
 
 func (c config) accounts() ([]etax.Account, error) {

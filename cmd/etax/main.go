@@ -65,6 +65,10 @@ func start(ctx context.Context, c config, key *rp.Key, log *slog.Logger) (err er
 	if err != nil {
 		return err
 	}
+	signers, err := c.signatureAuthorities()
+	if err != nil {
+		return err
+	}
 	db, err := sqldb.Open(ctx, c.Database)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -72,7 +76,7 @@ func start(ctx context.Context, c config, key *rp.Key, log *slog.Logger) (err er
 	defer func() { err = errors.Join(err, db.Close()) }()
 	site, err := etax.New(ctx, etax.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: key, HTTP: client, DB: db,
-		Now: time.Now, Log: log, Sample: c.Sample, Accounts: accounts,
+		Now: time.Now, Log: log, Sample: c.Sample, Accounts: accounts, SignatureAuthorities: signers,
 	})
 	if err != nil {
 		return err
