@@ -2,7 +2,7 @@
 import { after, before, describe, test } from 'node:test'
 import { addresses, Demo, removeVar, tempVar } from './lib/demo.mjs'
 import { Citizen, launch } from './lib/citizen.mjs'
-import { firstSignIn } from './lib/steps.mjs'
+import { draftReturn, firstSignIn, linkETax, refused, signReturn, toSignReturn } from './lib/steps.mjs'
 
 const at = addresses()
 const open = {
@@ -11,7 +11,7 @@ const open = {
   etax: ['/', '/number', '/help'],
   agent: ['/', '/?still=1'],
 }
-const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
+const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
 
 describe('pages', { timeout: 300_000 }, () => {
   let browser, demo, varDir
@@ -48,6 +48,18 @@ describe('pages', { timeout: 300_000 }, () => {
     const who = await Citizen.arrive(browser, { label: 'english', locale: 'en-GB' })
     await firstSignIn(who, 'hanako')
     await lookAt(who, signedInOnly)
+    // The pages of a signature are seen on the way to one.
+    await who.open(at.portal + '/')
+    await linkETax(who)
+    await draftReturn(who)
+    await who.open(at.etax + '/returns/none')
+    await who.see(refused('return_unknown'), 'etax-return-unknown')
+    await who.open(at.etax + '/home')
+    await who.click('#open-draft')
+    await toSignReturn(who)
+    await signReturn(who, 'hanako')
+    await who.see('#accepted', 'etax-return-filed')
+    await lookAt(who, { hub: ['/account', '/account/signatures'], etax: ['/home', '/unlink'] })
     await who.leave()
   })
 })

@@ -58,3 +58,34 @@ export async function launchETax(who, name = 'etax-home-again') {
   await who.click('[data-launch="etax"]')
   await who.see(signedIn, name)
 }
+
+// draftReturn goes from e-Tax's home to the page of a return that could be sent.
+export async function draftReturn(who) {
+  await who.click('#new-return')
+  await who.see('#return-check', 'etax-return-form')
+  await who.type('input[name=salary]', '５，０００，０００円')
+  await who.type('input[name=withheld]', '百')
+  await who.click('#return-check')
+  await who.see(refused('input_missing'), 'etax-return-form-wrong')
+  await who.type('input[name=withheld]', '120,000')
+  await who.type('input[name=social]', '700000')
+  await who.click('#return-check')
+  await who.see('#return-send', 'etax-return-draft')
+}
+
+// toSignReturn goes from there to the hub's page about the document.
+export async function toSignReturn(who) {
+  await who.click('#return-send')
+  await who.see('[data-detail=signature]', 'hub-consent-signature')
+  await who.click('#consent-allow')
+  await who.see('#sign-start', 'hub-sign')
+}
+
+// signReturn signs in the card app.
+export async function signReturn(who, card) {
+  await who.click('#sign-start')
+  if (await who.page.locator('select[name=card]').count()) await who.choose('select[name=card]', card)
+  await who.see('input[name=password]', 'card-app-sign')
+  await who.type('input[name=password]', 'abc123')
+  await who.click('#sign-submit')
+}
