@@ -95,7 +95,7 @@ func TestSignatureIsForgottenInTwoSteps(t *testing.T) {
 	if p := b.Get("/account/signatures"); strings.Count(p.Body, contract.Name) != 2 {
 		t.Errorf("%d %s", p.Status, p.Body)
 	}
-	old := c.now().Add(-6*366*24*time.Hour).Unix() // no card lasts long enough to wait for it
+	old := c.now().Add(-6 * 366 * 24 * time.Hour).Unix() // no card lasts long enough to wait for it
 	if _, err := h.DB.Exec(t.Context(), "UPDATE signature_history SET made_at = $1", old); err != nil {
 		t.Fatal(err)
 	}
