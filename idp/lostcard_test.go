@@ -100,6 +100,23 @@ func TestRefreshOfAPasskeyAsksAboutTheCards(t *testing.T) {
 	}
 }
 
+// TestCopiedPasskeysTokensEnd: what a passkey made that there may be a copy of is over, and what a removed one made goes on.
+func TestCopiedPasskeysTokensEnd(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{Domain: true})
+	_, refresh := offlineByPasskey(t, h, "taro")
+	for _, c := range []struct {
+		column string
+		want   int
+	}{{"ended_at", http.StatusOK}, {"suspect_at", http.StatusBadRequest}} {
+		if _, err := h.DB.Exec(t.Context(), `UPDATE passkey SET `+c.column+` = 1`); err != nil {
+			t.Fatal(err)
+		}
+		if status := refresh(); status != c.want {
+			t.Errorf("%s: %d, want %d", c.column, status, c.want)
+		}
+	}
+}
+
 // TestProofFromBeforeTheRevocationSignsNobodyIn: a browser that kept a card's proof back until the card was found revoked is not signed in,
 // not for a moment.
 func TestProofFromBeforeTheRevocationSignsNobodyIn(t *testing.T) {
