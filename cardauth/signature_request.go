@@ -34,7 +34,7 @@ type SignatureAsk struct {
 	ClientID     string // empty for the hub's own pages
 	ClientName   string // shown by the card app
 	RedirectHost string // where the citizen goes afterwards; shown too
-	Purpose      string // ades.PurposeDocument or ades.PurposeRelink
+	Purpose      string // one of package ades
 	Document     *ades.Document
 	Page         string // the hub's page that the card app goes back to when the citizen stops
 	Bound        string // the caller's; given back, never sent out
@@ -47,7 +47,7 @@ func (s *SignatureRequests) Issue(ctx context.Context, a SignatureAsk) (string, 
 		if err := a.Document.Check(); err != nil {
 			return "", fmt.Errorf("document: %w", err)
 		}
-	case a.Purpose == ades.PurposeRelink && a.Document == nil:
+	case (a.Purpose == ades.PurposeRelink || a.Purpose == ades.PurposeAttributes) && a.Document == nil:
 	default:
 		return "", fmt.Errorf("purpose %q does not go with what is signed", a.Purpose)
 	}

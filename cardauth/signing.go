@@ -155,3 +155,19 @@ func (v *SigningVerifier) binding(h Handle) Binding {
 	data := binary.BigEndian.AppendUint32(append([]byte(nil), h.issuerKey[:]...), h.serial)
 	return Binding{IssuerKeyID: h.IssuerKeyID(), SerialDigest: v.deps.Digest("signature-serial", data)}
 }
+
+// IssuerName is the distinguished name (RFC 4514) of the authority that issued
+// the certificate behind a handle; empty if it is no anchor any more.
+func (v *SigningVerifier) IssuerName(h Handle) string {
+	issuer := v.deps.Anchors.set.byKeyID[string(h.issuerKey[:])]
+	if issuer == nil {
+		return ""
+	}
+	return issuer.cert.Subject.String()
+}
+
+// Recheck asks again about a signature certificate that was good once; see
+// [Verifier.Recheck].
+func (v *SigningVerifier) Recheck(ctx context.Context, h Handle) (Freshness, error) {
+	return recheck(ctx, v.deps.Anchors.set, v.deps.Revocation, h, v.deps.Now())
+}

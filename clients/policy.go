@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -118,7 +119,8 @@ func CheckPolicies(policies []Policy) error {
 
 // complete fills in what a request left out, as the policy allows it. Omitted scopes
 // are all that the policy and the grant types have: whoever does not name any wants
-// to choose later (RFC 7591 §2 leaves the set to the server).
+// to choose later (RFC 7591 §2 leaves the set to the server). What the card says of
+// a citizen is never among them: it is for who names it.
 func (p Policy) complete(m *Metadata) {
 	if m.Profile == "" {
 		m.Profile = p.Profiles[0]
@@ -132,7 +134,7 @@ func (p Policy) complete(m *Metadata) {
 	if m.Scopes == nil {
 		for _, s := range p.Scopes {
 			if s == ScopeOfflineAccess && !m.has(GrantRefreshToken) || s == ScopeService && !m.has(GrantClientCredentials) ||
-				s != ScopeService && !m.meetsCitizens() {
+				s != ScopeService && !m.meetsCitizens() || strings.HasPrefix(s, verifiedPrefix) {
 				continue
 			}
 			m.Scopes = append(m.Scopes, s)

@@ -64,7 +64,19 @@ const (
 	ScopeService       = "service" // the client's own standing, without a citizen
 )
 
+// The scopes of what the card's signature certificate says of a citizen, one for each attribute. A client registers them and asks with
+// the claims parameter (OpenID Connect for Identity Assurance 1.0 §6): sent as a scope they are unknown.
+const (
+	verifiedPrefix = "verified:"
+
+	ScopeVerifiedName      = "verified:name"
+	ScopeVerifiedAddress   = "verified:address"
+	ScopeVerifiedBirthdate = "verified:birthdate"
+	ScopeVerifiedGender    = "verified:gender"
+)
+
 // citizenScopes are those that speak of a citizen.
 func citizenScopes() []string {
-	return []string{ScopeOpenID, ScopeOfflineAccess, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeLinks, ScopeLink}
+	return []string{ScopeOpenID, ScopeOfflineAccess, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeLinks, ScopeLink,
+		ScopeVerifiedName, ScopeVerifiedAddress, ScopeVerifiedBirthdate, ScopeVerifiedGender}
 }

@@ -183,6 +183,11 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	}
 	// What is asked in detail is asked each time: an earlier consent was for something else (RFC 9396 §5).
 	sit.Covered = con.covers(needed(client, req)) && (len(req.Details) == 0 || tx.Decided)
+	if sit.Covered && !tx.Decided && !req.Prompt.has(promptNone) {
+		if sit.Unconfirmed, err = p.unconfirmed(ctx, s.Account, client, req); err != nil {
+			return sit, con, err
+		}
+	}
 	document, err := req.wantedDocument()
 	if err != nil {
 		return sit, con, err

@@ -47,6 +47,25 @@ func needed(c *clients.Client, req *authzRequest) []string {
 			out = append(out, scope)
 		}
 	}
+	for _, scope := range req.Claims.verifiedScopes(false) {
+		if slices.Contains(c.Scopes(), scope) {
+			out = append(out, scope)
+		}
+	}
+	return out
+}
+
+// verifiedScopes are the scopes of the verified claims that are asked for, once, or only of the essential ones.
+func (r *claimsRequest) verifiedScopes(essential bool) []string {
+	if r == nil {
+		return nil
+	}
+	out := r.VerifiedUserinfo.scopes(essential)
+	for _, scope := range r.VerifiedIDToken.scopes(essential) {
+		if !slices.Contains(out, scope) {
+			out = append(out, scope)
+		}
+	}
 	return out
 }
 
@@ -63,6 +82,7 @@ func (r *claimsRequest) within(scopes []string) *claimsRequest {
 	out := &claimsRequest{Userinfo: maps.Clone(r.Userinfo), IDToken: maps.Clone(r.IDToken)}
 	maps.DeleteFunc(out.Userinfo, beyond)
 	maps.DeleteFunc(out.IDToken, beyond)
+	out.VerifiedUserinfo, out.VerifiedIDToken = r.VerifiedUserinfo.within(scopes), r.VerifiedIDToken.within(scopes)
 	return out
 }
 
@@ -204,4 +224,18 @@ func (r *claimsRequest) idToken() map[string]*claimAsk {
 		return nil
 	}
 	return r.IDToken
+}
+
+func (r *claimsRequest) verifiedUserinfo() *verifiedAsks {
+	if r == nil {
+		return nil
+	}
+	return r.VerifiedUserinfo
+}
+
+func (r *claimsRequest) verifiedIDToken() *verifiedAsks {
+	if r == nil {
+		return nil
+	}
+	return r.VerifiedIDToken
 }

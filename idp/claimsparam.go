@@ -17,10 +17,14 @@ const (
 	maxClaimValues = 16
 )
 
-// claimsRequest is the judged claims parameter (OIDC Core §5.5). Its JSON is again one.
+// claimsRequest is the judged claims parameter (OIDC Core §5.5). What it asks for of verified claims stands apart: neither kind is ever given
+// for the other.
 type claimsRequest struct {
 	Userinfo map[string]*claimAsk `json:"userinfo,omitempty"`
 	IDToken  map[string]*claimAsk `json:"id_token,omitempty"`
+
+	VerifiedUserinfo *verifiedAsks `json:"verified_userinfo,omitempty"`
+	VerifiedIDToken  *verifiedAsks `json:"verified_id_token,omitempty"`
 }
 
 // claimAsk is how one claim is asked for; the zero value asks for it voluntarily and whatever it be.
@@ -54,26 +58,48 @@ func parseClaims(s string) (*claimsRequest, error) {
 		return nil, errClaims
 	}
 	var out claimsRequest
-	if out.Userinfo, err = parseAsks(top["userinfo"]); err != nil {
+	if out.Userinfo, out.VerifiedUserinfo, err = parseAsks(top["userinfo"]); err != nil {
 		return nil, err
 	}
-	if out.IDToken, err = parseAsks(top["id_token"]); err != nil {
+	if out.IDToken, out.VerifiedIDToken, err = parseAsks(top["id_token"]); err != nil {
 		return nil, err
 	}
-	if len(out.Userinfo)+len(out.IDToken) > maxClaims {
+	if len(out.Userinfo)+len(out.IDToken)+out.VerifiedUserinfo.count()+out.VerifiedIDToken.count() > maxClaims {
 		return nil, errClaims
 	}
 	return &out, nil
 }
 
-func parseAsks(raw json.RawMessage) (map[string]*claimAsk, error) {
+// parseAsks reads one place: what is asked for, and what of it verified.
+func parseAsks(raw json.RawMessage) (map[string]*claimAsk, *verifiedAsks, error) {
 	if len(raw) == 0 || isNull(raw) {
-		return nil, nil
+		return nil, nil, nil
 	}
+	all, err := members(raw)
+	if err != nil {
+		return nil, nil, errClaims
+	}
+	var verified *verifiedAsks
+	if raw, there := all[verifiedMember]; there {
+		if verified, err = parseVerified(raw); err != nil {
+			return nil, nil, err
+		}
+		delete(all, verifiedMember)
+	}
+	asks, err := askEach(all)
+	return asks, verified, err
+}
+
+// parseClaimAsks reads an object of claims.
+func parseClaimAsks(raw json.RawMessage) (map[string]*claimAsk, error) {
 	all, err := members(raw)
 	if err != nil {
 		return nil, errClaims
 	}
+	return askEach(all)
+}
+
+func askEach(all map[string]json.RawMessage) (_ map[string]*claimAsk, err error) {
 	out := make(map[string]*claimAsk, len(all))
 	for name, raw := range all {
 		if name == "" || len(name) > maxClaimName {
@@ -122,14 +148,17 @@ func compact(raw json.RawMessage) json.RawMessage {
 
 // checkClaims takes from the claims parameter what decides about the login: who it must be, and how. It comes after acr_values and the
 // hint, which say the same in other words.
-func checkClaims(_ *Provider, _ context.Context, d *draft) error {
+func checkClaims(p *Provider, _ context.Context, d *draft) error {
 	text := d.form.Get("claims")
 	if text == "" {
 		return nil
 	}
 	claims, err := parseClaims(text)
 	if err != nil {
-		return invalidRequest("claims is not a claims request of at most 8 KiB, 64 claims and 16 values each (OpenID Connect Core 5.5)")
+		return invalidRequest("claims is not a claims request of at most 8 KiB, 64 claims and 16 values each (OpenID Connect Core 5.5, OpenID Connect for Identity Assurance 5)")
+	}
+	if p.signing == nil { // nobody here has anything verified: as a claim that nobody knows
+		claims.VerifiedUserinfo, claims.VerifiedIDToken = nil, nil
 	}
 	d.out.Claims = claims
 	for _, asks := range []map[string]*claimAsk{claims.IDToken, claims.Userinfo} {

@@ -37,7 +37,8 @@ func (p *Provider) getConsent(c echo.Context) error {
 		return err
 	}
 	lang := p.site.Lang(c.Request())
-	v := consentView{Tx: tx.ID, Service: service, More: con.ID != 0, Device: tx.Device != ""}
+	v := consentView{Tx: tx.ID, Service: service, Device: tx.Device != ""}
+	var confirmed []consentItem
 	for _, scope := range p.grantable(client, tx.Asked) {
 		if scope == "offline_access" {
 			v.Offline = true
@@ -47,6 +48,11 @@ func (p *Provider) getConsent(c echo.Context) error {
 			Scope: scope, Label: "scope." + scope, Purpose: client.Purpose(scope, lang),
 			Added: con.ID != 0 && !slices.Contains(con.Scopes, scope),
 		}
+		v.More = v.More || item.Added
+		if claimOfVerifiedScope(scope) != "" {
+			confirmed = append(confirmed, item)
+			continue
+		}
 		if claimsOfScope[scope] != nil {
 			if item.Details, err = p.detailsShown(c, s, scope); err != nil {
 				return err
@@ -54,6 +60,9 @@ func (p *Provider) getConsent(c echo.Context) error {
 			item.Personal, v.Personal = true, true
 		}
 		v.Items = append(v.Items, item)
+	}
+	if v.Verified, err = p.verifiedShown(c, s, confirmed); err != nil {
+		return err
 	}
 	if v.Details, err = p.detailViews(c.Request(), tx.Request.Details, v.Service.Name); err != nil {
 		return err

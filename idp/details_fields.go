@@ -14,6 +14,7 @@ type detailsView struct {
 	Done     string // "", "saved", "deleted" or "draft"
 	Owner    string // whose form this is, see ownerMark
 	Any      bool   // there is something to delete
+	Confirms bool   // the card can confirm a name and an address
 	Problems []web.FieldError
 	Groups   []detailGroup
 }

@@ -98,7 +98,7 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		IntrospectionMethods: slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "none" }), IntrospectionAuth: algs,
 		IntrospectionAlgs: algs, ProtectedResources: []string{issuer},
 		Challenges: []string{"S256"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"}, ACR: p.levels(), Prompts: []string{"none", "login", "consent", "select_account"},
-		claimsMetadata: newClaimsMetadata(algs),
+		claimsMetadata: newClaimsMetadata(algs, p.signing != nil),
 		IssInResponse:  true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		CertificateBound: aliases != nil, MutualAliases: aliases,
 		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",

@@ -50,6 +50,9 @@ func discoveryProofs() map[string]proof {
 		"acr_values_supported": each(proveACR), "ui_locales_supported": each(proveLocale), "dpop_signing_alg_values_supported": each(proveDPoP),
 		"authorization_details_types_supported": each(proveDetails), "protected_resources": each(proveResource),
 
+		"verified_claims_supported": is(true), "trust_frameworks_supported": is1(jpkiFramework), "evidence_supported": is1("electronic_signature"),
+		"claims_in_verified_claims_supported": proveVerifiedClaims,
+
 		"id_token_signing_alg_values_supported": each(proveIDTokenAlg), "id_token_encryption_alg_values_supported": each(proveIDTokenEncryption(true)),
 		"id_token_encryption_enc_values_supported": each(proveIDTokenEncryption(false)),
 		"userinfo_signing_alg_values_supported":    each(proveUserinfoAlg), "userinfo_encryption_alg_values_supported": each(proveUserinfoEncryption(true)),
@@ -103,6 +106,21 @@ func proveClaims(w *walker, t *testing.T, value any) {
 			t.Errorf("%s is given nowhere", claim)
 		}
 	})(w, t, value)
+}
+
+// proveVerifiedClaims also proves the framework and the evidence, each of which is the only one and insisted on.
+func proveVerifiedClaims(w *walker, t *testing.T, value any) {
+	w.as(map[string]any{"scope": everyScope + " " + everyVerified})
+	if note := confirmed(t, w.b, "taro"); note != "done" {
+		t.Fatalf("confirmed: %q", note)
+	}
+	var asks []string
+	each(func(_ *walker, _ *testing.T, claim string) { asks = append(asks, `"`+claim+`":null`) })(w, t, value)
+	request := detailsRequest("openid", "claims", `{"userinfo":{"verified_claims":{"verification":{"trust_framework":{"value":"`+jpkiFramework+
+		`"},"evidence":[{"type":{"value":"electronic_signature"}}]},"claims":{`+strings.Join(asks, ",")+`}}}}`)
+	if _, claims := verifiedIn(t, w.userinfo(request).JSON); len(claims) != len(asks) {
+		t.Errorf("advertised %v, given %v", asks, claims)
+	}
 }
 
 func proveMode(w *walker, t *testing.T, mode string) {

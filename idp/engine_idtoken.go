@@ -83,8 +83,21 @@ func (p *Provider) withPersonal(ctx context.Context, g *grant, claims idTokenCla
 		return nil, err
 	}
 	more, err := p.personal(ctx, g, nil, asked.idToken())
-	if err != nil || len(more) == 0 {
-		return claims, err
+	if err != nil {
+		return nil, err
+	}
+	sure, err := p.verified(ctx, g, asked.verifiedIDToken())
+	if err != nil {
+		return nil, err
+	}
+	if sure != nil {
+		if more == nil {
+			more = map[string]any{}
+		}
+		more[verifiedMember] = sure
+	}
+	if len(more) == 0 {
+		return claims, nil
 	}
 	b, err := json.Marshal(claims)
 	if err != nil {

@@ -163,7 +163,7 @@ func codeOf(w Why) *oauthError {
 		return &oauthError{code: "interaction_required", description: "the citizen must sign first"}
 	case FolderMissing:
 		return &oauthError{code: "interaction_required", description: "the citizen must open a folder first"}
-	case ConsentMissing, PromptConsent:
+	case ConsentMissing, PromptConsent, Unconfirmed:
 		return &oauthError{code: "consent_required", description: "the citizen must agree first"}
 	case SelectAccount: // prompt=none cannot be combined with it
 		return &oauthError{code: "account_selection_required", description: "the citizen must choose a card"}

@@ -76,7 +76,7 @@ func whyWord(w Why) string {
 		return "select"
 	case CardUnsure:
 		return "unsure"
-	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, AlreadyOver, DeviceUnconfirmed, SignatureMissing, ACRUnmet:
+	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, Unconfirmed, AlreadyOver, DeviceUnconfirmed, SignatureMissing, ACRUnmet:
 	}
 	return ""
 }

@@ -39,6 +39,7 @@ const (
 	SelectAccount
 	ACRUnmet         // the service insists on a level that cannot be reached, or was not
 	SignatureMissing // a document is to be signed
+	Unconfirmed      // the service insists on verified claims, and there is nothing that could be passed on
 	CardUnsure       // nobody could say for too long whether the session's card still counts
 )
 
@@ -55,6 +56,7 @@ type situation struct {
 	HintAgree    bool // no id_token_hint, or it names the session's person
 	Covered      bool // an earlier consent covers everything asked
 	Decided      bool // the citizen agreed on the consent page in this login
+	Unconfirmed  bool // verified claims are essential, agreed to, and cannot be passed on
 	Unsigned     bool // a document is to be signed that is not yet
 	Stranger     bool // a device asked that the citizen has not called her own yet
 }
@@ -102,6 +104,10 @@ func interactive(s situation, now time.Time) (Step, Why) {
 	}
 	if !s.Covered {
 		return StepConsent, ConsentMissing
+	}
+	// Nobody has to confirm anything, so this is asked once in a login, and never of somebody who is not there to answer.
+	if s.Unconfirmed && !s.Decided && !s.Prompt.has(promptNone) {
+		return StepConsent, Unconfirmed
 	}
 	if s.Unsigned {
 		return StepSign, SignatureMissing

@@ -97,6 +97,7 @@ type Provider struct {
 	signing           *cardauth.SigningVerifier // nil: no signatures
 	signatureRequests *cardauth.SignatureRequests
 	signatures        signatures
+	attestations      attestations
 
 	accounts     accounts
 	attributes   attributes
@@ -167,6 +168,7 @@ func New(d Deps) (*Provider, error) {
 	if d.Signing != nil {
 		p.signing, p.signatureRequests = d.Signing, d.SignatureRequests
 		p.signatures = signatures{db: d.DB, seal: d.Sealer, now: d.Now}
+		p.attestations = attestations{db: d.DB, seal: d.Sealer}
 	}
 	p.engine = newEngine(p)
 	var err error
@@ -328,6 +330,8 @@ const (
 	eventRelinkPrepared audit.Kind = "card.relink_prepared" // a digest of the owner's attributes is kept
 	eventCardUndone     audit.Kind = "card.undone"          // the folder's owner says that a card is not hers
 	eventDetails        audit.Kind = "account.details_changed"
+	eventAttested       audit.Kind = "account.attributes_confirmed" // with the signature certificate; facts: source
+	eventUnattested     audit.Kind = "account.attributes_removed"
 	eventConsent        audit.Kind = "consent.granted"
 	eventConsentDenied  audit.Kind = "consent.denied"
 	eventEntered        audit.Kind = "service.entered"

@@ -60,7 +60,7 @@ func signProofPlace(code string) []byte  { return []byte("signer-proof/1\x00" + 
 func signBound(tx, purpose string) string { return purpose + " " + tx }
 
 func parseSignBound(bound string) (tx, purpose string) {
-	for _, p := range []string{ades.PurposeDocument, ades.PurposeRelink} {
+	for _, p := range []string{ades.PurposeDocument, ades.PurposeRelink, ades.PurposeAttributes} {
 		if rest, ok := cutPrefixWord(bound, p); ok {
 			return rest, p
 		}
@@ -89,8 +89,9 @@ func (p *Provider) askSignature(ctx context.Context, tx *transaction, a cardauth
 // signedHandlers are where a good signature leads, by purpose.
 func (p *Provider) signedHandlers() map[string]func(echo.Context, *transaction, *signerProof) error {
 	return map[string]func(echo.Context, *transaction, *signerProof) error{
-		ades.PurposeDocument: p.documentSigned,
-		ades.PurposeRelink:   p.relinkSigned,
+		ades.PurposeDocument:   p.documentSigned,
+		ades.PurposeRelink:     p.relinkSigned,
+		ades.PurposeAttributes: p.attributesSigned,
 	}
 }
 
@@ -204,6 +205,9 @@ func (p *Provider) getSignReturn(c echo.Context) error {
 	tx, err := p.ownTransaction(c, ret.Tx)
 	if err != nil {
 		return err
+	}
+	if ret.Refused != "" && ret.Purpose == ades.PurposeAttributes {
+		return p.notConfirmed(c, tx, ret.Refused)
 	}
 	if ret.Refused != "" {
 		return p.signRefused(c, tx, ret.Refused)

@@ -228,7 +228,7 @@ func (p *Provider) signerOf(ctx context.Context, s *session, proof *signerProof)
 	}
 	owner, err := p.accounts.byCard(ctx, &cardProof{IssuerKey: auth.IssuerKeyID, Serial: auth.SerialDigest[:]})
 	switch {
-	case errors.Is(err, errNoAccount):
+	case errors.Is(err, errNoAccount), errors.Is(err, errReplaced), errors.Is(err, errCooling):
 		return signerUnknown, nil
 	case err != nil:
 		return "", fmt.Errorf("account of signer: %w", err)

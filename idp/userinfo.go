@@ -54,6 +54,11 @@ func (p *Provider) userinfoClaims(ctx context.Context, g *grant, scopes []string
 	if out == nil {
 		out = map[string]any{}
 	}
+	if sure, err := p.verified(ctx, g, asked.verifiedUserinfo()); err != nil {
+		return nil, err
+	} else if sure != nil {
+		out[verifiedMember] = sure
+	}
 	// What the ID token says of the sign-in is said here too, if it is asked for here (§5.5).
 	for name, value := range map[string]any{"auth_time": g.AuthTime, "acr": g.told(), "amr": g.AMR} {
 		if ask, there := asked.userinfo()[name]; there && g.AuthTime != 0 && ask.accepts(value) {

@@ -107,6 +107,33 @@ type consentView struct {
 	Offline  bool
 	Device   bool // what is shared goes to another device
 	Personal bool // some of it is what the citizen wrote of herself
+	Verified *verifiedView
+}
+
+// verifiedView is what the card says, of what a service is about to be given.
+type verifiedView struct {
+	Items       []consentItem
+	Standing    validity // only what is good is given
+	Since       time.Time
+	Substitutes bool // characters in it stand for others
+	Note        string
+}
+
+// confirmedView is the data of confirmed.html.
+type confirmedView struct {
+	Standing    validity
+	Since       time.Time // when it was confirmed
+	Facts       []confirmedFact
+	Differs     bool // the citizen wrote something else of herself
+	Substitutes bool
+	Note        string // what came of it: one of confirmedNotes, or empty
+	Refused     bool   // the note is why a signature was refused
+}
+
+// confirmedFact is one thing that the certificate says, and what the citizen wrote of it; empty: nothing.
+type confirmedFact struct {
+	Label, Card, Own string
+	Differs          bool
 }
 
 // deviceView is the data of device.html.

@@ -12,6 +12,8 @@ import (
 const (
 	PurposeDocument = "document" // the holder signs a document
 	PurposeRelink   = "relink"   // the holder shows who she is, to get her folder back
+	// PurposeAttributes: the holder shows her name, address, birth date and sex, for the hub to keep.
+	PurposeAttributes = "attributes"
 )
 
 // Type is the "typ" of a signed statement (RFC 8725 §3.11).

@@ -126,7 +126,7 @@ func (c challengeClaims) wrong(from challengeURL) string {
 		return "a request for a signature that wants a login"
 	case c.Page != "" && !from.hub.owns(c.Page):
 		return "page is not on the hub's origin"
-	case c.Purpose == ades.PurposeRelink && c.Document == nil:
+	case (c.Purpose == ades.PurposeRelink || c.Purpose == ades.PurposeAttributes) && c.Document == nil:
 		return ""
 	case c.Purpose != ades.PurposeDocument || c.Document == nil || c.Document.Check() != nil:
 		return "it cannot be shown what is signed"

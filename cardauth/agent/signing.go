@@ -40,7 +40,7 @@ func (a *Agent) signAt(ctx context.Context, requestURL, card string, password jp
 // Preview is what a citizen must have seen before she signs.
 type Preview struct {
 	Hub, Service, Domain string
-	Purpose              string         // ades.PurposeDocument or ades.PurposeRelink
+	Purpose              string         // one of package ades
 	Document             *ades.Document // nil: nothing is signed but who she is
 	Digest               string         // of the document, hex in groups of four
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
@@ -13,8 +14,9 @@ import (
 // signView is the data of sign.html.
 type signView struct {
 	pinView
-	Document string // name; empty: only who she is, is shown to the hub
-	Facts    []web.Description
+	Document   string // name; empty: only who she is, is shown to the hub
+	Attributes bool   // and kept there
+	Facts      []web.Description
 }
 
 // getSign shows who asks for a signature, over what, and takes the password.
@@ -83,6 +85,7 @@ func (a *Agent) signView(r *http.Request, req *request) signView {
 	v := signView{pinView: pinView{
 		Service: req.challenge.clientName, Domain: req.challenge.redirectHost, Hub: a.hubLabel(r, req.from.hub), Apart: a.asker != nil,
 	}}
+	v.Attributes = req.challenge.purpose == ades.PurposeAttributes
 	d := req.challenge.document
 	if d == nil {
 		return v
@@ -103,8 +106,11 @@ func (a *Agent) signView(r *http.Request, req *request) signView {
 }
 
 func (v signView) title() string {
-	if v.Document == "" {
-		return "relink.title"
+	switch {
+	case v.Document != "":
+		return "sign.title"
+	case v.Attributes:
+		return "attributes.title"
 	}
-	return "sign.title"
+	return "relink.title"
 }

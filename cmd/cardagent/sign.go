@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/cardauth/agent"
 	"github.com/tsunagu-id/tsunagu/cardauth/jpki"
 )
@@ -95,9 +96,12 @@ func sign(ctx context.Context, args []string, s streams, now func() time.Time) (
 // question shows what is signed, and for whom.
 func question(what agent.Preview, lang string) agent.Question {
 	lines := []string{in(lang, "求めている相手: ", "Asked by: ") + what.Service + " (" + what.Domain + ")"}
-	if what.Document != nil {
+	switch {
+	case what.Document != nil:
 		lines = append(lines, in(lang, "文書: ", "Document: ")+what.Document.Name, "SHA-256: "+what.Digest)
-	} else {
+	case what.Purpose == ades.PurposeAttributes:
+		lines = append(lines, in(lang, "文書はありません。名前、住所、生年月日、性別を伝えます。", "No document: it tells your name, address, date of birth and sex."))
+	default:
 		lines = append(lines, in(lang, "文書はありません。本人の確認だけです。", "No document: it only shows who you are."))
 	}
 	return agent.Question{
