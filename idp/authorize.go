@@ -187,6 +187,7 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 		if sit.Unconfirmed, err = p.unconfirmed(ctx, s.Account, client, req); err != nil {
 			return sit, con, err
 		}
+		sit.Unconfirmed = sit.Unconfirmed || tx.Attested
 	}
 	document, err := req.wantedDocument()
 	if err != nil {

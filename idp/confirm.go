@@ -191,6 +191,12 @@ func (p *Provider) attributesSigned(c echo.Context, tx *transaction, signer *sig
 	if err != nil {
 		return err
 	}
+	if !tx.Confirms && !tx.Attested { // the values have not been on the page yet
+		tx.Attested = true
+		if err := p.transactions.save(ctx, tx); err != nil {
+			return err
+		}
+	}
 	return p.toNote(c, tx, "done")
 }
 

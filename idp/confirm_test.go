@@ -141,8 +141,11 @@ func TestConfirmedWhenAServiceAsks(t *testing.T) {
 		t.Fatalf("another's card: %s", back.URL)
 	}
 	back := s.b.Get(s.b.CardSign(request(), "taro"))
-	if back.URL.Path != "/account" && back.URL.Query().Get("code") == "" && back.URL.Path != "/consent" {
-		t.Fatalf("back at %s", back.URL)
+	if back.URL.Path != "/consent" || !strings.Contains(back.Body, `data-verified="good"`) || !strings.Contains(back.Body, "見本　太郎") {
+		t.Fatalf("the values are not shown before they are given: %s", back.URL)
+	}
+	if q := s.b.Post("/consent", url.Values{"tx": {back.Tx()}, "decision": {"allow"}}).URL.Query(); q.Get("code") == "" {
+		t.Fatalf("agreed: %v", q)
 	}
 	if info := s.userinfo(insist).JSON; info["verified_claims"] == nil {
 		t.Errorf("confirmed, and not given: %v", info)

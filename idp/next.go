@@ -56,7 +56,7 @@ type situation struct {
 	HintAgree    bool // no id_token_hint, or it names the session's person
 	Covered      bool // an earlier consent covers everything asked
 	Decided      bool // the citizen agreed on the consent page in this login
-	Unconfirmed  bool // verified claims are essential, agreed to, and cannot be passed on
+	Unconfirmed  bool // verified claims are agreed to, and essential ones cannot be passed on, or were just confirmed
 	Unsigned     bool // a document is to be signed that is not yet
 	Stranger     bool // a device asked that the citizen has not called her own yet
 }

@@ -64,6 +64,7 @@ type transaction struct {
 	Relinks   cardRef    `json:"rl,omitzero"`  // the card of Proof, if its owner was sent to sign for it
 	Prepares  bool       `json:"pp,omitempty"` // the citizen was sent to sign so that a later card can be recognised
 	Confirms  bool       `json:"cn,omitempty"` // the citizen was sent to confirm what her signature certificate says of her
+	Attested  bool       `json:"at,omitempty"` // she did so on the consent page, which is to show it
 	SID       string     `json:"i,omitempty"`  // the session this login made
 	Login     int64      `json:"l,omitempty"`  // when it made it, Unix seconds
 	Shown     string     `json:"w,omitempty"`  // the session whose person was shown the consent page

@@ -11,7 +11,7 @@ const open = {
   etax: ['/', '/number', '/help'],
   agent: ['/', '/?still=1'],
 }
-const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
+const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/details/confirmed', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
 
 describe('pages', { timeout: 300_000 }, () => {
   let browser, demo, varDir

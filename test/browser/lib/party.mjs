@@ -20,7 +20,7 @@ const steps = {
     return config.serverMetadata()
   },
 
-  async authorize({ redirectUri, scope, pushed, details }) {
+  async authorize({ redirectUri, scope, pushed, details, wanted }) {
     verifier = client.randomPKCECodeVerifier()
     state = client.randomState()
     nonce = client.randomNonce()
@@ -28,6 +28,7 @@ const steps = {
       redirect_uri: redirectUri, scope, state, nonce,
       code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
       ...(details ? { authorization_details: JSON.stringify(details) } : {}),
+      ...(wanted ? { claims: JSON.stringify(wanted) } : {}),
     }
     const url = pushed ? await client.buildAuthorizationUrlWithPAR(config, parameters) : client.buildAuthorizationUrl(config, parameters)
     return url.href
