@@ -31,7 +31,7 @@ describe('verified claims', { timeout: 300_000 }, () => {
     await writeFile(file, JSON.stringify([{
       client_id: 'bank', client_name: '見本銀行', 'client_name#en': 'Sample bank', operator: '見本銀行', development: true,
       redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
-      scope: 'openid offline_access verified:name verified:birthdate', purposes: { 'verified:name': { ja: '口座の名義', en: 'Name of the account' } },
+      scope: 'openid offline_access verified:name verified:birthdate', purposes: { 'verified:name': '口座の名義', 'verified:name#en': 'Name of the account' },
       subject_type: 'pairwise', token_endpoint_auth_method: 'client_secret_basic', client_secret_sha256: createHash('sha256').update(secret).digest('hex'),
       id_token_signed_response_alg: 'ES256',
     }]))
