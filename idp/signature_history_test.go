@@ -11,6 +11,8 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
 
 // signedDocument signs a document for the notary, and returns the signature's identifier.
@@ -26,86 +28,90 @@ func signedDocument(t *testing.T, h *idptest.Hub, b *idptest.Browser, card strin
 }
 
 func TestCitizenSeesWhatSheSigned(t *testing.T) {
-	c := newClock()
-	o := notaryOptions()
-	o.Now = c.now
-	h := idptest.Start(t, o)
-	b := h.Browser(t)
-	documents := 0
-	sign := func() {
-		documents++
-		name := fmt.Sprintf("契約書その%02d", documents)
-		signedDocument(t, h, b, "taro", ades.NewDocument(name, sha256.Sum256([]byte(name))))
-	}
-	sign()
-	if p := b.Get("/account/signatures"); p.Status != http.StatusOK || !strings.Contains(p.Body, "契約書その01") ||
-		!strings.Contains(p.Body, "電子契約サービス") || strings.Contains(p.Body, "signatures-older") {
-		t.Fatalf("%d %s", p.Status, p.Body)
-	}
-	for range 20 { // many in one second, and one too many for a page
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		c := newClock()
+		o := notaryOptions()
+		o.Now, o.DB = c.now, db
+		h := idptest.Start(t, o)
+		b := h.Browser(t)
+		documents := 0
+		sign := func() {
+			documents++
+			name := fmt.Sprintf("契約書その%02d", documents)
+			signedDocument(t, h, b, "taro", ades.NewDocument(name, sha256.Sum256([]byte(name))))
+		}
 		sign()
-	}
-	first := b.Get("/account/signatures")
-	if n := strings.Count(first.Body, "data-signed>"); n != 20 {
-		t.Fatalf("%d on the first page", n)
-	}
-	_, older, _ := strings.Cut(first.Body, `href="/account/signatures?after=`)
-	older, _, _ = strings.Cut(older, `"`)
-	second := b.Get("/account/signatures?after=" + older)
-	if n := strings.Count(second.Body, "data-signed>"); n != 1 || !strings.Contains(second.Body, "signatures-newest") {
-		t.Errorf("%d on the second page", n)
-	}
-	for i := range documents {
-		name := fmt.Sprintf("契約書その%02d", i+1)
-		if n := strings.Count(first.Body+second.Body, name); n != 1 {
-			t.Errorf("%s stands there %d times", name, n)
+		if p := b.Get("/account/signatures"); p.Status != http.StatusOK || !strings.Contains(p.Body, "契約書その01") ||
+			!strings.Contains(p.Body, "電子契約サービス") || strings.Contains(p.Body, "signatures-older") {
+			t.Fatalf("%d %s", p.Status, p.Body)
 		}
-	}
-	for _, odd := range []string{"x", "1.x", "-1." + strings.Repeat("a", 22), "9999999999999999999." + strings.Repeat("a", 22), "."} {
-		if p := b.Get("/account/signatures?after=" + url.QueryEscape(odd)); p.Status != http.StatusOK || strings.Count(p.Body, "data-signed>") != 20 {
-			t.Errorf("after=%s: %d", odd, p.Status)
+		for range 20 { // many in one second, and one too many for a page
+			sign()
 		}
-	}
-	other := h.Browser(t)
-	other.SignIn(other.Get("/account/signatures"), "hanako")
-	if p := other.Get("/account/signatures?after=" + older); p.Status != http.StatusOK || strings.Contains(p.Body, "契約書") {
-		t.Errorf("another person sees it: %d", p.Status)
-	}
+		first := b.Get("/account/signatures")
+		if n := strings.Count(first.Body, "data-signed>"); n != 20 {
+			t.Fatalf("%d on the first page", n)
+		}
+		_, older, _ := strings.Cut(first.Body, `href="/account/signatures?after=`)
+		older, _, _ = strings.Cut(older, `"`)
+		second := b.Get("/account/signatures?after=" + older)
+		if n := strings.Count(second.Body, "data-signed>"); n != 1 || !strings.Contains(second.Body, "signatures-newest") {
+			t.Errorf("%d on the second page", n)
+		}
+		for i := range documents {
+			name := fmt.Sprintf("契約書その%02d", i+1)
+			if n := strings.Count(first.Body+second.Body, name); n != 1 {
+				t.Errorf("%s stands there %d times", name, n)
+			}
+		}
+		for _, odd := range []string{"x", "1.x", "-1." + strings.Repeat("a", 22), "9999999999999999999." + strings.Repeat("a", 22), "."} {
+			if p := b.Get("/account/signatures?after=" + url.QueryEscape(odd)); p.Status != http.StatusOK || strings.Count(p.Body, "data-signed>") != 20 {
+				t.Errorf("after=%s: %d", odd, p.Status)
+			}
+		}
+		other := h.Browser(t)
+		other.SignIn(other.Get("/account/signatures"), "hanako")
+		if p := other.Get("/account/signatures?after=" + older); p.Status != http.StatusOK || strings.Contains(p.Body, "契約書") {
+			t.Errorf("another person sees it: %d", p.Status)
+		}
+	})
 }
 
 // After a week the hub has no signature any more, and after six years it does not say that there was one.
 func TestSignatureIsForgottenInTwoSteps(t *testing.T) {
-	c := newClock()
-	o := notaryOptions()
-	o.Now = c.now
-	h := idptest.Start(t, o)
-	b := h.Browser(t)
-	signedDocument(t, h, b, "taro", contract)
-	rows := func(table string) (n int) {
-		if err := h.DB.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		c := newClock()
+		o := notaryOptions()
+		o.Now, o.DB = c.now, db
+		h := idptest.Start(t, o)
+		b := h.Browser(t)
+		signedDocument(t, h, b, "taro", contract)
+		rows := func(table string) (n int) {
+			if err := h.DB.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		c.advance(8 * 24 * time.Hour)
+		signedDocument(t, h, b, "taro", contract)
+		if s, l := rows("signature"), rows("signature_history"); s != 1 || l != 2 {
+			t.Errorf("%d signatures and %d lines after a week, want 1 and 2", s, l)
+		}
+		if p := b.Get("/account/signatures"); strings.Count(p.Body, contract.Name) != 2 {
+			t.Errorf("%d %s", p.Status, p.Body)
+		}
+		old := c.now().Add(-6 * 366 * 24 * time.Hour).Unix() // no card lasts long enough to wait for it
+		if _, err := h.DB.Exec(t.Context(), "UPDATE signature_history SET made_at = $1", old); err != nil {
 			t.Fatal(err)
 		}
-		return n
-	}
-	c.advance(8 * 24 * time.Hour)
-	signedDocument(t, h, b, "taro", contract)
-	if s, l := rows("signature"), rows("signature_history"); s != 1 || l != 2 {
-		t.Errorf("%d signatures and %d lines after a week, want 1 and 2", s, l)
-	}
-	if p := b.Get("/account/signatures"); strings.Count(p.Body, contract.Name) != 2 {
-		t.Errorf("%d %s", p.Status, p.Body)
-	}
-	old := c.now().Add(-6 * 366 * 24 * time.Hour).Unix() // no card lasts long enough to wait for it
-	if _, err := h.DB.Exec(t.Context(), "UPDATE signature_history SET made_at = $1", old); err != nil {
-		t.Fatal(err)
-	}
-	if p := b.Get("/account/signatures"); p.Status != http.StatusOK || strings.Contains(p.Body, contract.Name) {
-		t.Errorf("still shown: %d", p.Status)
-	}
-	signedDocument(t, h, b, "taro", contract)
-	if l := rows("signature_history"); l != 1 {
-		t.Errorf("%d lines after six years, want the new one", l)
-	}
+		if p := b.Get("/account/signatures"); p.Status != http.StatusOK || strings.Contains(p.Body, contract.Name) {
+			t.Errorf("still shown: %d", p.Status)
+		}
+		signedDocument(t, h, b, "taro", contract)
+		if l := rows("signature_history"); l != 1 {
+			t.Errorf("%d lines after six years, want the new one", l)
+		}
+	})
 }
 
 // A service that lost the citizen's token fetches what it asked for, and nothing else, with a token of its own.

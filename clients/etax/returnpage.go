@@ -132,27 +132,27 @@ func (s *Site) getSignature(c echo.Context) error {
 
 // sendable is what a press on a return's page acts on: a return of the person whom the page was shown to. With nil there is nothing to
 // answer any more.
-func (s *Site) sendable(c echo.Context) (*rp.Session, *taxReturn, error) {
+func (s *Site) sendable(c echo.Context) (*taxReturn, error) {
 	session, n, err := s.filer(c)
 	if err != nil || n == "" {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := s.taxReturn(c.Request().Context(), c.Param("id"), n)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !session.Marked(toFile, c.FormValue(fieldFor)) {
-		return nil, nil, s.showReturn(c, session, r, returnView{Changed: true})
+		return nil, s.showReturn(c, session, r, returnView{Changed: true})
 	}
 	if !r.filed.IsZero() { // pressed twice
-		return nil, nil, c.Redirect(http.StatusSeeOther, "/returns/"+r.id+"?done=filed")
+		return nil, c.Redirect(http.StatusSeeOther, "/returns/"+r.id+"?done=filed")
 	}
-	return session, r, nil
+	return r, nil
 }
 
 // postSend sends the person to the hub to sign the draft.
 func (s *Site) postSend(c echo.Context) error {
-	_, r, err := s.sendable(c)
+	r, err := s.sendable(c)
 	if err != nil || r == nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (s *Site) postSend(c echo.Context) error {
 
 // postCollect fetches a signature that was made and did not arrive. The token it came with may be gone; the service's own is not.
 func (s *Site) postCollect(c echo.Context) error {
-	_, r, err := s.sendable(c)
+	r, err := s.sendable(c)
 	if err != nil || r == nil {
 		return err
 	}
