@@ -56,7 +56,7 @@ func (p *Provider) getAccount(c echo.Context) error {
 		if card.Live && !card.NotAfter.Before(v.Card.NotAfter) { // the one that lasts longest
 			v.Card = card
 		}
-		if (card.Live || !card.Opens.IsZero()) && card.Undo != "" && p.now().Sub(card.Since) < newCardNotice {
+		if (card.Live || !card.Opens.IsZero()) && !card.Current && card.Proved && p.now().Sub(card.Since) < newCardNotice {
 			v.NewCard = card
 		}
 	}

@@ -69,8 +69,11 @@ func (p *Provider) getFolderAgain(c echo.Context) error {
 	}
 	v := againView{Tx: tx.ID, Service: service, Device: tx.Device != "", Silent: tx.Linkage == linkageSilent, Conflict: tx.Linkage == linkageConflict, ByPhone: tx.Proof.ACR == ACRRemote, Session: j != nil, Passkey: p.party != nil,
 		Sign: p.signing != nil && tx.Linkage == linkageSilent}
-	if note := c.QueryParam("note"); againNotes[note] {
+	switch note := c.QueryParam("note"); {
+	case againNotes[note]:
 		v.Note = note
+	case refusesSignature(note):
+		v.Refused = signMessage(note)
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "folder-again", Title: "again.title", OpenForm: true, Data: v})
 	return nil
@@ -173,8 +176,11 @@ func (p *Provider) joinsStill(c echo.Context, tx *transaction) (bool, error) {
 	if tx.State != Proven || tx.Proof == nil || tx.Joins == nil || !tx.Proof.fresh(p.now()) || !tx.Joins.fresh(p.now()) {
 		return false, nil
 	}
-	if tx.Joins.Way != "session" {
+	switch tx.Joins.Way {
+	case "card":
 		return true, nil
+	case "passkey":
+		return p.passkeys.stands(c.Request().Context(), tx.Joins.Passkey)
 	}
 	j, err := p.sessionJoins(c)
 	return j != nil && j.Account == tx.Joins.Account && j.Card == tx.Joins.Card, err

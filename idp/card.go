@@ -226,10 +226,8 @@ func (p *Provider) proven(c echo.Context, tx *transaction, proof *cardProof) err
 	switch {
 	case errors.Is(err, errNoAccount):
 		return p.provenNobody(c, tx, proof)
-	case errors.Is(err, errReplaced):
-		return p.refuseProven(c, tx, id, cardReplaced)
-	case errors.Is(err, errCooling):
-		return p.refuseProven(c, tx, id, cardWaiting)
+	case refusalOf(err) != "":
+		return p.refuseProven(c, tx, id, refusalOf(err))
 	case err != nil:
 		return fmt.Errorf("account of card: %w", err)
 	}
@@ -241,6 +239,17 @@ const (
 	cardReplaced = "card_replaced"
 	cardWaiting  = "card_waiting"
 )
+
+// refusalOf is the word for an error by which a folder says that a card does not open it; empty for another error.
+func refusalOf(err error) string {
+	switch {
+	case errors.Is(err, errReplaced):
+		return cardReplaced
+	case errors.Is(err, errCooling):
+		return cardWaiting
+	}
+	return ""
+}
 
 func (p *Provider) refuseProven(c echo.Context, tx *transaction, id federation.AccountID, word string) error {
 	if err := p.record(c.Request().Context(), audit.Event{Kind: eventCardRefused, Account: string(id), Client: tx.clientID(), Reason: word}); err != nil {

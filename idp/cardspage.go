@@ -40,8 +40,10 @@ func (p *Provider) cardViews(ctx context.Context, s *session) ([]cardView, error
 		if v.Why != "" && !slices.Contains([]string{endSuperseded, endUndone, "expired", "revoked"}, v.Why) {
 			v.Why = "revoked"
 		}
-		if mayUndo(cards, c.Ref, s.Card, now) {
-			v.Undo = c.Ref.handle()
+		root := provedRoot(cards, c)
+		v.Proved = !root.zero()
+		if mayUndo(cards, root, s.Card, now) {
+			v.Undo = root.handle()
 		}
 		out = append(out, v)
 	}
@@ -103,12 +105,10 @@ func (p *Provider) postCardUndo(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.record(ctx, audit.Event{Kind: eventCardUndone, Account: string(s.Account), Session: s.ID, Facts: map[string]string{
+	why := audit.Event{Kind: eventCardUndone, Account: string(s.Account), Session: s.ID, Facts: map[string]string{
 		"evidence": string(t.Evidence), "kind": t.Kind,
-	}}); err != nil {
-		return err
-	}
-	if _, err := p.endSessions(ctx, s.Account, whatEnds{Card: t.Ref, Revoked: endUndone, In: s.ID}, federation.LogoutCardRevoked); err != nil {
+	}}
+	if _, err := p.endSessions(ctx, s.Account, whatEnds{Card: t.Ref, Revoked: endUndone, In: s.ID, Because: why}, federation.LogoutCardRevoked); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/account#card")

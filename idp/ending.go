@@ -22,6 +22,10 @@ type whatEnds struct {
 	// Claim, with Card, is under which it was found revoked: a login since then knows better.
 	Claim string
 
+	// Because, with Card, is recorded beside the end.
+	Because audit.Event
+
+	rest     rest     // with Card, if it is taken back: what else goes with it
 	last     bool     // with Card: the person has no other card, so that what does not rest on this one rests on none
 	passkeys []string // with Card, unless keepsOffline: those that were added with it
 
@@ -45,7 +49,7 @@ func (w whatEnds) covers(s *session) bool {
 
 // beside: the session was not made with the card that ends, and ends with it.
 func (w whatEnds) beside(s *session) bool {
-	return s.Card.zero() && (w.last || slices.Contains(w.passkeys, s.Passkey))
+	return s.Card.zero() && (w.last || slices.Contains(w.passkeys, s.Passkey)) || slices.Contains(w.rest.Cards, s.Card)
 }
 
 // marked: a row of the database says that the sessions are over, so that what is left of them opens nothing.
@@ -79,14 +83,23 @@ var errEndedBefore = errors.New("ended by somebody else meanwhile")
 func (p *Provider) endSessions(ctx context.Context, account federation.AccountID, w whatEnds, reason federation.LogoutReason) (batch string, err error) {
 	ctx = context.WithoutCancel(ctx) // a browser that hangs up does not cut it in half
 	if !w.Card.zero() {
-		cards, err := p.accounts.liveCards(ctx, account)
+		if w.Revoked == endUndone {
+			if w.rest, err = p.restOf(ctx, account, w.Card); err != nil {
+				return "", err
+			}
+		}
+		cards, err := p.accounts.liveCards(ctx, account, p.now())
 		if err != nil {
 			return "", err
 		}
-		w.last = !slices.ContainsFunc(cards, func(c watched) bool { return c.Card != w.Card })
+		w.last = !slices.ContainsFunc(cards, func(c watched) bool { return c.Card != w.Card && !slices.Contains(w.rest.Cards, c.Card) })
 		if !keepsOffline(w.Revoked) {
-			if w.passkeys, err = p.passkeys.addedWith(ctx, account, w.Card); err != nil {
-				return "", err
+			for _, card := range append([]cardRef{w.Card}, w.rest.Cards...) {
+				added, err := p.passkeys.addedWith(ctx, account, card)
+				if err != nil {
+					return "", err
+				}
+				w.passkeys = append(w.passkeys, added...)
 			}
 		}
 	}
@@ -104,6 +117,11 @@ func (p *Provider) endSessions(ctx context.Context, account federation.AccountID
 		}
 		if batch, err = p.deliveries.Enqueue(ctx, reason, notices); err != nil {
 			return err
+		}
+		if w.Because.Kind != "" {
+			if err := p.record(ctx, w.Because); err != nil {
+				return err
+			}
 		}
 		return p.record(ctx, w.event(account, reason))
 	})
@@ -159,6 +177,9 @@ func (p *Provider) mark(ctx context.Context, account federation.AccountID, w wha
 	if err := p.accounts.lock(ctx, account); err != nil { // no passkey is added meanwhile
 		return err
 	}
+	if w.Revoked == endUndone {
+		return p.takeBack(ctx, account, w, reason)
+	}
 	if err := ended(p.accounts.cutCard(ctx, w)); err != nil {
 		return err
 	}
@@ -180,7 +201,7 @@ func (p *Provider) markBeside(ctx context.Context, account federation.AccountID,
 			return err
 		}
 	}
-	cards, err := p.accounts.liveCards(ctx, account)
+	cards, err := p.accounts.liveCards(ctx, account, p.now())
 	if err != nil || len(cards) > 0 {
 		return err
 	}

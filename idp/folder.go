@@ -50,6 +50,9 @@ func (p *Provider) postFolderOpen(c echo.Context) error {
 	id, err := p.accounts.open(ctx, tx.Proof, termsVersion, func(ctx context.Context, id federation.AccountID) error {
 		return p.record(ctx, audit.Event{Kind: eventFolderOpened, Account: string(id), Facts: map[string]string{"terms": termsVersion}})
 	})
+	if word := refusalOf(err); word != "" { // tied in another browser meanwhile
+		return p.refuseProven(c, tx, id, word)
+	}
 	if err != nil {
 		return fmt.Errorf("open folder: %w", err)
 	}

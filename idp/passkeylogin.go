@@ -189,7 +189,7 @@ func (p *Provider) besideCard(c echo.Context, tx *transaction, key storedPasskey
 		}
 		tx.Proof, tx.Newcomer = tx.Newcomer, nil
 	}
-	return p.offerJoin(c, tx, &joining{Account: key.Account, Way: "passkey", At: p.now().Unix()})
+	return p.offerJoin(c, tx, &joining{Account: key.Account, Way: "passkey", Passkey: key.ID, At: p.now().Unix()})
 }
 
 // rememberWay keeps in the browser which way in was used last.

@@ -40,12 +40,23 @@ func (p *Provider) holderDigest(a cardauth.Attributes) ([]byte, bool) {
 // mark keeps the digest of a person's attributes, in place of an earlier one.
 func (a accounts) mark(ctx context.Context, id federation.AccountID, digest []byte, then func(context.Context) error) error {
 	return a.db.Tx(ctx, func(ctx context.Context) error {
+		if err := a.lock(ctx, id); err != nil {
+			return err
+		}
 		if _, err := a.db.Exec(ctx, `INSERT INTO relink_mark (account, digest, since) VALUES ($1, $2, $3)
 			ON CONFLICT (account) DO UPDATE SET digest = excluded.digest, since = excluded.since`, string(id), digest, a.now().Unix()); err != nil {
 			return fmt.Errorf("keep mark: %w", err)
 		}
 		return then(ctx)
 	})
+}
+
+// unmark forgets a digest that was kept since a time.
+func (a accounts) unmark(ctx context.Context, id federation.AccountID, since time.Time) error {
+	if _, err := a.db.Exec(ctx, `DELETE FROM relink_mark WHERE account = $1 AND since >= $2`, string(id), since.Unix()); err != nil {
+		return fmt.Errorf("forget mark: %w", err)
+	}
+	return nil
 }
 
 // markedSince is when the person prepared; zero: never.
@@ -79,8 +90,11 @@ func (p *Provider) getPrepare(c echo.Context) error {
 	if v.Since, err = p.accounts.markedSince(c.Request().Context(), s.Account); err != nil {
 		return fmt.Errorf("read mark: %w", err)
 	}
-	if note := c.QueryParam("note"); prepareNotes[note] {
+	switch note := c.QueryParam("note"); {
+	case prepareNotes[note]:
 		v.Note = note
+	case refusesSignature(note):
+		v.Refused = signMessage(note)
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "prepare", Title: "prepare.title", SignedIn: true, OpenForm: true, Data: v})
 	return nil
@@ -141,6 +155,22 @@ func (p *Provider) relinkSigned(c echo.Context, tx *transaction, signer *signerP
 	return p.advance(c, tx)
 }
 
+// relinkRefused goes back to where the citizen was sent to sign from, with the reason.
+func (p *Provider) relinkRefused(c echo.Context, tx *transaction, word string) error {
+	switch {
+	case tx.Prepares:
+		return p.toPrepare(c, word)
+	case tx.State == Proven && tx.Proof != nil:
+		return p.again(c, tx, word)
+	}
+	return p.advance(c, tx)
+}
+
+func refusesSignature(word string) bool {
+	_, ok := cardauth.ParseReason(word)
+	return ok
+}
+
 // prepareSigned keeps the digest, if the authority says that who signed is whose card is signed in. Without that word nothing is kept: what
 // is kept here is believed later.
 func (p *Provider) prepareSigned(c echo.Context, tx *transaction, signer *signerProof) error {
@@ -166,6 +196,9 @@ func (p *Provider) prepareSigned(c echo.Context, tx *transaction, signer *signer
 		return err
 	}
 	err = p.accounts.mark(ctx, s.Account, digest, func(ctx context.Context) error {
+		if err := p.stillSignedIn(ctx, s); err != nil {
+			return err
+		}
 		return p.record(ctx, audit.Event{Kind: eventRelinkPrepared, Account: string(s.Account), Session: s.ID})
 	})
 	if err != nil {
@@ -220,7 +253,7 @@ func (p *Provider) relink(c echo.Context, tx *transaction, signer *signerProof) 
 		return fmt.Errorf("folder of a signer: %w", err)
 	}
 	s := succession{Proof: tx.Proof, Account: id, Evidence: evidenceRelink, Wait: p.relinkWait}
-	if _, err := p.accounts.succeed(ctx, s, func(ctx context.Context) error { return p.recordTie(ctx, tx, s) }); err != nil && !errors.Is(err, errCooling) {
+	if _, err := p.accounts.succeed(ctx, s, func(ctx context.Context) error { return p.recordTie(ctx, tx, s) }); err != nil && refusalOf(err) == "" {
 		return fmt.Errorf("tie card: %w", err)
 	}
 	proof := tx.Proof
@@ -266,10 +299,8 @@ func (p *Provider) reconsider(ctx context.Context, tx *transaction, proof *cardP
 
 // refute takes the tie back, with all that was made of it.
 func (p *Provider) refute(ctx context.Context, proof *cardProof, id federation.AccountID) error {
-	if err := p.record(ctx, audit.Event{Kind: eventCardNotJoined, Account: string(id), Reason: "other_person"}); err != nil {
-		return err
-	}
-	_, err := p.endSessions(ctx, id, whatEnds{Card: proof.ref(), Revoked: endUndone}, federation.LogoutCardRevoked)
+	why := audit.Event{Kind: eventCardNotJoined, Account: string(id), Reason: "other_person"}
+	_, err := p.endSessions(ctx, id, whatEnds{Card: proof.ref(), Revoked: endUndone, Because: why}, federation.LogoutCardRevoked)
 	return err
 }
 

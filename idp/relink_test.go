@@ -1,13 +1,17 @@
 package idp_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral/ephemeraltest"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
@@ -163,5 +167,101 @@ func TestSignatureThatShowsNothing(t *testing.T) {
 	}
 	if ties() != 1 {
 		t.Errorf("%d ties", ties())
+	}
+}
+
+// TestWrittenDetailsShowNothing: what a person writes about herself is compared with nobody's signature.
+func TestWrittenDetailsShowNothing(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	victim, _, note := prepared(t, h, "taro", "taro")
+	if note != "done" {
+		t.Fatal(note)
+	}
+	written := url.Values{"name": {"見本 太郎"}, "address": {"東京都千代田区霞が関二丁目1番1号"}, "birthdate": {"1980-01-02"}, "gender": {"male"}}
+	liar := h.Browser(t)
+	h.Code(t, liar, idptest.NewRequest(), "hanako")
+	liar.Post("/account/details", written)
+	victim.Post("/account/details", url.Values{"name": {"見本 花子"}})
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	if p := relinked(t, h, "taro-renewed", "hanako"); p.URL.Query().Get("note") != "no_match" {
+		t.Errorf("the liar's signature: %s %s", p.URL, p.Error())
+	}
+	if p := relinked(t, h, "taro-renewed", "taro-renewed"); p.Error() != "card_waiting" {
+		t.Errorf("the owner, who wrote another name: %s %s", p.URL, p.Error())
+	}
+}
+
+// TestRefusedRelinkSignatureSaysWhy: on the page that the citizen came from.
+func TestRefusedRelinkSignatureSaysWhy(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	_, card, err := h.PKI.Drawer().Leaves("hanako")
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := h.Browser(t)
+	h.Code(t, owner, idptest.NewRequest(), "hanako")
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	b, _, p := present(t, h, "taro")
+	if err := h.PKI.Sign().Revoke(card.Serial(), 3); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := h.PKI.Sign().Release(card.Serial()); err != nil {
+			t.Error(err)
+		}
+	}()
+	_, back := owner.RefusedSign(asked(t, owner.Post("/account/prepare", nil)), "hanako")
+	if p := owner.Get(back); p.URL.Path != "/account/prepare" || p.URL.Query().Get("note") != "cert_revoked" || !strings.Contains(p.Body, "署名用電子証明書が使えなくなっています") {
+		t.Errorf("prepare: %s", p.URL)
+	}
+	_, back = b.RefusedSign(asked(t, b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"sign"}})), "hanako")
+	if p := b.Get(back); p.URL.Path != "/folder/again" || p.URL.Query().Get("note") != "cert_revoked" || !strings.Contains(p.Body, "署名用電子証明書が使えなくなっています") {
+		t.Errorf("relink: %s", p.URL)
+	}
+}
+
+// TestRelinkAnswersOnce: the address that comes back from the card app, in many tabs at once, ties one card.
+func TestRelinkAnswersOnce(t *testing.T) {
+	ephemeraltest.Each(t, func(t *testing.T, store ephemeral.Store) {
+		h := idptest.Start(t, idptest.Options{Transient: store})
+		prepared(t, h, "taro", "taro")
+		h.PKI.Linkage().Behave(cardtest.LinkageDown)
+		b, _, p := present(t, h, "taro-renewed")
+		back := b.CardSign(asked(t, b.Post("/folder/again", url.Values{"tx": {p.Tx()}, "way": {"sign"}})), "taro-renewed")
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				resp, err := h.Client().Do(b.Request(http.MethodGet, back, nil))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode >= 500 {
+					t.Errorf("status %d", resp.StatusCode)
+				}
+			})
+		}
+		all.Wait()
+		if n := auditedTimes(t, h.DB, "card.tied"); n != 1 {
+			t.Errorf("%d ties", n)
+		}
+	})
+}
+
+// TestSignatureForOneCardIsNoneForAnother: a request made for one card, answered when the login has gone on with another.
+func TestSignatureForOneCardIsNoneForAnother(t *testing.T) {
+	h := idptest.Start(t, idptest.Options{})
+	prepared(t, h, "taro", "taro")
+	h.PKI.Linkage().Behave(cardtest.LinkageDown)
+	b := h.Browser(t)
+	one := b.Get(b.CardLogin(b.Get(idptest.NewRequest().Path()), "taro-renewed"))
+	request := asked(t, b.Post("/folder/again", url.Values{"tx": {one.Tx()}, "way": {"sign"}}))
+	b.Get(b.CardLogin(one, "hanako"))
+	if p := b.Get(b.CardSign(request, "taro-renewed")); p.Error() == "card_waiting" {
+		t.Errorf("at %s", p.URL)
+	}
+	if n := rowsOf(t, h.DB, `SELECT count(*) FROM card_binding`); n != 1 {
+		t.Errorf("%d ties", n)
 	}
 }

@@ -209,6 +209,9 @@ func (p *Provider) getSignReturn(c echo.Context) error {
 	if ret.Refused != "" && ret.Purpose == ades.PurposeAttributes {
 		return p.notConfirmed(c, tx, ret.Refused)
 	}
+	if ret.Refused != "" && ret.Purpose == ades.PurposeRelink {
+		return p.relinkRefused(c, tx, ret.Refused)
+	}
 	if ret.Refused != "" {
 		return p.signRefused(c, tx, ret.Refused)
 	}

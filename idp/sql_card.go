@@ -40,15 +40,16 @@ func (a accounts) footing(ctx context.Context, id federation.AccountID, card car
 	}
 	if err == nil && card.zero() {
 		var cards []watched
-		cards, err = a.liveCards(ctx, id)
+		cards, err = a.liveCards(ctx, id, a.now())
 		s.NoCard = len(cards) == 0
 	}
 	s.OpenedAt, s.Cut, s.Revoked, s.Checked = time.Unix(opened, 0), cut.Int64, revoked.String, max(bound.Int64, checked.Int64)
 	return s, err
 }
 
-// cutCard ends a binding for the authority's reason, and what the card made up to now. It reports false if somebody did so before, or if the
-// claim is not the caller's any more.
+// cutCard ends a binding for the authority's reason or because it was taken back, and what the card made up to now. It reports false if somebody
+// did so before, or if the claim is not the caller's any more. A card that is revoked can still be taken back: its row would go on saying whose the
+// next one is.
 func (a accounts) cutCard(ctx context.Context, w whatEnds) (first bool, err error) {
 	now := a.now()
 	n, err := a.db.Exec(ctx, `DELETE FROM card_watch WHERE issuer_key = $1 AND serial = $2 AND (claim = $3 OR $3 = '')`,
@@ -61,7 +62,8 @@ func (a accounts) cutCard(ctx context.Context, w whatEnds) (first bool, err erro
 	}
 	n, err = a.db.Exec(ctx, `UPDATE card_binding SET revoked = $3, ended_at = COALESCE(ended_at, $4), end_reason = COALESCE(end_reason, 'revoked'),
 			cut_ms = CASE WHEN cut_ms < $5 THEN $5 ELSE cut_ms END
-		WHERE issuer_key = $1 AND serial = $2 AND revoked IS NULL`, w.Card.IssuerKey, w.Card.serial(), w.Revoked, now.Unix(), now.UnixMilli())
+		WHERE issuer_key = $1 AND serial = $2 AND (revoked IS NULL OR $6 = 1 AND revoked <> $3)`,
+		w.Card.IssuerKey, w.Card.serial(), w.Revoked, now.Unix(), now.UnixMilli(), number(w.Revoked == endUndone))
 	if err != nil {
 		return false, fmt.Errorf("end card binding: %w", err)
 	}

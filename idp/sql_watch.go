@@ -27,7 +27,8 @@ func (a accounts) watchCard(ctx context.Context, w watched, until time.Time, nex
 		n, err := a.db.Exec(ctx, `UPDATE card_binding SET handle = $3, checked_ms = $4, revoked = NULL,
 				ended_at = CASE WHEN end_reason = 'revoked' THEN NULL ELSE ended_at END,
 				end_reason = CASE WHEN end_reason = 'revoked' THEN NULL ELSE end_reason END
-			WHERE issuer_key = $1 AND serial = $2 AND cut_ms <= $5`, w.Card.IssuerKey, w.Card.serial(), w.Handle, w.Checked, w.Checked+999)
+			WHERE issuer_key = $1 AND serial = $2 AND cut_ms <= $5 AND COALESCE(revoked, '') <> $6`,
+			w.Card.IssuerKey, w.Card.serial(), w.Handle, w.Checked, w.Checked+999, endUndone)
 		if err != nil {
 			return fmt.Errorf("update card binding: %w", err)
 		}
@@ -53,7 +54,7 @@ func (a accounts) watch(ctx context.Context, w watched, until time.Time, next in
 
 // watchOwn watches every card of a person that can still be used: for a login that rests on there being one.
 func (a accounts) watchOwn(ctx context.Context, id federation.AccountID, until time.Time, next int64) error {
-	cards, err := a.liveCards(ctx, id)
+	cards, err := a.liveCards(ctx, id, until)
 	if err != nil {
 		return err
 	}
@@ -70,11 +71,12 @@ func (a accounts) watchOwn(ctx context.Context, id federation.AccountID, until t
 	return nil
 }
 
-// liveCards returns the cards of a person that nothing has ended and whose certificates last, with what is needed to ask about them.
-func (a accounts) liveCards(ctx context.Context, id federation.AccountID) (out []watched, err error) {
+// liveCards returns the cards of a person that open her folder by a time, that nothing has ended and whose certificates last, with what is
+// needed to ask about them.
+func (a accounts) liveCards(ctx context.Context, id federation.AccountID, by time.Time) (out []watched, err error) {
 	rows, err := a.db.Query(ctx, `SELECT b.issuer_key, b.serial, b.checked_ms, COALESCE(w.checked_ms, 0), b.handle FROM card_binding b
 		LEFT JOIN card_watch w ON w.issuer_key = b.issuer_key AND w.serial = b.serial
-		WHERE b.account = $1 AND b.ended_at IS NULL AND b.not_after > $2 LIMIT 20`, string(id), a.now().Unix())
+		WHERE b.account = $1 AND b.ended_at IS NULL AND b.not_after > $2 AND b.opens_at <= $3 LIMIT 20`, string(id), a.now().Unix(), by.Unix())
 	if err != nil {
 		return nil, fmt.Errorf("read cards: %w", err)
 	}

@@ -112,6 +112,7 @@ type joining struct {
 	Way     string               `json:"w"`           // card, session or passkey
 	Card    cardRef              `json:"c,omitzero"`  // with Way card, and with session if a card made it
 	Handle  []byte               `json:"h,omitempty"` // with Way card: of that card, sealed for the transaction
+	Passkey string               `json:"p,omitempty"` // with Way passkey
 	At      int64                `json:"t"`           // Unix seconds of the proof
 }
 
@@ -183,6 +184,9 @@ func (p *Provider) join(c echo.Context, tx *transaction) error {
 	if errors.Is(err, errMoved) {
 		return p.again(c, tx, "stale")
 	}
+	if word := refusalOf(err); word != "" { // tied in another browser meanwhile
+		return p.refuseProven(c, tx, id, word)
+	}
 	if err != nil {
 		return fmt.Errorf("tie card: %w", err)
 	}
@@ -209,6 +213,9 @@ func (p *Provider) provenNobody(c echo.Context, tx *transaction, proof *cardProo
 	id, said, err := p.inherit(ctx, tx, proof)
 	if err == nil {
 		return p.provenOwner(c, tx, proof, id)
+	}
+	if word := refusalOf(err); word != "" { // tied in another browser meanwhile
+		return p.refuseProven(c, tx, id, word)
 	}
 	if !errors.Is(err, errNoAccount) {
 		return err

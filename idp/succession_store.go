@@ -87,15 +87,8 @@ func (a accounts) succeed(ctx context.Context, s succession, then func(context.C
 		if err := a.lock(ctx, s.Account); err != nil {
 			return err
 		}
-		if !s.Old.zero() {
-			var n int
-			if err := a.db.QueryRow(ctx, `SELECT count(*) FROM card_binding WHERE issuer_key = $1 AND serial = $2 AND account = $3
-				AND COALESCE(revoked, '') <> $4`, s.Old.IssuerKey, s.Old.serial(), string(s.Account), endUndone).Scan(&n); err != nil {
-				return err
-			}
-			if n == 0 {
-				return errMoved
-			}
+		if err := a.oldStands(ctx, s); err != nil {
+			return err
 		}
 		if err := a.insertBinding(ctx, s); err != nil {
 			return err
@@ -113,6 +106,21 @@ func (a accounts) succeed(ctx context.Context, s succession, then func(context.C
 		return a.byCard(ctx, s.Proof)
 	}
 	return s.Account, err
+}
+
+// oldStands reports errMoved if the card that a succession rests on was taken back. One that the authority ended still says whose the new one is;
+// it proves nothing by itself.
+func (a accounts) oldStands(ctx context.Context, s succession) error {
+	if s.Old.zero() {
+		return nil
+	}
+	var ended sql.NullInt64
+	err := a.db.QueryRow(ctx, `SELECT ended_at FROM card_binding WHERE issuer_key = $1 AND serial = $2 AND account = $3
+		AND COALESCE(revoked, '') <> $4`, s.Old.IssuerKey, s.Old.serial(), string(s.Account), endUndone).Scan(&ended)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && ended.Valid && s.Evidence == evidenceBoth {
+		return errMoved
+	}
+	return err
 }
 
 // insertBinding writes the row, or reports errBound if the card has one that stands for somebody.
@@ -234,6 +242,37 @@ func mayUndo(all []card, target, by cardRef, now time.Time) bool {
 		return false
 	}
 	return (all[t].Evidence == evidenceBoth || all[t].Evidence == evidenceRelink) && all[b].live(now) && older(all[b], all[t])
+}
+
+// restOn returns the cards of the folder that rest on one, at whatever distance: on the authority's word they replaced it.
+func restOn(all []card, root cardRef) (out []cardRef) {
+	for todo := []cardRef{root}; len(todo) > 0; todo = todo[1:] {
+		for _, c := range all {
+			if c.Old == todo[0] && c.Why != endUndone && c.Ref != root && !slices.Contains(out, c.Ref) {
+				out, todo = append(out, c.Ref), append(todo, c.Ref)
+			}
+		}
+	}
+	return out
+}
+
+// provedRoot is the card whose tie, made by proofs given here, a card is in the folder by: itself, or one that it replaced. Zero: the authority's word
+// is all that it rests on, or the folder was opened with it.
+func provedRoot(all []card, c card) cardRef {
+	for range all {
+		if c.Why == endUndone {
+			return cardRef{}
+		}
+		if c.Evidence == evidenceBoth || c.Evidence == evidenceRelink {
+			return c.Ref
+		}
+		i := slices.IndexFunc(all, func(o card) bool { return !c.Old.zero() && o.Ref == c.Old && o.Why != endUndone })
+		if i < 0 {
+			return cardRef{}
+		}
+		c = all[i]
+	}
+	return cardRef{}
 }
 
 // older: by the second they came; of two in one second, the one that the other rests on.

@@ -78,6 +78,7 @@ type againView struct {
 	ByPhone  bool   // a phone read the card: none of the ways is open to it
 	Passkey  bool   // the hub takes passkeys
 	Note     string // what did not work: one of againNotes, or empty
+	Refused  string // why a signature was refused: see signMessage
 }
 
 // prepareView is the data of prepare.html.
@@ -85,6 +86,8 @@ type prepareView struct {
 	Card  bool      // signed in with a card
 	Since time.Time // when the person signed; zero: never
 	Note  string    // what came of it: one of prepareNotes, or empty
+
+	Refused string // why the signature was refused: see signMessage
 }
 
 // joinView is the data of folder-join.html.
@@ -206,7 +209,8 @@ type cardView struct {
 	Current      bool   // signed in with it
 	Live         bool   // opens the folder
 	ExpiringSoon bool
-	Undo         string // names it to who takes it back; empty: not possible with the card that is signed in
+	Proved       bool   // by proofs given here, or by replacing a card that is
+	Undo         string // names it, or the one that it replaced, to who takes it back; empty: not possible with the card that is signed in
 }
 
 // undoView is the data of card-undo.html.

@@ -229,7 +229,7 @@ func (p *Provider) vouch(ctx context.Context, account federation.AccountID, card
 
 // vouchForAny says what can be said of the best of a person's cards; cardOver: there is none.
 func (p *Provider) vouchForAny(ctx context.Context, account federation.AccountID) (vouches, error) {
-	cards, err := p.accounts.liveCards(ctx, account)
+	cards, err := p.accounts.liveCards(ctx, account, p.now())
 	if err != nil {
 		return cardUnsure, err
 	}
