@@ -94,6 +94,46 @@ for (const linkage of ['up', 'down']) {
       return
     }
 
+    test('who prepared signs once, and with the linkage service down the guided way works', async () => {
+      const sign = async (who, card) => {
+        if (await who.page.locator('select[name=card]').count()) await who.choose('select[name=card]', card)
+        await who.see('input[name=password]', 'card-app-relink')
+        await who.type('input[name=password]', 'ABC123')
+        await who.click('#sign-submit')
+      }
+      await taro.open(`${at.hub}/account/prepare`)
+      await taro.click('#prepare')
+      await sign(taro, 'taro')
+      await taro.see('#prepared', 'hub-prepared')
+
+      await fault('jlis/down')
+      const alone = await Citizen.arrive(browser, { label: 'renewal-relink' }) // the old card is gone
+      await toCardApp(alone)
+      await enterPIN(alone, 'taro-renewed')
+      await alone.see('#again-sign', 'hub-folder-again-sign')
+      await alone.click('#again-sign')
+      await sign(alone, 'hanako') // somebody else's signature leads nowhere
+      await alone.see('#again-sign', 'hub-folder-again-no-match')
+      assert.equal(new URL(alone.page.url()).searchParams.get('note'), 'no_match')
+      await alone.click('#again-sign')
+      await sign(alone, 'taro-renewed')
+      await alone.see(refused('card_waiting'), 'hub-card-waiting')
+      await taro.open(`${at.hub}/account`)
+      await taro.see('#new-card', 'hub-account-relinked') // whoever is in the folder reads of it
+      await new Promise((resolve) => setTimeout(resolve, 11_000)) // in the demo the wait is ten seconds
+      await toCardApp(alone)
+      await enterPIN(alone, 'taro-renewed')
+      await alone.see(signedIn, 'portal-home-relinked')
+      await launchETax(alone) // no number, no password
+      assert.equal(await subjectOf(alone), subject)
+      await taro.open(`${at.hub}/account`)
+      await taro.click('[data-undo="relink"]')
+      await taro.see('#card-undo-confirm', 'hub-card-undo-relink')
+      await taro.click('#card-undo-confirm')
+      await taro.see('[data-card-end="undone"]', 'hub-account-undone-relink')
+      await alone.leave()
+    })
+
     test('the guided way leads the renewed card to the folder, and to e-Tax', async () => {
       await fault('jlis/down')
       await toCardApp(renewed)
