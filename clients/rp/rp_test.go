@@ -49,8 +49,8 @@ type world struct {
 	sign  jose.Signer // the hub's
 	priv  *ecdsa.PrivateKey
 
-	atCallback string // what is asked of the hub's API before the callback is answered; empty: nothing
-	arrived    rp.Arrival
+	atCallback string                     // what is asked of the hub's API before the callback is answered; empty: nothing
+	arrived    atomic.Pointer[rp.Arrival] // the newest
 }
 
 func hubKeys(t *testing.T, clientJWKS []byte) (rptest.Keys, *ecdsa.PrivateKey) {
@@ -182,7 +182,7 @@ func (w *world) handler(site *web.Site) http.Handler {
 	}))
 	mux.HandleFunc(rp.PathCallback, handle(func(rw http.ResponseWriter, r *http.Request) error {
 		a, err := w.party.Finish(rw, r)
-		w.arrived = a
+		w.arrived.Store(&a)
 		if err == nil && w.atCallback != "" {
 			err = w.party.Call(r.Context(), a.Session, http.MethodGet, w.atCallback, nil, nil)
 		}

@@ -46,11 +46,11 @@ func TestSignatureIsAskedForAndFetched(t *testing.T) {
 			if !strings.Contains(*asked, `"digest":"`+digest+`"`) || !strings.Contains(*asked, `"digest_alg":"sha-256"`) {
 				t.Errorf("asked about %s", *asked)
 			}
-			id := w.arrived.SignatureID()
-			if id == "" || !w.arrived.Asked {
-				t.Fatalf("granted %s", w.arrived.Details)
+			id := w.arrived.Load().SignatureID()
+			if id == "" || !w.arrived.Load().Asked {
+				t.Fatalf("granted %s", w.arrived.Load().Details)
 			}
-			for who, session := range map[string]*rp.Session{"the person's token": w.arrived.Session, "our own token": nil} {
+			for who, session := range map[string]*rp.Session{"the person's token": w.arrived.Load().Session, "our own token": nil} {
 				got, err := w.party.Signature(t.Context(), session, id)
 				if err != nil || got.JWS != "a.b.c" || string(got.CMS) != "der" || got.Document.Digest != digest || got.Revocation.Source != "ocsp" {
 					t.Errorf("with %s: %+v, %v", who, got, err)
@@ -72,8 +72,8 @@ func TestNotSigningLeavesTheSession(t *testing.T) {
 	w.hub.Set(func(s *rptest.Settings) { s.Deny = "access_denied" })
 	page := w.get(b, "/ask")
 	wantReason(t, page, "access_denied")
-	if !w.arrived.Asked || w.arrived.Return.String() != "/inner" || w.arrived.Session != nil {
-		t.Errorf("arrived %+v", w.arrived)
+	if !w.arrived.Load().Asked || w.arrived.Load().Return.String() != "/inner" || w.arrived.Load().Session != nil {
+		t.Errorf("arrived %+v", w.arrived.Load())
 	}
 	if page := w.get(b, "/inner"); !page.Has(taro) {
 		t.Errorf("not signed in any more: %d", page.Status)
@@ -83,8 +83,8 @@ func TestNotSigningLeavesTheSession(t *testing.T) {
 func TestLoginWithoutDetailsHasNone(t *testing.T) {
 	w := newWorld(t, nil)
 	w.get(w.browser(), "/login?return=/inner")
-	if w.arrived.Asked || w.arrived.Details != nil || w.arrived.SignatureID() != "" {
-		t.Errorf("arrived %+v", w.arrived)
+	if w.arrived.Load().Asked || w.arrived.Load().Details != nil || w.arrived.Load().SignatureID() != "" {
+		t.Errorf("arrived %+v", w.arrived.Load())
 	}
 	for _, odd := range []string{`{}`, `[{"type":"signature","identifier":7}]`, `[{"type":"payment","identifier":"x"}]`, `null`} {
 		if id := (rp.Arrival{Details: json.RawMessage(odd)}).SignatureID(); id != "" {
