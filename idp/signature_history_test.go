@@ -145,3 +145,31 @@ func TestServiceFetchesItsSignatureWithItsOwnToken(t *testing.T) {
 		t.Errorf("after a week: %d %s", a.Status, a.Raw)
 	}
 }
+
+// A service's own token rests on no consent. What the citizen signed for a service, and with it her name and address, goes with the tie.
+func TestSignatureGoesWithTheConsent(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		o := notaryOptions()
+		o.DB = db
+		o.Clients[0]["grant_types"] = []string{"authorization_code", "refresh_token", "client_credentials"}
+		o.Clients[0]["scope"] = "openid offline_access link service"
+		h := idptest.Start(t, o)
+		taro := h.Browser(t)
+		ended, others := signedDocument(t, h, taro, "taro", contract), signedDocument(t, h, h.Browser(t), "hanako", contract)
+		r := idptest.NewRequest("client_id", notaryID, "redirect_uri", notaryURI, "scope", "openid link")
+		code := taro.Finish(taro.Get(r.Path())).URL.Query().Get("code")
+		tokens := h.PostForm(t, "/token", notaryID, idptest.Secret, idptest.CodeForm(code, r))
+		if a := h.Bearer(t, http.MethodDelete, "/api/link", tokens.Text("access_token")); a.Status != http.StatusNoContent {
+			t.Fatalf("end: %d %s", a.Status, a.Raw)
+		}
+		own := h.PostForm(t, "/token", notaryID, idptest.Secret, url.Values{"grant_type": {"client_credentials"}, "scope": {"service"}})
+		for id, want := range map[string]int{ended: http.StatusNotFound, others: http.StatusOK} {
+			if a := h.Bearer(t, http.MethodGet, "/api/signatures/"+id, own.Text("access_token")); a.Status != want {
+				t.Errorf("%d, want %d: %s", a.Status, want, a.Raw)
+			}
+		}
+		if p := taro.Get("/account/signatures"); strings.Count(p.Body, contract.Name) != 1 {
+			t.Errorf("not in her own list: %d", p.Status)
+		}
+	})
+}

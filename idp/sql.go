@@ -114,7 +114,8 @@ func (a accounts) agree(ctx context.Context, id federation.AccountID, client cli
 	})
 }
 
-// endConsent ends what a service may do, and says whether it could do anything; its grants rest on the consent and die with it.
+// endConsent ends what a service may do, and says whether it could do anything; its grants rest on the consent and die with it. Signatures
+// that it has not fetched go too: its own token rests on no consent, and they name the citizen.
 func (a accounts) endConsent(ctx context.Context, id federation.AccountID, client clients.ID) (ended bool, err error) {
 	err = a.db.Tx(ctx, func(ctx context.Context) error {
 		if err := a.lock(ctx, id); err != nil {
@@ -122,7 +123,11 @@ func (a accounts) endConsent(ctx context.Context, id federation.AccountID, clien
 		}
 		n, err := a.db.Exec(ctx, `UPDATE consent SET ended_at = $1 WHERE account = $2 AND client = $3 AND ended_at IS NULL`,
 			a.now().Unix(), string(id), string(client))
+		if err != nil {
+			return err
+		}
 		ended = n > 0
+		_, err = a.db.Exec(ctx, `DELETE FROM signature WHERE account = $1 AND client = $2`, string(id), string(client))
 		return err
 	})
 	return ended, err
