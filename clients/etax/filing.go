@@ -131,7 +131,7 @@ func (s *Site) file(ctx context.Context, session *rp.Session, id string, n Numbe
 	}
 	if err != nil {
 		if _, ours := errors.AsType[*Error](err); ours {
-			err = errors.Join(err, setAsked(ctx, s.db, id, n, ""))
+			err = errors.Join(err, dropAsked(ctx, s.db, r.storedReturn))
 		}
 		return err
 	}

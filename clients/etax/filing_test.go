@@ -294,3 +294,38 @@ func TestManyPressesAreOneDraft(t *testing.T) {
 		}
 	})
 }
+
+// A signature that is no good leaves alone the one that was made meanwhile.
+func TestRefusedSignatureLeavesTheNewerOne(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorldOn(t, db)
+		id, err := w.site.draft(t.Context(), demoNumber, Figures{Salary: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		note := func(asked string) *storedReturn {
+			t.Helper()
+			if err := setAsked(t.Context(), db, id, demoNumber, asked); err != nil {
+				t.Fatal(err)
+			}
+			r, err := findReturn(t.Context(), db, id, demoNumber)
+			if err != nil || r == nil {
+				t.Fatal(r, err)
+			}
+			return r
+		}
+		first := note("first")
+		second := note("second")
+		for _, c := range []struct {
+			refused *storedReturn
+			want    string
+		}{{first, "second"}, {second, ""}} {
+			if err := dropAsked(t.Context(), db, c.refused); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := findReturn(t.Context(), db, id, demoNumber); err != nil || got.asked != c.want {
+				t.Errorf("asked %q, want %q: %v", got.asked, c.want, err)
+			}
+		}
+	})
+}

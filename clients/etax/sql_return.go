@@ -87,7 +87,13 @@ func updateDraft(ctx context.Context, db *sqldb.DB, old, next *storedReturn) (bo
 	return rows == 1, err
 }
 
-// setAsked notes the identifier of the signature that is to be fetched for a draft; empty: none.
+// dropAsked forgets a signature that there is no use in fetching again, unless another one was made meanwhile.
+func dropAsked(ctx context.Context, db *sqldb.DB, r *storedReturn) error {
+	_, err := db.Exec(ctx, `UPDATE etax_return SET asked = '' WHERE id = $1 AND filed_at = 0 AND asked = $2`, r.id, r.asked)
+	return err
+}
+
+// setAsked notes the identifier of the signature that is to be fetched for a draft.
 func setAsked(ctx context.Context, db *sqldb.DB, id string, n Number, asked string) error {
 	_, err := db.Exec(ctx, `UPDATE etax_return SET asked = $3 WHERE id = $1 AND number = $2 AND filed_at = 0`, id, string(n), asked)
 	return err
