@@ -57,20 +57,18 @@ func (s attestations) of(ctx context.Context, id federation.AccountID) (*attesta
 	return a, nil
 }
 
-// keep stores an attestation in place of an earlier one. then runs in the same transaction.
-func (s attestations) keep(ctx context.Context, id federation.AccountID, a attestation, then func(context.Context) error) error {
+// keep stores an attestation in place of an earlier one, in the transaction that ctx holds.
+func (s attestations) keep(ctx context.Context, id federation.AccountID, a attestation) error {
 	plain, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode attestation: %w", err)
 	}
 	sealed := s.seal.Seal(plain, attestationPlace(id, fromSigningCard))
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if _, err := s.db.Exec(ctx, `INSERT INTO attestation (account, source, record) VALUES ($1, $2, $3)
-			ON CONFLICT (account) DO UPDATE SET source = excluded.source, record = excluded.record`, string(id), string(fromSigningCard), sealed); err != nil {
-			return fmt.Errorf("store attestation: %w", err)
-		}
-		return then(ctx)
-	})
+	if _, err := s.db.Exec(ctx, `INSERT INTO attestation (account, source, record) VALUES ($1, $2, $3)
+		ON CONFLICT (account) DO UPDATE SET source = excluded.source, record = excluded.record`, string(id), string(fromSigningCard), sealed); err != nil {
+		return fmt.Errorf("store attestation: %w", err)
+	}
+	return nil
 }
 
 // remove takes what is on record away; it opens nothing. then runs in the same transaction, if there was anything.

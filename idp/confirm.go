@@ -184,7 +184,17 @@ func (p *Provider) attributesSigned(c echo.Context, tx *transaction, signer *sig
 		return p.notConfirmed(c, tx, word)
 	}
 	a := attestation{Holder: signer.Holder, Confirmed: p.now().Unix(), Signed: signer.At, Handle: signer.Handle}
-	err = p.attestations.keep(ctx, s.Account, a, func(ctx context.Context) error {
+	err = p.db.Tx(ctx, func(ctx context.Context) error {
+		// The card that signed may be taken back meanwhile, with what it confirmed.
+		if err := p.accounts.lock(ctx, s.Account); err != nil {
+			return fmt.Errorf("lock account: %w", err)
+		}
+		if err := p.stillSignedIn(ctx, s); err != nil {
+			return err
+		}
+		if err := p.attestations.keep(ctx, s.Account, a); err != nil {
+			return err
+		}
 		return p.record(ctx, audit.Event{Kind: eventAttested, Account: string(s.Account), Client: tx.clientID(), Session: s.ID,
 			Facts: map[string]string{"source": string(fromSigningCard), "revocation": signer.Source}})
 	})

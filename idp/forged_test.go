@@ -145,6 +145,34 @@ func TestOwnersOwnSurvivesAnUndo(t *testing.T) {
 	}
 }
 
+// TestUndoneCardTakesWhatItConfirmed: a stranger's card that was in the folder states the stranger's name. What the owner confirmed before it came
+// stays.
+func TestUndoneCardTakesWhatItConfirmed(t *testing.T) {
+	for who, want := range map[string]int{"stranger": 0, "owner": 1} {
+		t.Run(who, func(t *testing.T) {
+			sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+				now := time.Now()
+				h := idptest.Start(t, idptest.Options{DB: db, Now: func() time.Time { return now }})
+				owner := atHome(t, h, "taro")
+				if want == 1 && confirmed(t, owner, "taro") != "done" {
+					t.Fatal("not confirmed")
+				}
+				now = now.Add(2 * time.Second)
+				thief, _, _ := joined(t, h, "hanako", "taro")
+				h.PKI.Linkage().Behave(cardtest.LinkageGood)
+				now = now.Add(10 * time.Second) // it was left alone
+				if want == 0 && confirmed(t, thief, "hanako") != "done" {
+					t.Fatal("not confirmed")
+				}
+				undo(t, owner)
+				if n := rowsOf(t, h.DB, `SELECT count(*) FROM attestation`); n != want {
+					t.Errorf("%d records, want %d", n, want)
+				}
+			})
+		})
+	}
+}
+
 // TestUndoIsOneAuditRow: of many presses at once one takes the card back, and says so once.
 func TestUndoIsOneAuditRow(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/internal/audit"
 )
 
 // rest is what a card that is taken back has left in the folder beside what it signed in to and the passkeys added with it. Whoever had it may have
@@ -55,7 +56,21 @@ func (p *Provider) takeBack(ctx context.Context, account federation.AccountID, w
 	if err := p.accounts.unmark(ctx, account, r.Since); err != nil {
 		return err
 	}
+	if err := p.unattest(ctx, account, r.Since); err != nil {
+		return err
+	}
 	return p.markBeside(ctx, account, w, reason)
+}
+
+// unattest takes away what was confirmed since: it may be what another person's signature certificate states.
+func (p *Provider) unattest(ctx context.Context, account federation.AccountID, since time.Time) error {
+	a, err := p.attestations.of(ctx, account)
+	if err != nil || a == nil || a.confirmed().Before(since) {
+		return err
+	}
+	return p.attestations.remove(ctx, account, func(ctx context.Context) error {
+		return p.record(ctx, audit.Event{Kind: eventUnattested, Account: string(account), Facts: map[string]string{"source": string(fromSigningCard)}})
+	})
 }
 
 // stillSignedIn reports LoginExpired if what a session rests on was taken back meanwhile. Under the account's lock that stays so until the commit.
