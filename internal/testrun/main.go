@@ -28,12 +28,12 @@ var steps = []step{
 	{name: "lint", run: []string{"make", "--no-print-directory", "lint"}},
 	{
 		name: "go", events: true, env: []string{"CGO_ENABLED=1"},
-		run: []string{"go", "run", "./internal/testenv", "go", "test", "-json", "-race", "-shuffle=on", "-timeout=15m", "./..."},
+		run: []string{"go", "run", "./internal/testenv", "go", "test", "-json", "-race", "-shuffle=on", "-timeout=30m", "./..."},
 	},
 	{
 		// About a minute of processor time; with the race detector, where each endpoint gets a few only, it would be ten.
 		name: "malformed", events: true,
-		run: []string{"go", "test", "-json", "-timeout=15m", "-run=^TestTenThousandMalformedRequestsPerEndpoint$", "./idp", "-malformed=10000"},
+		run: []string{"go", "test", "-json", "-timeout=30m", "-run=^TestTenThousandMalformedRequestsPerEndpoint$", "./idp", "-malformed=10000"},
 	},
 	{
 		// Card readers need cgo and a library's headers, so the tests through a real PC/SC service are behind a build tag.
