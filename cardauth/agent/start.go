@@ -2,6 +2,7 @@ package agent
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -53,5 +54,5 @@ const programName = "tsunagu-cardagent"
 
 // getVersion says what answers here.
 func (a *Agent) getVersion(c echo.Context) error {
-	return c.String(http.StatusOK, programName+" "+a.version+"\n")
+	return c.String(http.StatusOK, strings.TrimSpace(programName+" "+a.version)+"\n")
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,6 +157,12 @@ func TestAnotherCardAppIsRecognised(t *testing.T) {
 	path := settings(t, config{Origin: freeOrigin(t), Trusted: []issuer{{URL: h.URL}}, Cards: cards, Card: "taro"})
 	start(t, "-config", path)
 	cardagent(t, "", "-config", path).want(t, exitRunning, "", "already running")
+
+	nameless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, programName+"\n") }))
+	defer nameless.Close()
+	if version, ok := (config{Origin: nameless.URL}).running(t.Context()); !ok || version != "" {
+		t.Errorf("a card app that tells no version: %q, %v", version, ok)
+	}
 
 	l, err := net.Listen("tcp", "127.0.0.1:0") // somebody else's
 	if err != nil {

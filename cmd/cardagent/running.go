@@ -47,8 +47,8 @@ func (c config) running(ctx context.Context) (version string, ok bool) {
 	if err != nil || res.StatusCode != http.StatusOK {
 		return "", false
 	}
-	name, version, ok := strings.Cut(strings.TrimSpace(string(b)), " ")
-	return version, ok && name == programName
+	name, version, _ := strings.Cut(strings.TrimSpace(string(b)), " ") // one built into another program tells no version
+	return version, name == programName
 }
 
 // introduce says to somebody at a terminal what has begun.

@@ -47,7 +47,9 @@ func (c computer) Hubs(context.Context) []agent.HubState { return []agent.HubSta
 func (c computer) examine() Report {
 	return Examine(context.Background(), Deps{
 		Patient: c, Version: "1.0", Now: func() time.Time { return noon },
-		Running:   func(context.Context) (string, bool) { return c.running, c.running != "" },
+		Running: func(context.Context) (string, bool) {
+			return strings.TrimPrefix(c.running, "nameless"), c.running != ""
+		},
 		Installed: func() (bool, bool, bool) { return c.link, c.auto, !c.unknown },
 		Troubles:  []agent.Trouble{{At: noon, Code: "T-204", Word: "card_missing"}},
 	})
@@ -69,6 +71,11 @@ func TestHealthyComputer(t *testing.T) {
 	}
 	if !r.Works() {
 		t.Error("a login would not work")
+	}
+	inside := healthy()
+	inside.running = "nameless" // built into another program
+	if c := inside.examine().Checks[0]; c.State != Good {
+		t.Errorf("a card app that tells no version: %+v", c)
 	}
 }
 
