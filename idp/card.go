@@ -155,33 +155,36 @@ func (p *Provider) refuseCard(c echo.Context, bound string, err error) error {
 }
 
 // takeReturn spends the return code before anything is looked at.
-func (p *Provider) takeReturn(c echo.Context) (cardReturn, error) {
-	ctx := c.Request().Context()
-	var ret cardReturn
-	code := c.QueryParam("code")
+func (p *Provider) takeReturn(c echo.Context) (ret cardReturn, err error) {
+	err = p.spendReturn(c.Request().Context(), c.QueryParam("code"), returnKey, returnedKey, &ret)
+	return ret, err
+}
+
+// spendReturn takes what waits under a return code, once: a code that is brought again is told from one that nobody gave out.
+func (p *Provider) spendReturn(ctx context.Context, code string, waiting, spent func(code string) string, into any) error {
 	if !isBase64URL(code, 43) {
-		return ret, p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
+		return p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
 	}
-	b, err := p.store.Take(ctx, returnKey(code))
+	b, err := p.store.Take(ctx, waiting(code))
 	if errors.Is(err, ephemeral.ErrNotFound) {
-		if _, err := p.store.Get(ctx, returnedKey(code)); err == nil {
-			return ret, p.refuseReturn(ctx, ReturnUsed, eventReturnReused)
+		if _, err := p.store.Get(ctx, spent(code)); err == nil {
+			return p.refuseReturn(ctx, ReturnUsed, eventReturnReused)
 		} else if !errors.Is(err, ephemeral.ErrNotFound) {
-			return ret, err
+			return err
 		}
-		return ret, p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
+		return p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
 	}
 	if err != nil {
-		return ret, fmt.Errorf("take card return: %w", err)
+		return fmt.Errorf("take what a card app left: %w", err)
 	}
 	// A crash between Take and here leaves a code that is unknown instead of used: a different word on the same dead end.
-	if err := p.store.Create(ctx, returnedKey(code), []byte{1}, transactionLife); err != nil && !errors.Is(err, ephemeral.ErrExists) {
-		return ret, fmt.Errorf("note code as used: %w", err)
+	if err := p.store.Create(ctx, spent(code), []byte{1}, transactionLife); err != nil && !errors.Is(err, ephemeral.ErrExists) {
+		return fmt.Errorf("note code as used: %w", err)
 	}
-	if err := json.Unmarshal(b, &ret); err != nil {
-		return ret, fmt.Errorf("decode card return: %w", err)
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("decode what a card app left: %w", err)
 	}
-	return ret, nil
+	return nil
 }
 
 // getLoginReturn is where the browser comes back from the card app. Its code is spent; then the browser has to be the one that started the

@@ -14,7 +14,6 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/cardauth/ades"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
-	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
@@ -230,29 +229,7 @@ func (p *Provider) getSignReturn(c echo.Context) error {
 	return handler(c, tx, proof)
 }
 
-func (p *Provider) takeSignReturn(ctx context.Context, code string) (signReturn, error) {
-	var ret signReturn
-	if !isBase64URL(code, 43) {
-		return ret, p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
-	}
-	b, err := p.store.Take(ctx, signReturnKey(code))
-	if errors.Is(err, ephemeral.ErrNotFound) {
-		if _, err := p.store.Get(ctx, signReturnedKey(code)); err == nil {
-			return ret, p.refuseReturn(ctx, ReturnUsed, eventReturnReused)
-		} else if !errors.Is(err, ephemeral.ErrNotFound) {
-			return ret, err
-		}
-		return ret, p.refuseReturn(ctx, ReturnUnknown, eventReturnUnknown)
-	}
-	if err != nil {
-		return ret, fmt.Errorf("take signature return: %w", err)
-	}
-	// A crash between Take and here leaves a code that is unknown instead of used: a different word on the same dead end.
-	if err := p.store.Create(ctx, signReturnedKey(code), []byte{1}, transactionLife); err != nil && !errors.Is(err, ephemeral.ErrExists) {
-		return ret, fmt.Errorf("note code as used: %w", err)
-	}
-	if err := json.Unmarshal(b, &ret); err != nil {
-		return ret, fmt.Errorf("decode signature return: %w", err)
-	}
-	return ret, nil
+func (p *Provider) takeSignReturn(ctx context.Context, code string) (ret signReturn, err error) {
+	err = p.spendReturn(ctx, code, signReturnKey, signReturnedKey, &ret)
+	return ret, err
 }
