@@ -116,12 +116,13 @@ func service(p Program) string {
 		"WantedBy=default.target\n"
 }
 
-// unitLine quotes for ExecStart (systemd.service(5), COMMAND LINES): % and $ are doubled.
+// unitLine quotes for ExecStart (systemd.service(5), COMMAND LINES): % is doubled, and $ in arguments, but not in the program's path, where
+// nothing is substituted.
 func unitLine(p Program) string {
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$")
-	var out []string
-	for _, arg := range append([]string{p.Path}, p.Args...) {
-		out = append(out, `"`+quote.Replace(arg)+`"`)
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%")
+	out := []string{`"` + quote.Replace(p.Path) + `"`}
+	for _, arg := range p.Args {
+		out = append(out, `"`+strings.ReplaceAll(quote.Replace(arg), "$", "$$")+`"`)
 	}
 	return strings.Join(out, " ")
 }
