@@ -13,7 +13,7 @@ const (
 	AffiliationChanged   RevocationReason = 3
 	Superseded           RevocationReason = 4 // a newer certificate took its place
 	CessationOfOperation RevocationReason = 5
-	CertificateHold      RevocationReason = 6 // suspended, perhaps only for now
+	CertificateHold      RevocationReason = 6 // suspended; it may be lifted again
 	PrivilegeWithdrawn   RevocationReason = 9
 	AACompromise         RevocationReason = 10
 )

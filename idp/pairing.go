@@ -107,7 +107,7 @@ func (pr *pairing) end(now time.Time) pairingEnd {
 	return ""
 }
 
-// frame draws the QR code's content for now.
+// frame is what the QR code holds at the given time.
 func (pr *pairing) frame(now time.Time) frame {
 	return newFrame(pr.ID, pr.Key, max(0, now.Unix()-pr.Began))
 }
