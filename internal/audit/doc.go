@@ -17,4 +17,6 @@
 // An event appended in a transaction stands in the log if and only if what it tells about was committed. Its row is written as
 // the last thing before the commit, so that the head row, which serialises all writers, is held for as short as possible and
 // always locked last. A process killed at any point leaves a whole chain: row and head change in one transaction.
+//
+// [Log.Observe] lets others promise something in the transaction of an event: that somebody is told of it, for one.
 package audit

@@ -22,7 +22,22 @@ type Log struct {
 	db  *sqldb.DB
 	now func() time.Time
 
-	queue queue
+	observers map[Kind][]Observer
+	queue     queue
+}
+
+// Observer is told of an event in the transaction that writes it: what it stores stands if and only if the event does. Its error
+// is the transaction's. It must keep to the database, and must not append events of the kinds it observes.
+type Observer func(ctx context.Context, e Event) error
+
+// Observe has o told of every event of these kinds. It is for the time when a program puts itself together: never beside Append.
+func (l *Log) Observe(o Observer, kinds ...Kind) {
+	if l.observers == nil {
+		l.observers = make(map[Kind][]Observer)
+	}
+	for _, k := range kinds {
+		l.observers[k] = append(l.observers[k], o)
+	}
 }
 
 // New returns the log on db and brings its tables up to date.
@@ -50,6 +65,9 @@ func (l *Log) Append(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
+	if len(l.observers[e.Kind]) > 0 {
+		return l.appendObserved(ctx, e, s)
+	}
 	if l.db.BeforeCommit(ctx, func(ctx context.Context) error { return l.write(ctx, []stored{s}) }) {
 		return nil
 	}
@@ -57,6 +75,21 @@ func (l *Log) Append(ctx context.Context, e Event) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
 		defer cancel()
 		return l.db.Tx(ctx, func(ctx context.Context) error { return l.write(ctx, events) })
+	})
+}
+
+// appendObserved tells the observers of e first, in the transaction in ctx or in one of its own.
+func (l *Log) appendObserved(ctx context.Context, e Event, s stored) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
+	return l.db.Tx(ctx, func(ctx context.Context) error {
+		for _, o := range l.observers[e.Kind] {
+			if err := o(ctx, e); err != nil {
+				return fmt.Errorf("audit: observer of %s: %w", e.Kind, err)
+			}
+		}
+		l.db.BeforeCommit(ctx, func(ctx context.Context) error { return l.write(ctx, []stored{s}) })
+		return nil
 	})
 }
 
