@@ -41,12 +41,14 @@ func checkScopes(m *Metadata, faults *FieldErrors) {
 	if len(m.Scopes) == 0 && !m.meetsCitizens() && !m.has(GrantClientCredentials) {
 		return // no grant to have a scope for, which is reported already
 	}
-	checkList(faults, "scope", m.Scopes, append(citizenScopes(), ScopeService)...)
+	checkList(faults, "scope", m.Scopes, append(citizenScopes(), OwnScopes()...)...)
 	if slices.Contains(m.Scopes, ScopeOfflineAccess) && !m.has(GrantRefreshToken) {
 		faults.add("scope", "has offline_access, but grant_types has no refresh_token", "add refresh_token to grant_types")
 	}
-	if slices.Contains(m.Scopes, ScopeService) && !m.has(GrantClientCredentials) {
-		faults.add("scope", "has service, but grant_types has no client_credentials", "leave it out, or add client_credentials to grant_types")
+	for _, own := range OwnScopes() {
+		if slices.Contains(m.Scopes, own) && !m.has(GrantClientCredentials) {
+			faults.add("scope", "has "+own+", but grant_types has no client_credentials", "leave it out, or add client_credentials to grant_types")
+		}
 	}
 	citizens := slices.ContainsFunc(m.Scopes, func(s string) bool { return slices.Contains(citizenScopes(), s) })
 	if citizens && !m.meetsCitizens() && m.has(GrantClientCredentials) {

@@ -85,7 +85,7 @@ func (p Policy) check() error {
 		return bad("a limit is negative")
 	case unknown(p.Profiles, OIDC, FAPI2):
 		return bad("a profile is unknown")
-	case unknown(p.Scopes, append(citizenScopes(), ScopeService)...):
+	case unknown(p.Scopes, append(citizenScopes(), OwnScopes()...)...):
 		return bad("a scope is unknown")
 	case unknown(p.GrantTypes, grants()...):
 		return bad("a grant type is unknown")
@@ -133,8 +133,9 @@ func (p Policy) complete(m *Metadata) {
 	}
 	if m.Scopes == nil {
 		for _, s := range p.Scopes {
-			if s == ScopeOfflineAccess && !m.has(GrantRefreshToken) || s == ScopeService && !m.has(GrantClientCredentials) ||
-				s != ScopeService && !m.meetsCitizens() || strings.HasPrefix(s, verifiedPrefix) {
+			own := slices.Contains(OwnScopes(), s)
+			if s == ScopeOfflineAccess && !m.has(GrantRefreshToken) || own && !m.has(GrantClientCredentials) || !own && !m.meetsCitizens() ||
+				strings.HasPrefix(s, verifiedPrefix) {
 				continue
 			}
 			m.Scopes = append(m.Scopes, s)

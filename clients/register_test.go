@@ -239,7 +239,7 @@ func TestRegistrationReadsNamesByLanguage(t *testing.T) {
 
 // What is left out and what it becomes.
 func TestRegistrationDefaults(t *testing.T) {
-	all := Policy{Name: "all", MaxClients: 1000, PerMinute: 1000, Profiles: []Profile{OIDC, FAPI2}, GrantTypes: grants(), Scopes: append(citizenScopes(), ScopeService),
+	all := Policy{Name: "all", MaxClients: 1000, PerMinute: 1000, Profiles: []Profile{OIDC, FAPI2}, GrantTypes: grants(), Scopes: append(citizenScopes(), OwnScopes()...),
 		Methods: []Method{SecretBasic, PrivateKeyJWT, None}}
 	d := newDesk(t, sqldbtest.Open(t), nil, all)
 	key := jwks(t, newECKey(t, "a"))
@@ -257,7 +257,7 @@ func TestRegistrationDefaults(t *testing.T) {
 		t.Errorf("bare: %s", bare.raw)
 	}
 	service := d.register(map[string]any{"grant_types": []string{GrantClientCredentials}, "redirect_uris": nil, "response_types": []string{}})
-	if service.text("scope") != "service" {
+	if service.text("scope") != strings.Join(OwnScopes(), " ") {
 		t.Errorf("service: %s", service.raw)
 	}
 	if public := d.register(map[string]any{"token_endpoint_auth_method": "none"}); !d.client(public).RequirePKCE() || public.text("client_secret") != "" {

@@ -59,9 +59,10 @@ const (
 	ScopeEmail         = "email"
 	ScopeAddress       = "address"
 	ScopePhone         = "phone"
-	ScopeLinks         = "links"   // the citizen's connected services, for the portal
-	ScopeLink          = "link"    // the client's own connection with the citizen
-	ScopeService       = "service" // the client's own standing, without a citizen
+	ScopeLinks         = "links"     // the citizen's connected services, for the portal
+	ScopeLink          = "link"      // the client's own connection with the citizen
+	ScopeService       = "service"   // the client's own standing, without a citizen
+	ScopeLinksOwn      = "links.own" // all connections of the client itself, without a citizen
 )
 
 // The scopes of what the card's signature certificate says of a citizen, one for each attribute. A client registers them and asks with
@@ -74,6 +75,9 @@ const (
 	ScopeVerifiedBirthdate = "verified:birthdate"
 	ScopeVerifiedGender    = "verified:gender"
 )
+
+// OwnScopes are what a client may be given on its own behalf, by the client credentials grant (RFC 6749 §4.4).
+func OwnScopes() []string { return []string{ScopeService, ScopeLinksOwn} }
 
 // citizenScopes are those that speak of a citizen.
 func citizenScopes() []string {

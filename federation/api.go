@@ -14,7 +14,7 @@ import (
 // Caller is who sent an API request, as proven by its access token: on whose
 // behalf, and which client.
 type Caller struct {
-	Account AccountID
+	Account AccountID // empty for a client that speaks for itself (Need.Machine)
 	Client  clients.ID
 }
 
@@ -24,12 +24,15 @@ const (
 	ScopeLinks = "links"
 	// ScopeLink lets a service see and change its own link with the person.
 	ScopeLink = "link"
+	// ScopeLinksOwn lets a service see and change all its links, without a person.
+	ScopeLinksOwn = "links.own"
 )
 
 // Need is what a request asks of its access token.
 type Need struct {
-	Scope string
-	Fresh bool // the person has signed in lately, in the strongest way
+	Scope   string
+	Fresh   bool // the person has signed in lately, in the strongest way
+	Machine bool // got by the client on its own behalf (RFC 6749 §4.4): it speaks for nobody
 }
 
 // APIDeps is what NewAPI needs. Every field is required.
@@ -67,7 +70,7 @@ func (a *API) Mount(e *echo.Echo) {
 	e.GET("/api/account/services", a.as(ScopeLinks, a.getServices))
 	e.POST("/api/account/links", a.as(ScopeLinks, a.postLink))
 	e.GET("/api/account/links/:client", a.as(ScopeLinks, a.getLink))
-	e.DELETE("/api/account/links/:client", a.need(Need{ScopeLinks, true}, a.deleteLink)) // ends another service's rights for good
+	e.DELETE("/api/account/links/:client", a.need(Need{Scope: ScopeLinks, Fresh: true}, a.deleteLink)) // ends another service's rights for good
 	e.GET("/api/link", a.as(ScopeLink, a.getOwn))
 	e.PUT("/api/link", a.as(ScopeLink, a.putOwn))
 	e.DELETE("/api/link", a.as(ScopeLink, a.deleteOwn))

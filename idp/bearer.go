@@ -167,7 +167,7 @@ const freshLogin = sessionAbsolute
 
 // authorizeAPI is how the federation's API learns who calls.
 func (p *Provider) authorizeAPI(ctx context.Context, r *http.Request, need federation.Need) (federation.Caller, error) {
-	d := demand{scope: need.Scope}
+	d := demand{scope: need.Scope, service: need.Machine}
 	if need.Fresh {
 		d.acr, d.maxAge = ACRCard, freshLogin
 	}

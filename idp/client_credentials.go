@@ -9,9 +9,6 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients"
 )
 
-// serviceScopes are what a client may be given on its own behalf. None of them is about a citizen.
-func serviceScopes() []string { return []string{clients.ScopeService} }
-
 // serviceToken is the client credentials grant (RFC 6749 §4.4). There is no citizen, no session and no refresh token: whoever can ask
 // once can ask again. The grant is born whole, in one step.
 func (p *Provider) serviceToken(ctx context.Context, req tokenRequest) (tokenAnswer, error) {
@@ -52,7 +49,7 @@ func (p *Provider) issueAlone(ctx context.Context, g *grant, o accessOrder) (tok
 
 // serviceScope returns the scopes granted: those asked for, or without any all that the client registered (RFC 6749 §3.3).
 func serviceScope(c *clients.Client, asked string) ([]string, error) {
-	registered := slices.DeleteFunc(c.Scopes(), func(s string) bool { return !slices.Contains(serviceScopes(), s) })
+	registered := slices.DeleteFunc(c.Scopes(), func(s string) bool { return !slices.Contains(clients.OwnScopes(), s) })
 	wanted := strings.Fields(asked)
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)

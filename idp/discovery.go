@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
 )
 
 // metadata is the discovery document (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 8628 §4, RFC 9207 §3).
@@ -91,7 +93,7 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		Issuer: issuer, Authorization: issuer + "/authorize", Token: issuer + "/token", Userinfo: issuer + "/userinfo",
 		JWKS: issuer + "/jwks", PAR: issuer + "/par", DeviceAuthorization: issuer + "/device_authorization", Revocation: issuer + "/revoke",
 		Introspection: issuer + "/introspect", EndSession: issuer + "/end-session", Registration: registration, CheckSession: checkSession,
-		Scopes: append(slices.Clone(knownScopes), serviceScopes()...), ResponseTypes: []string{"code"}, ResponseModes: responseModes, ResponseAlgs: algs, RequestAlgs: algs,
+		Scopes: append(slices.Clone(knownScopes), clients.OwnScopes()...), ResponseTypes: []string{"code"}, ResponseModes: responseModes, ResponseAlgs: algs, RequestAlgs: algs,
 		ClaimsParameter: true, RequestParameter: true, DetailTypes: p.detailTypeNames(),
 		GrantTypes: grantTypes, SubjectTypes: []string{"pairwise"}, IDTokenAlgs: algs,
 		AuthMethods: methods, AuthAlgs: algs, RevocationMethods: methods, RevocationAlgs: algs,

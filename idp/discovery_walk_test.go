@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 )
 
@@ -65,7 +66,7 @@ func newWalker(t *testing.T) *walker {
 		},
 		{
 			"client_id": robotID, "client_name": "機械", "operator": "運営者", "grant_types": []string{"client_credentials"}, "response_types": []string{},
-			"scope": "service", "token_endpoint_auth_method": "private_key_jwt", "jwks": w.set,
+			"scope": strings.Join(clients.OwnScopes(), " "), "token_endpoint_auth_method": "private_key_jwt", "jwks": w.set,
 		},
 	}})
 	w.signedInAt = signedInAt{t, h, atHome(t, h, "taro")}

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/clients"
 )
 
 // resourceMetadataPath is where a client learns what the hub's own API asks of it (RFC 9728 §3).
@@ -29,7 +31,7 @@ type resourceMetadata struct {
 
 func newResourceMetadata(issuer string, mutual bool) (document, error) {
 	b, err := json.Marshal(resourceMetadata{
-		Resource: issuer, Servers: []string{issuer}, Scopes: append(slices.DeleteFunc(slices.Clone(knownScopes), func(s string) bool { return s == "offline_access" }), serviceScopes()...),
+		Resource: issuer, Servers: []string{issuer}, Scopes: append(slices.DeleteFunc(slices.Clone(knownScopes), func(s string) bool { return s == "offline_access" }), clients.OwnScopes()...),
 		CertificateBound: mutual,
 		Methods:          []string{"header", "body"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"},
 		Name: "Tsunagu", NameJA: "つなぐ", Documentation: issuer + "/help", Policy: issuer + "/privacy", Terms: issuer + "/terms",
