@@ -90,10 +90,7 @@ func (p *Party) Signature(ctx context.Context, s *Session, id string) (Signature
 	if s != nil {
 		err = p.Call(ctx, s, http.MethodGet, path, nil, &out)
 	} else {
-		var access Secret
-		if access, err = p.ownToken(ctx); err == nil {
-			err = p.CallWith(ctx, access, http.MethodGet, path, nil, &out)
-		}
+		err = p.CallOwn(ctx, "service", http.MethodGet, path, nil, &out)
 	}
 	if err != nil {
 		return Signature{}, err
@@ -102,14 +99,4 @@ func (p *Party) Signature(ctx context.Context, s *Session, id string) (Signature
 		return Signature{}, &Error{Reason: HubRefused, Detail: "another signature than the one asked for"}
 	}
 	return out, nil
-}
-
-// ownToken gets an access token that speaks for nobody but us (RFC 6749 §4.4).
-func (p *Party) ownToken(ctx context.Context) (Secret, error) {
-	hub, err := p.provider(ctx)
-	if err != nil {
-		return Secret{}, err
-	}
-	a, err := p.redeem(ctx, hub, url.Values{"grant_type": {"client_credentials"}, "scope": {"service"}})
-	return NewSecret(a.Access), err
 }
