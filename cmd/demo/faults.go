@@ -13,15 +13,15 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
-// fault is one service of the test authority that can be taken down.
+// fault is one service of the test authority, or one program of the demo, that can be taken down.
 type fault struct {
 	name     string
-	down, up func()
+	down, up func() error
 }
 
 // faults lets tests and curious people break the test authority while the demo runs: POST /faults/revoke/taro (with ?reason= another
-// one than a lost card's) and /faults/restore/taro, /faults/ocsp/down and /faults/ocsp/up. It is for this machine alone, and refuses requests that a page of
-// another site caused a browser to make.
+// one than a lost card's) and /faults/restore/taro, /faults/ocsp/down and /faults/ocsp/up; and shut a program of the demo: /faults/etax/down.
+// It is for this machine alone, and refuses requests that a page of another site caused a browser to make.
 type faults struct {
 	pki    *cardtest.PKI
 	mu     sync.Mutex
@@ -31,13 +31,13 @@ type faults struct {
 // newFaults returns the control handler of a responder; with adds further services.
 func newFaults(pki *cardtest.PKI, r *cardtest.Responder) *faults {
 	return &faults{pki: pki, toggle: []fault{
-		{"ocsp", func() { r.BehaveOCSP(cardtest.OCSPServerError) }, func() { r.BehaveOCSP(cardtest.OCSPGood) }},
-		{"crl", func() { r.BehaveCRL(cardtest.CRLMissing) }, func() { r.BehaveCRL(cardtest.CRLGood) }},
+		{"ocsp", func() error { r.BehaveOCSP(cardtest.OCSPServerError); return nil }, func() error { r.BehaveOCSP(cardtest.OCSPGood); return nil }},
+		{"crl", func() error { r.BehaveCRL(cardtest.CRLMissing); return nil }, func() error { r.BehaveCRL(cardtest.CRLGood); return nil }},
 	}}
 }
 
 // with adds a service that can be taken down.
-func (f *faults) with(name string, down, up func()) {
+func (f *faults) with(name string, down, up func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.toggle = append(f.toggle, fault{name, down, up})
@@ -126,11 +126,9 @@ func (f *faults) service(name, state string) error {
 	i := slices.IndexFunc(f.toggle, func(t fault) bool { return t.name == name })
 	switch {
 	case i >= 0 && state == "down":
-		f.toggle[i].down()
+		return f.toggle[i].down()
 	case i >= 0 && state == "up":
-		f.toggle[i].up()
-	default:
-		return errNoFault
+		return f.toggle[i].up()
 	}
-	return nil
+	return errNoFault
 }

@@ -18,7 +18,7 @@ func TestFaultsBreakTheAuthorityAndMendIt(t *testing.T) {
 	responder := pki.Responder()
 	f := newFaults(pki, responder)
 	downs := 0
-	f.with("third", func() { downs++ }, func() { downs-- })
+	f.with("third", func() error { downs++; return nil }, func() error { downs--; return nil })
 	server := httptest.NewServer(withHealth(f.handler(responder)))
 	t.Cleanup(server.Close)
 	order := func(path string, header ...string) int {

@@ -19,55 +19,50 @@ type server struct {
 	name    string
 	addr    string
 	handler http.Handler
-	plain   bool // http even when the others are https
-	mutual  bool // asks for clients' certificates
+	plain   bool   // http even when the others are https
+	mutual  bool   // asks for clients' certificates
+	fault   string // its name at /faults, for one that can be shut; see stack.serve
+	gate    *gate  // set by stack.serve where there is a fault
+}
+
+// listen binds an address as the server wants it.
+func (s server) listen(ctx context.Context, addr string, tc *tls.Config) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case err != nil || tc == nil || s.plain:
+		return l, err
+	case s.mutual:
+		return tls.NewListener(l, serve.MutualTLS(tc.Certificates[0])), nil
+	}
+	return tls.NewListener(l, tc), nil
 }
 
 // listenAll binds every address before anything is served, so that a taken port stops the program at once.
 func listenAll(ctx context.Context, servers []server, tc *tls.Config) ([]net.Listener, error) {
 	var out []net.Listener
 	for _, s := range servers {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
+		l, err := s.listen(ctx, s.addr, tc)
 		if err != nil {
 			for _, open := range out {
 				_ = open.Close() // nothing was served on it
 			}
 			return nil, fmt.Errorf("%s: %w; is another demo running?", s.name, err)
 		}
-		switch {
-		case tc == nil || s.plain:
-		case s.mutual:
-			l = tls.NewListener(l, serve.MutualTLS(tc.Certificates[0]))
-		default:
-			l = tls.NewListener(l, tc)
-		}
 		out = append(out, l)
 	}
 	return out, nil
 }
 
-// serveAll serves until ctx ends, then lets running requests finish.
-func serveAll(ctx context.Context, g *errgroup.Group, servers []server, listeners []net.Listener) {
+// serveAll serves until ctx ends, then lets running requests finish. tc is what listenAll was called with.
+func serveAll(ctx context.Context, g *errgroup.Group, servers []server, listeners []net.Listener, tc *tls.Config) {
 	for i, s := range servers {
-		srv := &http.Server{
-			Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
-			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		door := s.gate
+		if door == nil {
+			door = &gate{}
 		}
-		g.Go(func() error {
-			if err := srv.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-			return nil
-		})
-		g.Go(func() error {
-			<-ctx.Done()
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			if err := srv.Shutdown(end); err != nil {
-				return srv.Close()
-			}
-			return nil
-		})
+		door.name, door.handler = s.name, s.handler
+		door.bind = func(addr string) (net.Listener, error) { return s.listen(context.WithoutCancel(ctx), addr, tc) }
+		g.Go(func() error { return door.run(ctx, listeners[i]) })
 	}
 }
 

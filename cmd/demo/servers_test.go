@@ -31,7 +31,7 @@ func TestMutualListenerAsksForCertificates(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	g, ctx := errgroup.WithContext(ctx)
-	serveAll(ctx, g, servers, listeners)
+	serveAll(ctx, g, servers, listeners, a.config)
 	client := a.client()
 	cert := idptest.Certify(t, time.Now(), x509.Certificate{}, nil)
 	client.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{cert}

@@ -88,8 +88,9 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	responder := s.pki.Responder()
 	s.faults = newFaults(s.pki, responder)
 	linkage := s.pki.Linkage()
-	s.faults.with("jlis", func() { linkage.Behave(cardtest.LinkageDown) }, func() { linkage.Behave(cardtest.LinkageGood) })
-	s.faults.with("jlis-answers", func() { linkage.Behave(cardtest.LinkageSlow) }, func() { linkage.Behave(cardtest.LinkageGood) })
+	linked := func(b cardtest.LinkageBehaviour) func() error { return func() error { linkage.Behave(b); return nil } }
+	s.faults.with("jlis", linked(cardtest.LinkageDown), linked(cardtest.LinkageGood))
+	s.faults.with("jlis-answers", linked(cardtest.LinkageSlow), linked(cardtest.LinkageGood))
 	authority := http.NewServeMux()
 	authority.Handle("/", responder)
 	authority.Handle("/jlis/", linkage)
@@ -102,7 +103,14 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	return s, nil
 }
 
-func (s *stack) serve(srv server) { s.servers = append(s.servers, srv) }
+// serve adds a server. One that names a fault can be shut and opened with POST /faults/NAME/down and …/up.
+func (s *stack) serve(srv server) {
+	if srv.fault != "" {
+		srv.gate = &gate{}
+		s.faults.with(srv.fault, srv.gate.down, srv.gate.up)
+	}
+	s.servers = append(s.servers, srv)
+}
 
 // open opens the database of one program; none shares another's.
 func (s *stack) open(ctx context.Context, name string) (*sqldb.DB, error) {
@@ -287,7 +295,7 @@ func (s *stack) addETax(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.serve(server{name: "e-Tax", addr: etaxAddr, handler: site.Handler()})
+	s.serve(server{name: "e-Tax", addr: etaxAddr, handler: site.Handler(), fault: "etax"})
 	s.runners = append(s.runners, site.Run)
 	return nil
 }
@@ -328,7 +336,7 @@ func start(ctx context.Context, o options) error {
 		return errors.Join(err, s.close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	serveAll(ctx, g, s.servers, listeners)
+	serveAll(ctx, g, s.servers, listeners, s.tlsConfig())
 	for _, r := range s.runners {
 		g.Go(func() error { return r(ctx) })
 	}
