@@ -108,20 +108,41 @@ func (f *Fetcher) judge(s string) (address, error) {
 	return a, nil
 }
 
+// Check says whether the Fetcher would try an address at all. What its name resolves to is judged when it is dialled.
+func (f *Fetcher) Check(address string) error {
+	_, err := f.judge(address)
+	return err
+}
+
+// Message is what Send posts.
+type Message struct {
+	ContentType   string
+	Authorization string // the whole value of the header; empty: none
+	Body          string
+}
+
 // Post sends a form to an address and returns the status of the answer.
 func (f *Fetcher) Post(ctx context.Context, address string, form url.Values) (status int, err error) {
-	if _, err := f.judge(address); err != nil {
+	return f.Send(ctx, address, Message{ContentType: "application/x-www-form-urlencoded", Body: form.Encode()})
+}
+
+// Send posts a message to an address and returns the status of the answer.
+func (f *Fetcher) Send(ctx context.Context, address string, m Message) (status int, err error) {
+	if err := f.Check(address); err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(m.Body))
 	if err != nil {
 		return 0, err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Content-Type", m.ContentType)
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "tsunagu")
+	if m.Authorization != "" {
+		request.Header.Set("Authorization", m.Authorization)
+	}
 	response, err := f.http.Do(request)
 	if err != nil {
 		return 0, err

@@ -59,10 +59,12 @@ const (
 	ScopeEmail         = "email"
 	ScopeAddress       = "address"
 	ScopePhone         = "phone"
-	ScopeLinks         = "links"     // the citizen's connected services, for the portal
-	ScopeLink          = "link"      // the client's own connection with the citizen
-	ScopeService       = "service"   // the client's own standing, without a citizen
-	ScopeLinksOwn      = "links.own" // all connections of the client itself, without a citizen
+	ScopeLinks         = "links"      // the citizen's connected services, for the portal
+	ScopeLink          = "link"       // the client's own connection with the citizen
+	ScopeService       = "service"    // the client's own standing, without a citizen
+	ScopeLinksOwn      = "links.own"  // all connections of the client itself, without a citizen
+	ScopeSSFRead       = "ssf.read"   // the client's stream of security events (CAEP Interoperability Profile 1.0 §2.7)
+	ScopeSSFManage     = "ssf.manage" // and to make, change and end it
 )
 
 // The scopes of what the card's signature certificate says of a citizen, one for each attribute. A client registers them and asks with
@@ -77,7 +79,7 @@ const (
 )
 
 // OwnScopes are what a client may be given on its own behalf, by the client credentials grant (RFC 6749 §4.4).
-func OwnScopes() []string { return []string{ScopeService, ScopeLinksOwn} }
+func OwnScopes() []string { return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage} }
 
 // citizenScopes are those that speak of a citizen.
 func citizenScopes() []string {

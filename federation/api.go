@@ -31,8 +31,9 @@ const (
 // Need is what a request asks of its access token.
 type Need struct {
 	Scope   string
-	Fresh   bool // the person has signed in lately, in the strongest way
-	Machine bool // got by the client on its own behalf (RFC 6749 §4.4): it speaks for nobody
+	Or      string // another scope that does as well; empty: none
+	Fresh   bool   // the person has signed in lately, in the strongest way
+	Machine bool   // got by the client on its own behalf (RFC 6749 §4.4): it speaks for nobody
 }
 
 // APIDeps is what NewAPI needs. Every field is required.

@@ -20,7 +20,6 @@ import (
 const (
 	pollEvery   = 500 * time.Millisecond // how long a row of another process, or one due again, may wait to be seen
 	expireEvery = 10 * time.Second
-	maxLanes    = 64 // services told at once by this process
 	perService  = 2  // tokens on their way to one service at once
 	laneBatch   = 50 // rows a lane reads at once
 	laneTurn    = 20 // and how often before others have their turn
@@ -34,21 +33,10 @@ const (
 
 	giveUpAfter = 24 * time.Hour
 	keepFor     = 90 * 24 * time.Hour // receipts
-
-	breakAfter = 3 // failures in a row
-	maxBreak   = time.Minute
 )
 
 // EventLogoutGivenUp is the audit event of a service that did not answer for a day.
 const EventLogoutGivenUp audit.Kind = "logout.given_up"
-
-// lane is what this process knows of one service: whether it is at work for it, and how the last tries went. A service that
-// failed several times in a row is left alone for a while, and then asked with one row only, however many are due.
-type lane struct {
-	busy     bool
-	failures int
-	until    time.Time // left alone
-}
 
 // Run delivers what is due, until ctx ends. Any number of processes may do so at once. Rows of one that was killed in the middle
 // of a try are tried again when its lease is over: services are told at least once, and more often than once is harmless.
@@ -100,7 +88,7 @@ func (o *Deliveries) round(ctx context.Context, working *sync.WaitGroup) error {
 		return err
 	}
 	for _, id := range due {
-		limit := o.enter(id)
+		limit := o.lanes.enter(string(id))
 		if limit == 0 {
 			continue
 		}
@@ -114,62 +102,9 @@ func (o *Deliveries) round(ctx context.Context, working *sync.WaitGroup) error {
 	return nil
 }
 
-// enter takes the lane of a service and returns how many rows it may take, 0 if not now.
-func (o *Deliveries) enter(id clients.ID) (limit int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	busy := 0
-	for _, l := range o.lanes {
-		if l.busy {
-			busy++
-		}
-	}
-	l := o.lanes[id]
-	if l == nil {
-		l = &lane{}
-		o.lanes[id] = l
-	}
-	if l.busy || busy >= maxLanes || o.d.Now().Before(l.until) {
-		return 0
-	}
-	l.busy = true
-	if l.failures >= breakAfter {
-		return 1
-	}
-	return laneBatch
-}
-
 func (o *Deliveries) leave(id clients.ID) {
-	o.mu.Lock()
-	o.lanes[id].busy = false
-	o.mu.Unlock()
+	o.lanes.leave(string(id))
 	o.nudge() // more may be due, here or where no lane was free
-}
-
-// saw notes how a try went.
-func (o *Deliveries) saw(id clients.ID, answered bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	l := o.lanes[id]
-	if l == nil {
-		return
-	}
-	if answered {
-		l.failures, l.until = 0, time.Time{}
-		return
-	}
-	l.failures++
-	if l.failures >= breakAfter {
-		l.until = o.d.Now().Add(min(pause(l.failures-breakAfter+1), maxBreak))
-	}
-}
-
-// alone reports whether a service is to be left alone now.
-func (o *Deliveries) alone(id clients.ID) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	l := o.lanes[id]
-	return l != nil && o.d.Now().Before(l.until)
 }
 
 // work tells one service what is due, a bounded number of rows; one row only if the service has failed.
@@ -193,7 +128,7 @@ func (o *Deliveries) workBatch(ctx context.Context, id clients.ID, limit int) (m
 	var g errgroup.Group
 	g.SetLimit(perService)
 	for _, r := range rows {
-		if ctx.Err() != nil || o.alone(id) {
+		if ctx.Err() != nil || o.lanes.alone(string(id)) {
 			return false, g.Wait()
 		}
 		g.Go(func() error { return o.try(ctx, r) })
@@ -218,12 +153,12 @@ func (o *Deliveries) try(ctx context.Context, r Delivery) error {
 	now = o.d.Now()
 	switch {
 	case err == nil:
-		o.saw(r.Client, true)
+		o.lanes.saw(string(r.Client), true)
 		return finishDelivery(ctx, o.d.DB, r.ID, Confirmed, now)
 	case errors.Is(err, errUntold):
 		return finishDelivery(ctx, o.d.DB, r.ID, Unsupported, now)
 	}
-	o.saw(r.Client, false)
+	o.lanes.saw(string(r.Client), false)
 	o.d.Log.InfoContext(ctx, "sign-out not confirmed yet", "client", r.Client, "tries", r.Tries, "err", err)
 	return postponeDelivery(ctx, o.d.DB, r, now.Add(pause(r.Tries)))
 }

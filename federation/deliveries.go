@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients"
@@ -34,11 +33,9 @@ type DeliveriesDeps struct {
 
 // Deliveries is the outbox of sign-outs and the register of their receipts.
 type Deliveries struct {
-	d    DeliveriesDeps
-	wake chan struct{}
-
-	mu    sync.Mutex
-	lanes map[clients.ID]*lane
+	d     DeliveriesDeps
+	wake  chan struct{}
+	lanes *lanes
 }
 
 // NewDeliveries returns the outbox, or an error naming the missing part. Open must have migrated the tables. It delivers
@@ -52,7 +49,7 @@ func NewDeliveries(d DeliveriesDeps) (*Deliveries, error) {
 			return nil, fmt.Errorf("federation: DeliveriesDeps needs %s", name)
 		}
 	}
-	return &Deliveries{d: d, wake: make(chan struct{}, 1), lanes: make(map[clients.ID]*lane)}, nil
+	return &Deliveries{d: d, wake: make(chan struct{}, 1), lanes: newLanes(d.Now)}, nil
 }
 
 // Enqueue promises to tell the services of the notices, and returns the name of the batch; without notices there is no batch and

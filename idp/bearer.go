@@ -52,6 +52,7 @@ func bearerToken(r *http.Request) (token string, bound bool, err error) {
 // demand is what a resource of ours asks of an access token.
 type demand struct {
 	scope   string        // empty: none; the resource looks at the authorization details
+	or      string        // another scope that does as well; empty: none
 	service bool          // got by a client on its own behalf (RFC 6749 §4.4); otherwise it must speak for a citizen
 	either  bool          // speaks for a citizen or for the client, and the resource tells them apart; service means nothing then
 	acr     string        // the lowest level of the citizen's sign-in; empty: any
@@ -110,7 +111,7 @@ func (p *Provider) bearerHeld(ctx context.Context, r *http.Request, d demand) (h
 	} else if !ok {
 		return none, invalid
 	}
-	if d.scope != "" && !slices.Contains(g.scopesOf(a), d.scope) || !d.either && d.service != (g.Account == "") {
+	if d.scope != "" && !slices.ContainsFunc(g.scopesOf(a), func(s string) bool { return s == d.scope || s == d.or }) || !d.either && d.service != (g.Account == "") {
 		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
 	return held, p.fresh(g, d, bound)
@@ -167,7 +168,7 @@ const freshLogin = sessionAbsolute
 
 // authorizeAPI is how the federation's API learns who calls.
 func (p *Provider) authorizeAPI(ctx context.Context, r *http.Request, need federation.Need) (federation.Caller, error) {
-	d := demand{scope: need.Scope, service: need.Machine}
+	d := demand{scope: need.Scope, or: need.Or, service: need.Machine}
 	if need.Fresh {
 		d.acr, d.maxAge = ACRCard, freshLogin
 	}
