@@ -3,80 +3,31 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/portal"
-	"github.com/tsunagu-id/tsunagu/clients/rp"
-	"github.com/tsunagu-id/tsunagu/internal/serve"
-	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/clients/rp/program"
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := new(config).program().Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "portal:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	file := flag.String("config", "portal.json", "configuration file")
-	check := flag.Bool("check", false, "check the configuration and exit")
-	register := flag.Bool("registration", false, "print the client metadata to register at the hub and exit; makes the key")
-	flag.Parse()
-	c, err := load(*file)
-	if err != nil {
-		return err
-	}
-	if *check {
-		fmt.Println("configuration is good")
-		return nil
-	}
-	key, err := rp.OpenKey(c.KeyFile)
-	if err != nil {
-		return fmt.Errorf("key_file: %w", err)
-	}
-	if *register {
-		metadata, err := portal.Registration(c.ClientID, c.BaseURL, key.JWKS(), c.development())
-		if err != nil {
-			return err
-		}
-		fmt.Println(string(metadata))
-		return nil
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return start(ctx, c, key, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+func (c *config) program() program.Program {
+	return program.Program{Name: "portal", Config: c, Base: &c.Config, Registration: portal.Registration, Open: c.open}
 }
 
-// start opens what the site stands on and serves it until ctx ends.
-func start(ctx context.Context, c config, key *rp.Key, log *slog.Logger) (err error) {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	db, err := sqldb.Open(ctx, c.Database)
-	if err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	site, err := portal.New(ctx, portal.Config{
-		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: key, HTTP: client, DB: db,
-		Now: time.Now, Log: log, Sample: c.Sample,
+func (c *config) open(ctx context.Context, parts program.Parts) (program.Site, error) {
+	return portal.New(ctx, portal.Config{
+		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: parts.Key, HTTP: parts.HTTP, DB: parts.DB,
+		Now: time.Now, Log: parts.Log, Sample: c.Sample,
 	})
-	if err != nil {
-		return err
-	}
-	l, err := serve.Bind(ctx, c.address())
-	if err != nil {
-		return err
-	}
-	log.Info("serving", "base_url", c.BaseURL, "listen", c.Listen)
-	return serve.Until(ctx, l, site.Handler(), site.Run)
 }
+
+// config is the configuration file of the citizen's portal.
+type config struct{ program.Config }

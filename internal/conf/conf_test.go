@@ -59,6 +59,28 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Base is embedded by TestParseEmbedded.
+type Base struct {
+	Issuer string `json:"issuer"`
+}
+
+// What a struct embeds are keys of its own, as strict as the others.
+func TestParseEmbedded(t *testing.T) {
+	type whole struct {
+		Base
+		Port int `json:"port"`
+	}
+	var got whole
+	if err := conf.Parse([]byte(`{"issuer": "x", "port": 1}`), &got); err != nil || got.Issuer != "x" || got.Port != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, text := range []string{`{"Base": {}}`, `{"issuer": "x", "issuer": "y"}`, `{"issuers": "x"}`} {
+		if err := conf.Parse([]byte(text), &got); err == nil {
+			t.Errorf("%s was accepted", text)
+		}
+	}
+}
+
 func TestParseKeepsDefaults(t *testing.T) {
 	got := sample{Issuer: "default", Redis: &client{Name: "kept", URIs: []string{"old"}}}
 	if err := conf.Parse([]byte(`{"redis": {"uris": []}}`), &got); err != nil {
@@ -151,6 +173,10 @@ func TestParseRefusesTypes(t *testing.T) {
 	for _, into := range []any{
 		nil, sample{}, new(int), (*sample)(nil),
 		&struct{ A any }{}, &struct{ A map[int]string }{}, &struct{ client }{}, &struct{ A func() }{}, &struct{ A [2]int }{},
+		&struct {
+			Base
+			Other string `json:"issuer"`
+		}{}, &struct{ *Base }{},
 	} {
 		if err := conf.Parse([]byte(`{"A": {}}`), into); err == nil {
 			t.Errorf("%T was accepted", into)

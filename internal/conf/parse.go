@@ -129,27 +129,43 @@ func cut(s string) string {
 }
 
 func decodeStruct(key string, raw json.RawMessage, v reflect.Value, depth int) error {
-	fields := make(map[string]int, v.NumField())
+	fields := make(map[string]reflect.Value, v.NumField())
+	if err := collect(key, v, fields); err != nil {
+		return err
+	}
+	return members(key, raw, func(name, path string, raw json.RawMessage) error {
+		field, ok := fields[name]
+		if !ok {
+			return &KeyError{path, ErrUnknown}
+		}
+		return decode(path, raw, field, depth-1)
+	})
+}
+
+// collect names the fields of a struct; those of an embedded struct are its own. Two of one name are a mistake of the program's.
+func collect(key string, v reflect.Value, fields map[string]reflect.Value) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case !f.IsExported() || name == "-":
-		case f.Anonymous:
+			continue
+		case f.Anonymous && f.Type.Kind() != reflect.Struct:
 			return &KeyError{key, fmt.Errorf("cannot decode into %s, which embeds %s", v.Type(), f.Type)}
+		case f.Anonymous:
+			if err := collect(key, v.Field(i), fields); err != nil {
+				return err
+			}
+			continue
 		case name == "":
-			fields[f.Name] = i
-		default:
-			fields[name] = i
+			name = f.Name
 		}
+		if _, twice := fields[name]; twice {
+			return &KeyError{key, fmt.Errorf("cannot decode into %s, which has %s twice", v.Type(), name)}
+		}
+		fields[name] = v.Field(i)
 	}
-	return members(key, raw, func(name, path string, raw json.RawMessage) error {
-		i, ok := fields[name]
-		if !ok {
-			return &KeyError{path, ErrUnknown}
-		}
-		return decode(path, raw, v.Field(i), depth-1)
-	})
+	return nil
 }
 
 // decodeMap replaces the map.

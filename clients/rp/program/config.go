@@ -1,4 +1,6 @@
-package main
+// Package program is what the programs of our relying parties share: the configuration file, the flags, and serving a site until told to
+// stop. What a program has beyond that stands in its own configuration, which embeds Config.
+package program
 
 import (
 	"crypto/tls"
@@ -12,8 +14,8 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/serve"
 )
 
-// config is the configuration file of the citizen's portal.
-type config struct {
+// Config is the configuration file of a relying party.
+type Config struct {
 	BaseURL  string `json:"base_url"`  // our own origin, as browsers see it
 	Listen   string `json:"listen"`    // host:port
 	Issuer   string `json:"issuer"`    // the hub
@@ -28,27 +30,23 @@ type config struct {
 	Sample bool `json:"sample"` // say on every page that this is a sample
 }
 
-// load reads and checks the file. An error names the key and what to do.
-func load(path string) (config, error) {
-	var c config
-	if err := conf.Load(path, &c); err != nil {
-		return c, err
+// Load reads the file into a pointer to a Config, or to a struct that embeds base, and checks it. An error names the key and what to do.
+func Load(path string, into any, base *Config) error {
+	if err := conf.Load(path, into); err != nil {
+		return err
 	}
-	return c, c.check()
+	return base.Check()
 }
 
-func (c config) address() serve.Address {
-	return serve.Address{Listen: c.Listen, Certificate: c.TLS.Certificate, Key: c.TLS.Key}
-}
-
-func (c config) check() error {
+// Check names the first key that is missing or does not fit the others.
+func (c *Config) Check() error {
 	for _, required := range []struct{ key, value, example string }{
-		{"base_url", c.BaseURL, "https://portal.example.go.jp"},
-		{"listen", c.Listen, "127.0.0.1:8401"},
+		{"base_url", c.BaseURL, "https://service.example.go.jp"},
+		{"listen", c.Listen, "127.0.0.1:8402"},
 		{"issuer", c.Issuer, "https://id.example.go.jp"},
-		{"client_id", c.ClientID, "portal"},
-		{"database", c.Database, "sqlite:/var/lib/portal/portal.db"},
-		{"key_file", c.KeyFile, "/var/lib/portal/key.pem"},
+		{"client_id", c.ClientID, "service"},
+		{"database", c.Database, "sqlite:/var/lib/service/service.db"},
+		{"key_file", c.KeyFile, "/var/lib/service/key.pem"},
 	} {
 		if required.value == "" {
 			return fmt.Errorf("%s: required, such as %s", required.key, required.example)
@@ -57,8 +55,12 @@ func (c config) check() error {
 	return c.address().Check()
 }
 
+func (c *Config) address() serve.Address {
+	return serve.Address{Listen: c.Listen, Certificate: c.TLS.Certificate, Key: c.TLS.Key}
+}
+
 // client speaks to the hub.
-func (c config) client() (*http.Client, error) {
+func (c *Config) client() (*http.Client, error) {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return nil, errors.New("the default transport is not one that can be configured")
@@ -77,12 +79,11 @@ func (c config) client() (*http.Client, error) {
 }
 
 // development says whether the origin is on this computer, which a registration has to tell the hub.
-func (c config) development() bool {
+func (c *Config) development() bool {
 	u, err := url.Parse(c.BaseURL)
-	return err == nil && loopbackHost(u.Hostname())
-}
-
-func loopbackHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
