@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"errors"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/text/width"
 
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/internal/mail"
 )
 
 // attribute names one thing that may be known of a citizen. Its text is the claim of OIDC Core §5.1, or "address." and a member of the
@@ -150,19 +152,15 @@ func half(s string) string {
 	}, width.Narrow.String(s))
 }
 
-// emailForm is the e-mail address of the HTML standard: that of RFC 5322 §3.4.1 without quoting, comments and control characters, and
-// with the doubled dots that Japanese carriers once gave out.
-var emailForm = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$")
-
 func parseEmail(s string, _ time.Time) (string, problem) {
-	s = half(s)
-	if len(s) > maxEmail {
+	a, err := mail.ParseAddress(half(s))
+	switch {
+	case errors.Is(err, mail.ErrLong):
 		return "", problemLong
-	}
-	if !emailForm.MatchString(s) {
+	case err != nil:
 		return "", problemEmail
 	}
-	return s, ""
+	return a.String(), ""
 }
 
 // phoneForm is E.164: at most 15 digits, country code first.
