@@ -39,6 +39,7 @@ func fields() []field {
 		{"scope", aString, readScope, writeScope},
 		member("resources", aList, func(m *Metadata) *[]string { return &m.Resources }),
 		member("serves", aList, func(m *Metadata) *[]string { return &m.Serves }),
+		member("agency", "an object of body_code, name and name#en", func(m *Metadata) **Agency { return &m.Agency }),
 		member("authorization_details_types", aList, func(m *Metadata) *[]string { return &m.DetailTypes }),
 		member("token_endpoint_auth_method", aString, func(m *Metadata) *Method { return &m.TokenEndpointAuthMethod }),
 		member("token_endpoint_auth_signing_alg", aString, func(m *Metadata) *keys.Alg { return &m.TokenEndpointAuthSigningAlg }),

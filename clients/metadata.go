@@ -25,7 +25,7 @@ func (t Text) In(lang string) string {
 // Logout §2, RFC 8705 §2.1.2 and §3.4, RFC 9101 §10.5, RFC 9126 §6, RFC 9396 §10,
 // RFC 9449 §5.2, RFC 9701 §6 and JARM §3, and names of our own: profile, operator,
 // description, category, purposes, verified, listed, first_party, development,
-// require_pkce, refuse_remote_card, resources, serves.
+// require_pkce, refuse_remote_card, resources, serves, agency.
 //
 // A text takes two members: "client_name" is the Japanese one and "client_name#en"
 // the English one (RFC 7591 §2.2).
@@ -68,6 +68,8 @@ type Metadata struct {
 	Resources     []string // the resource indicators it may name (RFC 8707 §2)
 	Serves        []string // the resource indicators it is the resource server of, set by the hub's operator
 	DetailTypes   []string // the types of authorization details it uses (RFC 9396 §10)
+
+	Agency *Agency // the office it is, as far as offices exchange information; set by the hub's operator
 
 	TokenEndpointAuthMethod     Method
 	TokenEndpointAuthSigningAlg keys.Alg // empty: any that the profile allows

@@ -249,11 +249,11 @@ func TestRegistrationDefaults(t *testing.T) {
 		t.Errorf("fapi2: %s", fapi.raw)
 	}
 	refreshing := d.register(map[string]any{"grant_types": []string{"authorization_code", "refresh_token"}})
-	if got := refreshing.text("scope"); got != "openid offline_access profile email address phone links link" {
+	if got := refreshing.text("scope"); got != "openid offline_access profile email address phone links link exchanges" {
 		t.Errorf("with refresh tokens: %s", got)
 	}
 	bare := d.call(http.MethodPost, "/register", initialToken, map[string]any{"redirect_uris": []string{"https://rp.example/cb"}})
-	if c := d.client(bare); bare.status != http.StatusCreated || c.AuthMethod() != SecretBasic || !c.RequirePKCE() || bare.text("scope") != "openid profile email address phone links link" {
+	if c := d.client(bare); bare.status != http.StatusCreated || c.AuthMethod() != SecretBasic || !c.RequirePKCE() || bare.text("scope") != "openid profile email address phone links link exchanges" {
 		t.Errorf("bare: %s", bare.raw)
 	}
 	service := d.register(map[string]any{"grant_types": []string{GrantClientCredentials}, "redirect_uris": nil, "response_types": []string{}})

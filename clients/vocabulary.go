@@ -65,6 +65,9 @@ const (
 	ScopeLinksOwn      = "links.own"  // all connections of the client itself, without a citizen
 	ScopeSSFRead       = "ssf.read"   // the client's stream of security events (CAEP Interoperability Profile 1.0 §2.7)
 	ScopeSSFManage     = "ssf.manage" // and to make, change and end it
+	ScopeExchanges     = "exchanges"  // which offices exchanged what about the citizen, for the portal
+
+	ScopeExchangeProvide = "exchange.provide" // an office says what it provided, without a citizen
 )
 
 // The scopes of what the card's signature certificate says of a citizen, one for each attribute. A client registers them and asks with
@@ -79,10 +82,10 @@ const (
 )
 
 // OwnScopes are what a client may be given on its own behalf, by the client credentials grant (RFC 6749 §4.4).
-func OwnScopes() []string { return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage} }
+func OwnScopes() []string { return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage, ScopeExchangeProvide} }
 
 // citizenScopes are those that speak of a citizen.
 func citizenScopes() []string {
-	return []string{ScopeOpenID, ScopeOfflineAccess, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeLinks, ScopeLink,
+	return []string{ScopeOpenID, ScopeOfflineAccess, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeLinks, ScopeLink, ScopeExchanges,
 		ScopeVerifiedName, ScopeVerifiedAddress, ScopeVerifiedBirthdate, ScopeVerifiedGender}
 }

@@ -330,5 +330,5 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 // knownScopes are the scopes this hub can grant.
 var knownScopes = []string{
 	clients.ScopeOpenID, clients.ScopeOfflineAccess, clients.ScopeProfile, clients.ScopeEmail, clients.ScopeAddress, clients.ScopePhone,
-	clients.ScopeLinks, clients.ScopeLink,
+	clients.ScopeLinks, clients.ScopeLink, clients.ScopeExchanges,
 }

@@ -68,7 +68,7 @@ func New(ctx context.Context, c Config) (*Portal, error) {
 	}
 	p.party, err = rp.New(rp.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: c.Credential,
-		Bound: key, Scopes: []string{"offline_access", "links"}, HTTP: c.HTTP, Site: p.web, Store: store, Now: c.Now, Log: c.Log,
+		Bound: key, Scopes: []string{"offline_access", "links", "exchanges"}, HTTP: c.HTTP, Site: p.web, Store: store, Now: c.Now, Log: c.Log,
 	})
 	if err != nil {
 		return nil, err
