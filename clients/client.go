@@ -119,6 +119,10 @@ func (c *Client) Scopes() []string { return slices.Clone(c.m.Scopes) }
 // ACRValues returns default_acr_values; may be empty.
 func (c *Client) ACRValues() []string { return slices.Clone(c.m.DefaultACRValues) }
 
+// AcceptsRepresentatives reports whether the client understands that somebody may sign in for somebody else: it reads the act claim
+// (RFC 8693 §4.1). One that does not never gets a token with it.
+func (c *Client) AcceptsRepresentatives() bool { return c.m.AcceptsProxies }
+
 // RefusesRemoteCard reports whether the client takes no sign-in whose card was
 // read by a phone, on another device than the one that signs in.
 func (c *Client) RefusesRemoteCard() bool { return c.m.RefuseRemoteCard }

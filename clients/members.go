@@ -69,6 +69,7 @@ func fields() []field {
 		member("default_acr_values", aList, func(m *Metadata) *[]string { return &m.DefaultACRValues }),
 		member("require_pushed_authorization_requests", aBoolean, func(m *Metadata) **bool { return &m.RequirePAR }),
 		member("require_pkce", aBoolean, func(m *Metadata) **bool { return &m.RequirePKCE }),
+		member("accepts_representatives", aBoolean, func(m *Metadata) *bool { return &m.AcceptsProxies }),
 		member("refuse_remote_card", aBoolean, func(m *Metadata) *bool { return &m.RefuseRemoteCard }),
 	}
 }

@@ -129,9 +129,9 @@ func statusOf(r Reason) int {
 	switch r {
 	case RequestMalformed:
 		return http.StatusBadRequest
-	case ServiceUnknown, SubjectUnknown:
+	case ServiceUnknown, SubjectUnknown, MandateUnknown:
 		return http.StatusNotFound
-	case MoveForbidden:
+	case MoveForbidden, MandateOwn, MandateNumber, MandateTooMany:
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError

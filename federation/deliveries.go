@@ -67,7 +67,7 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 				ID: rand.Text(), Account: n.Account, Client: n.Client, Session: n.Session, Reason: reason, State: Pending,
 				Created: now, sid: n.SID, next: now,
 			}
-			if err := o.address(ctx, &r, n.Browser); err != nil {
+			if err := o.address(ctx, &r, n.Browser, n.Nameless); err != nil {
 				return err
 			}
 			if err := insertDelivery(ctx, o.d.DB, batch, r); err != nil {
@@ -84,7 +84,7 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 }
 
 // address fills in whom the client knows the person as, or that we cannot tell it ourselves.
-func (o *Deliveries) address(ctx context.Context, r *Delivery, browser bool) error {
+func (o *Deliveries) address(ctx context.Context, r *Delivery, browser, nameless bool) error {
 	c, err := o.client(ctx, r.Client)
 	if err != nil {
 		return err
@@ -94,6 +94,9 @@ func (o *Deliveries) address(ctx context.Context, r *Delivery, browser bool) err
 		if browser && c != nil && c.FrontchannelLogoutURI() != "" {
 			r.State = Asked
 		}
+		return nil
+	}
+	if nameless {
 		return nil
 	}
 	r.sub, err = o.d.Subjects.For(ctx, r.Account, c.Sector())

@@ -189,8 +189,8 @@ func TestLifeOfADelivery(t *testing.T) {
 		o.set("etax.example", http.StatusOK)
 		o.set("bank.example", http.StatusServiceUnavailable)
 		batch := o.enqueue(LogoutSession,
-			Notice{taro, "etax", "s1", "etax-1", false}, Notice{taro, "bank", "s1", "bank-1", false}, Notice{taro, "silent", "s1", "silent-1", false},
-			Notice{taro, "picky", "", "", false}, Notice{taro, "never-registered", "s1", "x", false})
+			Notice{taro, "etax", "s1", "etax-1", false, false}, Notice{taro, "bank", "s1", "bank-1", false, false}, Notice{taro, "silent", "s1", "silent-1", false, false},
+			Notice{taro, "picky", "", "", false, false}, Notice{taro, "never-registered", "s1", "x", false, false})
 		o.want(batch, "etax", Pending)
 		o.want(batch, "silent", Unsupported)
 		o.want(batch, "picky", Unsupported) // it can end one session only, and none is named
@@ -226,9 +226,9 @@ func TestLogoutTokenClaims(t *testing.T) {
 	o := newOutbox(t, sqldbtest.Open(t))
 	taro := newAccount()
 	o.set("etax.example", http.StatusOK)
-	o.enqueue(LogoutSession, Notice{taro, "etax", "s1", "etax-1", false})
+	o.enqueue(LogoutSession, Notice{taro, "etax", "s1", "etax-1", false, false})
 	o.deliver()
-	o.enqueue(LogoutEverywhere, Notice{taro, "etax", "", "", false})
+	o.enqueue(LogoutEverywhere, Notice{taro, "etax", "", "", false, false})
 	o.deliver()
 	sub, err := o.d.Subjects.For(t.Context(), taro, "etax.example")
 	if err != nil || len(o.told("etax.example")) != 2 {
@@ -262,7 +262,7 @@ func TestEnqueueJoinsTheCallersTransaction(t *testing.T) {
 		taro := newAccount()
 		stop := errors.New("changed my mind")
 		err := db.Tx(t.Context(), func(ctx context.Context) error {
-			if _, err := o.Enqueue(ctx, LogoutEverywhere, []Notice{{taro, "etax", "", "", false}}); err != nil {
+			if _, err := o.Enqueue(ctx, LogoutEverywhere, []Notice{{taro, "etax", "", "", false, false}}); err != nil {
 				return err
 			}
 			return stop
@@ -277,7 +277,7 @@ func TestEnqueueJoinsTheCallersTransaction(t *testing.T) {
 func TestRestartInTheMiddle(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		o := newOutbox(t, db)
-		batch := o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s1", "etax-1", false}, Notice{newAccount(), "bank", "s1", "bank-1", false})
+		batch := o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s1", "etax-1", false, false}, Notice{newAccount(), "bank", "s1", "bank-1", false, false})
 		rows, err := listDeliveries(t.Context(), db, `client = 'etax'`)
 		if err != nil || len(rows) != 1 {
 			t.Fatal(rows, err)
@@ -321,7 +321,7 @@ func TestHangingServiceDelaysNobody(t *testing.T) {
 		var notices []Notice
 		for range people { // the hanging one is always first
 			taro := newAccount()
-			notices = append(notices, Notice{taro, "bank", "s", "b", false}, Notice{taro, "etax", "s", "e", false})
+			notices = append(notices, Notice{taro, "bank", "s", "b", false, false}, Notice{taro, "etax", "s", "e", false, false})
 		}
 		o.enqueue(LogoutSession, notices...)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -348,7 +348,7 @@ func TestServiceIsLeftAlone(t *testing.T) {
 	o.set("etax.example", http.StatusInternalServerError)
 	var batches []string
 	for range 20 {
-		batches = append(batches, o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s", "e", false}))
+		batches = append(batches, o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s", "e", false, false}))
 	}
 	o.deliver()
 	first := len(o.told("etax.example"))
@@ -380,7 +380,7 @@ func TestHundredWorkersMakeOneTry(t *testing.T) {
 		o := newOutbox(t, db)
 		twin := o.twin()
 		o.set("etax.example", http.StatusServiceUnavailable)
-		o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s", "e", false})
+		o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s", "e", false, false})
 		for try := 1; try <= 3; try++ {
 			rows, err := listDeliveries(t.Context(), db, `state = 'pending'`)
 			if err != nil || len(rows) != 1 {
@@ -407,7 +407,7 @@ func TestGivingUpAfterADay(t *testing.T) {
 		o := newOutbox(t, db)
 		taro := newAccount()
 		o.set("etax.example", http.StatusBadRequest)
-		batch := o.enqueue(LogoutSession, Notice{taro, "etax", "s1", "e", false})
+		batch := o.enqueue(LogoutSession, Notice{taro, "etax", "s1", "e", false, false})
 		tries := 0
 		for ; o.d.Now().Before(start.Add(giveUpAfter)); tries++ {
 			o.deliver()
@@ -461,7 +461,7 @@ func TestPause(t *testing.T) {
 func TestBatchWaitsAMoment(t *testing.T) {
 	o := newOutbox(t, sqldbtest.Open(t))
 	o.set("etax.example", http.StatusOK)
-	batch := o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s", "e", false})
+	batch := o.enqueue(LogoutSession, Notice{newAccount(), "etax", "s", "e", false, false})
 	begun := time.Now()
 	if all, err := o.Batch(t.Context(), batch, 150*time.Millisecond); err != nil || all[0].State != Pending || time.Since(begun) < 150*time.Millisecond {
 		t.Errorf("%+v, %v", all, err)
@@ -486,7 +486,7 @@ func BenchmarkDeliveries(b *testing.B) {
 	var notices []Notice
 	for range (b.N + 1) / 2 {
 		taro := newAccount()
-		notices = append(notices, Notice{taro, "bank", "s", "b", false}, Notice{taro, "etax", "s", "e", false}, Notice{taro, "picky", "s", "p", false})
+		notices = append(notices, Notice{taro, "bank", "s", "b", false, false}, Notice{taro, "etax", "s", "e", false, false}, Notice{taro, "picky", "s", "p", false, false})
 	}
 	o.enqueue(LogoutSession, notices...)
 	ctx, cancel := context.WithCancel(b.Context())

@@ -13,6 +13,14 @@ const (
 	MoveForbidden
 	// RequestMalformed: the body is not the JSON document it should be.
 	RequestMalformed
+	// MandateUnknown: no such mandate of this person, or the invitation is not, or no longer, to be had.
+	MandateUnknown
+	// MandateOwn: the one who would accept is the one who offered.
+	MandateOwn
+	// MandateNumber: the number is not the one that the representative was shown.
+	MandateNumber
+	// MandateTooMany: one of the two has as many as there may be.
+	MandateTooMany
 )
 
 // String returns the word used in API answers.
@@ -26,6 +34,14 @@ func (r Reason) String() string {
 		return "link_state"
 	case RequestMalformed:
 		return "invalid_request"
+	case MandateUnknown:
+		return "mandate_unknown"
+	case MandateOwn:
+		return "mandate_own"
+	case MandateNumber:
+		return "mandate_number"
+	case MandateTooMany:
+		return "mandate_too_many"
 	}
 	return "unknown"
 }

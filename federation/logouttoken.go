@@ -17,7 +17,7 @@ const (
 // does not speak of sessions begun since.
 type logoutClaims struct {
 	Issuer   string              `json:"iss"`
-	Subject  string              `json:"sub"`
+	Subject  string              `json:"sub,omitempty"` // empty only with SID
 	Audience string              `json:"aud"`
 	IssuedAt int64               `json:"iat"`
 	Expires  int64               `json:"exp"`

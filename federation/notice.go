@@ -13,6 +13,8 @@ type Notice struct {
 	Session string // the hub's session that ended; empty: all of the person's
 	SID     string // the name the client knows that session by; empty: all of the person's at that client
 	Browser bool   // the person's browser is about to open the service's frontchannel_logout_uri
+	// Nameless: the service's session is in the name of somebody whom the person represents there. SID alone names it.
+	Nameless bool
 }
 
 // LogoutReason is why services are told, from a closed set.
@@ -27,6 +29,7 @@ const (
 	LogoutLinkEnded      LogoutReason = "link_ended"      // the person cut the link
 	LogoutCardRevoked    LogoutReason = "card-revoked"    // the authority took the card's certificate back
 	LogoutPasskeyRemoved LogoutReason = "passkey-removed" // the person removed the passkey that had signed in, or it was found to have a copy
+	LogoutMandateEnded   LogoutReason = "mandate-ended"   // the person may no longer act in another's name
 	LogoutCardRemoved    LogoutReason = "card-removed"    // the person took the card out of the reader, and had asked for it to mean this
 )
 
