@@ -2,10 +2,6 @@ package etax
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
@@ -46,51 +40,6 @@ type world struct {
 func (w *world) now() time.Time          { return time.Unix(w.at.Load(), 0) }
 func (w *world) advance(d time.Duration) { w.at.Add(int64(d / time.Second)) }
 
-// testKeys are the hub's keys, and what it knows of the client's.
-func testKeys(t testing.TB, client *rp.Key) rptest.Keys {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: "hub"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private.Public(), KeyID: "hub", Algorithm: "ES256", Use: "sig"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var public jose.JSONWebKeySet
-	if err := json.Unmarshal(client.JWKS(), &public); err != nil {
-		t.Fatal(err)
-	}
-	return rptest.Keys{
-		JWKS: jwks,
-		Sign: func(claims map[string]any) string {
-			payload, _ := json.Marshal(claims)
-			jws, err := signer.Sign(payload)
-			if err != nil {
-				t.Error(err)
-			}
-			compact, _ := jws.CompactSerialize()
-			return compact
-		},
-		Client: func(assertion string) (map[string]any, error) {
-			jws, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.ES256})
-			if err != nil {
-				return nil, err
-			}
-			payload, err := jws.Verify(public)
-			if err != nil {
-				return nil, err
-			}
-			var claims map[string]any
-			return claims, json.Unmarshal(payload, &claims)
-		},
-	}
-}
-
 func newWorld(t *testing.T) *world { return newWorldOn(t, sqldbtest.Open(t)) }
 
 func newWorldOn(t *testing.T, db *sqldb.DB) *world {
@@ -101,7 +50,11 @@ func newWorldOn(t *testing.T, db *sqldb.DB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.hub = rptest.NewHub(testKeys(t, key), w.now)
+	keys, err := rptest.NewKeys(key.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hub = rptest.NewHub(keys, w.now)
 	t.Cleanup(w.hub.Close)
 	w.hub.Set(func(s *rptest.Settings) { s.Person = "taro" })
 	w.server = httptest.NewUnstartedServer(nil)

@@ -5,6 +5,7 @@ const (
 	hubAddr       = "localhost:8400"
 	portalAddr    = "localhost:8401"
 	etaxAddr      = "localhost:8402"
+	postboxAddr   = "localhost:8405"
 	agentAddr     = "127.0.0.1:8404"
 	mutualAddr    = "localhost:8410" // for clients with certificates, with TLS only
 	operatorsAddr = "localhost:8409" // figures for operators

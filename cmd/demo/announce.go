@@ -20,7 +20,7 @@ func (s *stack) announce(w io.Writer) {
 	out("Tsunagu demo. \x1b[31mTEST\x1b[0m cards, people and authority; nothing here is real.")
 	out("")
 	for _, a := range []struct{ what, addr string }{
-		{"portal: start here", portalAddr}, {"sample e-Tax", etaxAddr}, {"hub", hubAddr}, {"card app", agentAddr},
+		{"portal: start here", portalAddr}, {"sample e-Tax", etaxAddr}, {"sample postbox", postboxAddr}, {"hub", hubAddr}, {"card app", agentAddr},
 	} {
 		out("  %-20s %s", a.what, s.url(a.addr))
 	}

@@ -1,4 +1,4 @@
-// Command demo runs the whole of Tsunagu in one process on loopback: the hub, the portal, the sample e-Tax, the card app with a
+// Command demo runs the whole of Tsunagu in one process on loopback: the hub, the portal, the sample e-Tax and delivery provider, the card app with a
 // drawer of made-up cards, and the test authority's OCSP responder and revocation lists. Everything is real but the cards, the
 // people and the authority.
 package main

@@ -23,6 +23,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/portal"
+	"github.com/tsunagu-id/tsunagu/clients/postbox"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
@@ -95,7 +96,7 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	authority.Handle("/", responder)
 	authority.Handle("/jlis/", linkage)
 	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(authority)), plain: true})
-	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addAgent} {
+	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addPostbox, s.addAgent} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -171,7 +172,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		return err
 	}
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{
-		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr}, s.allow...), RootCAs: roots,
+		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr}, s.allow...), RootCAs: roots,
 	})
 	if err != nil {
 		return err
@@ -218,6 +219,7 @@ func (s *stack) register(ctx context.Context, r *clients.Registry) error {
 	}{
 		{"portal", s.url(portalAddr), portal.Registration},
 		{"etax", s.url(etaxAddr), etax.Registration},
+		{"postbox", s.url(postboxAddr), postbox.Registration},
 	} {
 		key, err := s.key(own.id)
 		if err != nil {

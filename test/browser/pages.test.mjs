@@ -9,6 +9,7 @@ const open = {
   hub: ['/', '/help', '/terms', '/privacy', '/accessibility', '/phone'],
   portal: ['/help'],
   etax: ['/', '/number', '/help'],
+  postbox: ['/', '/help'],
   agent: ['/', '/?still=1'],
 }
 const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/details/confirmed', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
@@ -60,6 +61,21 @@ describe('pages', { timeout: 300_000 }, () => {
     await signReturn(who, 'hanako')
     await who.see('#accepted', 'etax-return-filed')
     await lookAt(who, { hub: ['/account', '/account/signatures'], etax: ['/home', '/unlink'] })
+    // A box, from its opening to its end.
+    await who.open(at.postbox + '/')
+    await who.click('#sign-in')
+    if (await who.page.locator('#consent-allow').count()) await who.click('#consent-allow')
+    await who.see('#open-box', 'postbox-open')
+    await who.click('#open-box')
+    await who.see('[data-letter]', 'postbox-box')
+    await who.click('[data-letter] a')
+    await who.look('postbox-letter')
+    await who.open(at.postbox + '/letters/none')
+    await who.see(refused('letter_unknown'), 'postbox-letter-unknown')
+    await who.open(at.postbox + '/close')
+    await who.look('postbox-close')
+    await who.click('#close-confirm')
+    await who.look('postbox-closed')
     await who.leave()
   })
 })

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"strings"
 )
 
 // api runs f, with the lock held, for a request with a live access token.
@@ -59,6 +60,16 @@ func (h *Hub) deleteLink(w http.ResponseWriter, _ *http.Request, g *grant) {
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// deleteOwnLink is deleteLink by the client itself, with a token without a person.
+func (h *Hub) deleteOwnLink(w http.ResponseWriter, r *http.Request, g *grant) {
+	sub := r.PathValue("sub")
+	if g.sub != "" || !strings.HasSuffix(sub, "-at-"+g.client) {
+		refuse(w, http.StatusNotFound, "subject_unknown")
+		return
+	}
+	h.deleteLink(w, r, &grant{client: g.client, sub: sub})
 }
 
 // person is who stands behind a portal's grant.

@@ -92,6 +92,7 @@ func NewHub(keys Keys, now func() time.Time) *Hub {
 	mux.HandleFunc("GET /api/link", h.api(h.getLink))
 	mux.HandleFunc("PUT /api/link", h.api(h.putLink))
 	mux.HandleFunc("DELETE /api/link", h.api(h.deleteLink))
+	mux.HandleFunc("DELETE /api/links/{sub}", h.api(h.deleteOwnLink))
 	mux.HandleFunc("GET /api/signatures/{id}", h.api(h.getSignature))
 	mux.HandleFunc("GET /api/account/services", h.api(h.getServices))
 	mux.HandleFunc("POST /api/account/links", h.api(h.postLinks))

@@ -17,6 +17,7 @@ export const addresses = (tls = false) => {
     portal: `${scheme}://localhost:8401`,
     etax: `${scheme}://localhost:8402`,
     agent: `${scheme}://127.0.0.1:8404`,
+    postbox: `${scheme}://localhost:8405`,
   }
 }
 
