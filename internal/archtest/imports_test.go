@@ -15,7 +15,6 @@ var arrows = map[string][]string{
 	"clients/rp":              {"internal"},
 	"clients/portal":          {"clients/portal", "clients/rp", "internal"},
 	"clients/etax":            {"clients/etax", "clients/rp", "internal"},
-	"clients/postbox":         {"clients/postbox", "clients/rp", "internal"},
 	"clients/agency":          {"clients/agency", "clients/rp", "internal"},
 	"clients/postbox":         {"clients/postbox", "clients/rp", "internal"},
 	"cardauth":                {"cardauth/ades", "cardauth/jlis", "keys", "internal"},
