@@ -129,10 +129,12 @@ func statusOf(r Reason) int {
 	switch r {
 	case RequestMalformed:
 		return http.StatusBadRequest
-	case ServiceUnknown, SubjectUnknown, MandateUnknown:
+	case ServiceUnknown, SubjectUnknown, MandateUnknown, StreamUnknown:
 		return http.StatusNotFound
-	case MoveForbidden, MandateOwn, MandateNumber, MandateTooMany:
+	case MoveForbidden, MandateOwn, MandateNumber, MandateTooMany, StreamExists:
 		return http.StatusConflict
+	case TooSoon:
+		return http.StatusTooManyRequests
 	}
 	return http.StatusInternalServerError
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/keys"
 )
 
-// DeliveriesDeps is what NewDeliveries needs. Every field is required.
+// DeliveriesDeps is what NewDeliveries needs. Every field but Signals is required.
 type DeliveriesDeps struct {
 	Issuer   string
 	DB       *sqldb.DB
@@ -29,6 +29,8 @@ type DeliveriesDeps struct {
 	Post func(ctx context.Context, address string, form url.Values) (status int, err error)
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Signals tells of the same sign-outs those services that have a stream of security events; nil: there are no streams.
+	Signals *Signals
 }
 
 // Deliveries is the outbox of sign-outs and the register of their receipts.
@@ -62,6 +64,7 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 	batch = rand.Text()
 	now := o.d.Now()
 	err = o.d.DB.Tx(ctx, func(ctx context.Context) error {
+		var told []Signal
 		for _, n := range notices {
 			r := Delivery{
 				ID: rand.Text(), Account: n.Account, Client: n.Client, Session: n.Session, Reason: reason, State: Pending,
@@ -73,8 +76,12 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 			if err := insertDelivery(ctx, o.d.DB, batch, r); err != nil {
 				return fmt.Errorf("store logout delivery: %w", err)
 			}
+			told = append(told, o.signal(r, batch))
 		}
-		return nil
+		if o.d.Signals == nil {
+			return nil
+		}
+		return o.d.Signals.Emit(ctx, told...)
 	})
 	if err != nil {
 		return "", err
@@ -91,6 +98,10 @@ func (o *Deliveries) address(ctx context.Context, r *Delivery, browser, nameless
 	}
 	if c == nil || c.BackchannelLogoutURI() == "" || r.sid == "" && c.BackchannelLogoutSessionRequired() {
 		r.State, r.Done = Unsupported, r.Created
+		if collects, err := o.collects(ctx, r); err != nil || collects {
+			r.State = Collects
+			return err
+		}
 		if browser && c != nil && c.FrontchannelLogoutURI() != "" {
 			r.State = Asked
 		}
@@ -101,6 +112,23 @@ func (o *Deliveries) address(ctx context.Context, r *Delivery, browser, nameless
 	}
 	r.sub, err = o.d.Subjects.For(ctx, r.Account, c.Sector())
 	return err
+}
+
+// collects says whether the service will learn of it from its stream of security events.
+func (o *Deliveries) collects(ctx context.Context, r *Delivery) (bool, error) {
+	if o.d.Signals == nil {
+		return false, nil
+	}
+	return o.d.Signals.takes(ctx, r.Client, r.Account, EventSessionRevoked)
+}
+
+// signal is what a stream says of a delivery.
+func (o *Deliveries) signal(r Delivery, batch string) Signal {
+	s := Signal{Account: r.Account, Client: r.Client, SID: r.sid, Event: SessionRevoked(r.Reason), Cause: batch}
+	if r.State == Collects {
+		s.delivery = r.ID
+	}
+	return s
 }
 
 // client returns nil for one that is not registered. One that is suspended may ask for nothing, but is still told.

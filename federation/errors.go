@@ -21,6 +21,12 @@ const (
 	MandateNumber
 	// MandateTooMany: one of the two has as many as there may be.
 	MandateTooMany
+	// StreamUnknown: the client has no such stream.
+	StreamUnknown
+	// StreamExists: the client has a stream already.
+	StreamExists
+	// TooSoon: asked for again before it is time.
+	TooSoon
 )
 
 // String returns the word used in API answers.
@@ -42,6 +48,12 @@ func (r Reason) String() string {
 		return "mandate_number"
 	case MandateTooMany:
 		return "mandate_too_many"
+	case StreamUnknown:
+		return "stream_unknown"
+	case StreamExists:
+		return "stream_exists"
+	case TooSoon:
+		return "too_soon"
 	}
 	return "unknown"
 }

@@ -88,6 +88,15 @@ func finishDelivery(ctx context.Context, db *sqldb.DB, id string, state Delivery
 	return nil
 }
 
+// collectDelivery says what became of a sign-out that a service was to learn of from its stream.
+func collectDelivery(ctx context.Context, db *sqldb.DB, id string, state DeliveryState, now time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE logout_delivery SET state = $2, done_at = $3 WHERE id = $1 AND state = 'collects'`, id, string(state), now.Unix())
+	if err != nil {
+		return fmt.Errorf("note collected sign-out: %w", err)
+	}
+	return nil
+}
+
 // postponeDelivery changes nothing if the try is not the caller's any more.
 func postponeDelivery(ctx context.Context, db *sqldb.DB, r Delivery, next time.Time) error {
 	_, err := db.Exec(ctx, `UPDATE logout_delivery SET next_ms = $3 WHERE id = $1 AND state = 'pending' AND tries = $2`,

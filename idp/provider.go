@@ -38,6 +38,7 @@ type Deps struct {
 	Subjects   *federation.Subjects
 	Links      *federation.Links
 	Deliveries *federation.Deliveries
+	Signals    *federation.Signals
 	DB         *sqldb.DB
 	Transient  ephemeral.Store
 	Audit      *audit.Log
@@ -81,6 +82,7 @@ type Provider struct {
 	subjects   *federation.Subjects
 	links      *federation.Links
 	deliveries *federation.Deliveries
+	signals    *federation.Signals
 	db         *sqldb.DB
 	store      ephemeral.Store
 	audit      *audit.Log
@@ -127,8 +129,8 @@ func New(d Deps) (*Provider, error) {
 	for name, missing := range map[string]bool{
 		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Sealer": d.Sealer == nil, "Clients": d.Clients == nil,
 		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
-		"Deliveries": d.Deliveries == nil,
-		"DB":         d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
+		"Deliveries": d.Deliveries == nil, "Signals": d.Signals == nil,
+		"DB": d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("idp: %s is missing", name)
@@ -151,7 +153,7 @@ func New(d Deps) (*Provider, error) {
 		recheck: d.Recheck,
 		issuer:  d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
 		sealer:  d.Sealer,
-		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, db: d.DB,
+		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, signals: d.Signals, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, relinkWait: d.RelinkWait, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},

@@ -73,6 +73,7 @@ type Hub struct {
 	Keys     *keys.Set
 	Links    *federation.Links
 	Audit    *audit.Log
+	Signals  *federation.Signals
 	provider *idp.Provider
 	sweeper  *ephemeral.SQL
 	outbox   *federation.Deliveries
@@ -117,7 +118,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		return nil, fmt.Errorf("federation: %w", err)
 	}
 	h.Links = links
-	if h.outbox, err = newOutbox(c, h, subjects); err != nil {
+	if err := h.openOutboxes(c, subjects); err != nil {
 		return nil, err
 	}
 	site, err := idp.NewSite(strings.HasPrefix(c.Issuer, "https:"), c.Sample, c.Log)
@@ -142,7 +143,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	h.provider, err = idp.New(idp.Deps{
 		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
-		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
+		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, Signals: h.Signals, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
@@ -167,18 +168,26 @@ func newSigning(c Config, h *Hub) (*cardauth.SignatureRequests, *cardauth.Signin
 	}), nil
 }
 
-func newOutbox(c Config, h *Hub, subjects *federation.Subjects) (*federation.Deliveries, error) {
+// openOutboxes opens what tells services: of sign-outs, and of security events.
+func (h *Hub) openOutboxes(c Config, subjects *federation.Subjects) (err error) {
 	fetch := c.Fetch
 	if fetch == nil {
-		var err error
 		if fetch, err = clients.NewFetcher(clients.FetcherConfig{Now: c.Now}); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return federation.NewDeliveries(federation.DeliveriesDeps{
-		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Audit: h.Audit, Sign: h.Keys.Sign, Post: fetch.Post,
-		Now: c.Now, Log: c.Log,
+	h.Signals, err = federation.NewSignals(federation.SignalsDeps{
+		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Links: h.Links, Audit: h.Audit, Sealer: c.Sealer, Sign: h.Keys.Sign,
+		Agreed: idp.Agreed(c.DB), Check: fetch.Check, Send: fetch.Send, Now: c.Now, Log: c.Log,
 	})
+	if err != nil {
+		return err
+	}
+	h.outbox, err = federation.NewDeliveries(federation.DeliveriesDeps{
+		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Audit: h.Audit, Sign: h.Keys.Sign, Post: fetch.Post,
+		Now: c.Now, Log: c.Log, Signals: h.Signals,
+	})
+	return err
 }
 
 // Handler serves the citizens' address.
@@ -193,6 +202,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
+	g.Go(func() error { return h.Signals.Run(ctx) })
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
