@@ -87,7 +87,7 @@ func mayImport(rule, to string) bool {
 // doors lists third-party packages and the files that alone may import them.
 var doors = []struct{ library, files string }{
 	{"github.com/ory/fosite", `^idp/(engine|store)[a-z_]*\.go$`},
-	{"github.com/go-jose/go-jose/v4", `^(keys|clients/rp)/[^/]+\.go$`},
+	{"github.com/go-jose/go-jose/v4", `^(keys|clients/rp|clients/rp/rptest)/[^/]+\.go$`},
 	{"github.com/coreos/go-oidc", `^clients/rp/[^/]+\.go$`},
 	{"golang.org/x/oauth2", `^clients/rp/[^/]+\.go$`},
 	{"github.com/redis/go-redis", `^internal/ephemeral/`},
