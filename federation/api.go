@@ -53,6 +53,8 @@ type APIDeps struct {
 	// ever seen without the other, and must therefore keep to the database. The
 	// other side than by has to be told.
 	OnEnd func(ctx context.Context, account AccountID, client clients.ID, by Actor) error
+	// Knows says whether the person has agreed that the client knows her, and has not withdrawn that.
+	Knows func(ctx context.Context, account AccountID, client clients.ID) (bool, error)
 }
 
 // API serves the portal's and the services' side of links.
@@ -60,7 +62,7 @@ type API struct{ d APIDeps }
 
 // NewAPI returns the API, or an error naming the missing part.
 func NewAPI(d APIDeps) (*API, error) {
-	if d.Issuer == "" || d.Links == nil || d.Clients == nil || d.Authorize == nil || d.Refuse == nil || d.OnEnd == nil {
+	if d.Issuer == "" || d.Links == nil || d.Clients == nil || d.Authorize == nil || d.Refuse == nil || d.OnEnd == nil || d.Knows == nil {
 		return nil, errors.New("federation: APIDeps has an empty field")
 	}
 	return &API{d: d}, nil
@@ -75,6 +77,14 @@ func (a *API) Mount(e *echo.Echo) {
 	e.GET("/api/link", a.as(ScopeLink, a.getOwn))
 	e.PUT("/api/link", a.as(ScopeLink, a.putOwn))
 	e.DELETE("/api/link", a.as(ScopeLink, a.deleteOwn))
+	own := Need{Scope: ScopeLinksOwn, Machine: true}
+	e.GET("/api/links", a.need(own, a.getLinks))
+	e.GET("/api/links/:sub", a.need(own, a.getOf))
+	e.PUT("/api/links/:sub", a.need(own, a.putOf))
+	e.DELETE("/api/links/:sub", a.need(own, a.deleteOf))
+	e.POST("/api/links/census", a.need(own, a.postCensus))
+	e.POST("/api/links/census/:census", a.need(own, a.postCensusTies))
+	e.POST("/api/links/census/:census/end", a.need(own, a.postCensusEnd))
 }
 
 // as runs h for the caller the request's token proves.
@@ -131,7 +141,7 @@ func statusOf(r Reason) int {
 		return http.StatusBadRequest
 	case ServiceUnknown, SubjectUnknown, MandateUnknown, StreamUnknown:
 		return http.StatusNotFound
-	case MoveForbidden, MandateOwn, MandateNumber, MandateTooMany, StreamExists:
+	case MoveForbidden, MandateOwn, MandateNumber, MandateTooMany, StreamExists, CursorUnknown:
 		return http.StatusConflict
 	case TooSoon:
 		return http.StatusTooManyRequests

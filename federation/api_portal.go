@@ -31,6 +31,7 @@ type link struct {
 	ClientID  clients.ID `json:"client_id,omitempty"`
 	State     State      `json:"state"`
 	Since     *time.Time `json:"since,omitempty"`
+	Tie       string     `json:"tie,omitempty"` // told to the service only
 	LaunchURI string     `json:"launch_uri,omitempty"`
 	History   []move     `json:"history,omitempty"`
 }

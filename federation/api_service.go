@@ -1,12 +1,9 @@
 package federation
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/tsunagu-id/tsunagu/clients"
 )
 
 func (a *API) getOwn(c echo.Context, who Caller) error {
@@ -14,28 +11,25 @@ func (a *API) getOwn(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, link{State: l.State, Since: sinceOf(l)})
+	return c.JSON(http.StatusOK, link{State: l.State, Since: sinceOf(l), Tie: l.Tie})
 }
 
 // putOwn lets a service say that it tied the person to an account (linked), or
-// that the account it tied cannot be used any more (broken).
+// that the account it tied cannot be used any more (broken). It may name the tie.
 func (a *API) putOwn(c echo.Context, who Caller) error {
-	state, err := decode(c.Request(), "state")
+	said, err := decodeTie(c.Request())
 	if err != nil {
 		return err
 	}
-	say := map[string]func(context.Context, AccountID, clients.ID, Actor) (Link, error){
-		string(Linked): a.d.Links.Confirm,
-		string(Broken): a.d.Links.Break,
-	}[state]
-	if say == nil {
-		return malformed("state must be linked or broken")
+	say := a.d.Links.Confirm
+	if said.state == Broken {
+		say = a.d.Links.Break
 	}
-	l, err := say(c.Request().Context(), who.Account, who.Client, ByService)
+	l, err := say(c.Request().Context(), who.Account, who.Client, said.tie)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, link{State: l.State, Since: sinceOf(l)})
+	return c.JSON(http.StatusOK, link{State: l.State, Since: sinceOf(l), Tie: l.Tie})
 }
 
 func (a *API) deleteOwn(c echo.Context, who Caller) error {

@@ -25,6 +25,8 @@ const seed = `[
 	 "description": "申告と納税", "description#en": "File and pay", "category": "government", "listed": true,
 	 "development": true, "redirect_uris": ["http://localhost:8402/callback"], "initiate_login_uri": "http://localhost:8402/login?from=hub",
 	 "token_endpoint_auth_method": "none", "scope": "openid link"},
+	{"client_id": "bank", "client_name": "見本銀行", "client_name#en": "Sample bank", "operator": "見本銀行", "development": true,
+	 "redirect_uris": ["http://localhost:8402/bank"], "token_endpoint_auth_method": "none", "scope": "openid link"},
 	{"client_id": "hidden", "client_name": "隠れたサービス", "client_name#en": "Hidden service", "operator": "見本社",
 	 "development": true, "redirect_uris": ["http://localhost:8405/callback"], "initiate_login_uri": "http://localhost:8405/login",
 	 "token_endpoint_auth_method": "none", "scope": "openid"}
@@ -37,13 +39,16 @@ type world struct {
 	t     *testing.T
 	url   string
 	links *Links
+	names *Subjects
 	ended []string
 	fail  error // what OnEnd answers
+
+	agreed map[string]bool // "account client": Knows
 }
 
 func newWorld(t *testing.T, db *sqldb.DB) *world {
 	t.Helper()
-	_, links, _ := open(t, db)
+	names, links, _ := open(t, db)
 	registry, err := clients.Open(t.Context(), clients.Deps{DB: db, Now: now})
 	if err != nil {
 		t.Fatal(err)
@@ -51,13 +56,16 @@ func newWorld(t *testing.T, db *sqldb.DB) *world {
 	if err := registry.Seed(t.Context(), []byte(seed)); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, links: links}
+	w := &world{t: t, links: links, names: names, agreed: map[string]bool{}}
 	api, err := NewAPI(APIDeps{
 		Issuer: "http://localhost:8400", Links: links, Clients: registry,
 		Authorize: func(_ context.Context, r *http.Request, need Need) (Caller, error) {
 			f := strings.Fields(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-			if len(f) != 3 || f[2] != need.Scope {
+			if len(f) != 3 || f[2] != need.Scope || need.Machine != (f[0] == nobody) {
 				return Caller{}, errRefused
+			}
+			if need.Machine {
+				return Caller{Client: clients.ID(f[1])}, nil
 			}
 			return Caller{Account: AccountID(f[0]), Client: clients.ID(f[1])}, nil
 		},
@@ -72,6 +80,9 @@ func newWorld(t *testing.T, db *sqldb.DB) *world {
 		OnEnd: func(_ context.Context, account AccountID, client clients.ID, _ Actor) error {
 			w.ended = append(w.ended, string(account)+" "+string(client))
 			return w.fail
+		},
+		Knows: func(_ context.Context, account AccountID, client clients.ID) (bool, error) {
+			return w.agreed[string(account)+" "+string(client)], nil
 		},
 	})
 	if err != nil {
@@ -88,6 +99,8 @@ func newWorld(t *testing.T, db *sqldb.DB) *world {
 const (
 	asPortal  = "taro portal links"
 	asService = "taro etax link"
+	asMachine = nobody + " etax links.own"
+	nobody    = "-"
 )
 
 // call answers the status and the body of a request.

@@ -27,6 +27,8 @@ const (
 	StreamExists
 	// TooSoon: asked for again before it is time.
 	TooSoon
+	// CursorUnknown: the place in the history that the caller remembers is not in this history. One side was restored from a backup.
+	CursorUnknown
 )
 
 // String returns the word used in API answers.
@@ -54,6 +56,8 @@ func (r Reason) String() string {
 		return "stream_exists"
 	case TooSoon:
 		return "too_soon"
+	case CursorUnknown:
+		return "cursor_unknown"
 	}
 	return "unknown"
 }

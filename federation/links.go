@@ -36,8 +36,14 @@ type Link struct {
 	Client  clients.ID
 	State   State
 	Since   time.Time
+	Tie     string // the service's name for the tie it made last; empty if there was none, or it names none
 	moves   int64
+	seq     int64 // of the last move, among those of all links of the client
+	tied    int64 // seq of the move that made the tie; 0: there was never one
 }
+
+// WasTied reports whether the service ever said that it tied the person.
+func (l Link) WasTied() bool { return l.tied != 0 }
 
 // Move is one change of a link.
 type Move struct {
@@ -45,6 +51,7 @@ type Move struct {
 	By       Actor
 	Why      Why
 	At       time.Time
+	tie      string
 }
 
 // Kinds of audit events. Account and Client are those of the link, Actor and
@@ -66,22 +73,28 @@ type Links struct {
 // Offer records that the person wants to connect the service. A link that
 // stands is left as it is.
 func (l *Links) Offer(ctx context.Context, account AccountID, client clients.ID, by Actor) (Link, error) {
-	return l.move(ctx, account, client, Offered, by, WhyChosen)
+	return l.move(ctx, account, client, wish{to: Offered, by: by, why: WhyChosen})
 }
 
-// Confirm records that the service tied the person to an account of its own.
-func (l *Links) Confirm(ctx context.Context, account AccountID, client clients.ID, by Actor) (Link, error) {
-	return l.move(ctx, account, client, Linked, by, WhyBound)
+// Confirm records that the service tied the person to an account of its own, in an act that it calls tie, while the person is there. A
+// tie that ended is refused with MoveForbidden.
+func (l *Links) Confirm(ctx context.Context, account AccountID, client clients.ID, tie string) (Link, error) {
+	return l.move(ctx, account, client, wish{to: Linked, by: ByService, why: WhyBound, tie: tie, present: true})
 }
 
-// Break records that the service can no longer use the account it tied.
-func (l *Links) Break(ctx context.Context, account AccountID, client clients.ID, by Actor) (Link, error) {
-	return l.move(ctx, account, client, Broken, by, WhyAccountLost)
+// Recall is Confirm by a service that speaks for itself. It raises nothing that has ended: see decide.
+func (l *Links) Recall(ctx context.Context, account AccountID, client clients.ID, tie string) (Link, error) {
+	return l.move(ctx, account, client, wish{to: Linked, by: ByService, why: WhyBound, tie: tie})
+}
+
+// Break records that the service can no longer use the account it tied. If tie is not empty, only of that tie.
+func (l *Links) Break(ctx context.Context, account AccountID, client clients.ID, tie string) (Link, error) {
+	return l.move(ctx, account, client, wish{to: Broken, by: ByService, why: WhyAccountLost, tie: tie})
 }
 
 // End ends a link; ending one that has ended, or never was, changes nothing.
 func (l *Links) End(ctx context.Context, account AccountID, client clients.ID, by Actor, why Why) (Link, error) {
-	return l.move(ctx, account, client, Ended, by, why)
+	return l.move(ctx, account, client, wish{to: Ended, by: by, why: why})
 }
 
 // Find returns the link of a person and a service, in state None if they never had one.
@@ -91,7 +104,7 @@ func (l *Links) Find(ctx context.Context, account AccountID, client clients.ID) 
 
 // List returns every link a person has or had, in the order of client ids.
 func (l *Links) List(ctx context.Context, account AccountID) ([]Link, error) {
-	return listLinks(ctx, l.db, account)
+	return listLinks(ctx, l.db, `account = $1 ORDER BY client`, string(account))
 }
 
 // maxHistory bounds one answer; a link that moved more often shows its latest moves.
@@ -107,37 +120,50 @@ func (l *Links) History(ctx context.Context, account AccountID, client clients.I
 // means something else is wrong.
 const maxRaces = 3
 
-// move brings a link to state to: the row, its history and the audit entry in
-// one transaction. A lost race is decided again on what stands now.
-func (l *Links) move(ctx context.Context, account AccountID, client clients.ID, to State, by Actor, why Why) (Link, error) {
+// move brings a link to where it is wished to be: the row, its history and the audit entry in one transaction. A lost race is decided
+// again on what stands now.
+func (l *Links) move(ctx context.Context, account AccountID, client clients.ID, w wish) (Link, error) {
 	for range maxRaces {
 		var link Link
 		stored := false
 		err := l.db.Tx(ctx, func(ctx context.Context) (err error) {
-			link, stored, err = l.tryMove(ctx, account, client, to, by, why)
+			link, stored, err = l.tryMove(ctx, account, client, w)
 			return err
 		})
 		if err != nil || stored {
 			return link, err
 		}
 	}
-	return Link{}, fmt.Errorf("move link of %s to %s: lost every race", client, to)
+	return Link{}, fmt.Errorf("move link of %s to %s: lost every race", client, w.to)
 }
 
-func (l *Links) tryMove(ctx context.Context, account AccountID, client clients.ID, to State, by Actor, why Why) (Link, bool, error) {
+func (l *Links) tryMove(ctx context.Context, account AccountID, client clients.ID, w wish) (Link, bool, error) {
 	link, err := findLink(ctx, l.db, account, client)
 	if err != nil {
 		return Link{}, false, err
 	}
-	if link.State == None && to == Ended {
+	if link.State == None && w.to == Ended {
 		return link, true, nil
 	}
-	state, err := next(link.State, to)
-	if err != nil || state == link.State {
+	seen := false
+	if w.to == Linked {
+		if seen, err = tieSeen(ctx, l.db, account, client, w.tie); err != nil {
+			return Link{}, false, err
+		}
+	}
+	state, err := decide(link, w, seen)
+	if err != nil || !moved(link, state, w) {
 		return link, true, err
 	}
-	move := Move{From: link.State, To: state, By: by, Why: why, At: l.now()}
+	move := Move{From: link.State, To: state, By: w.by, Why: w.why, At: l.now()}
 	link.State, link.Since, link.moves = state, time.Unix(move.At.Unix(), 0), link.moves+1
+	if link.seq, err = tick(ctx, l.db, client); err != nil {
+		return Link{}, false, fmt.Errorf("number move: %w", err)
+	}
+	if state == Linked {
+		link.Tie, link.tied = w.tie, link.seq
+	}
+	move.tie = link.Tie
 	stored, err := storeLink(ctx, l.db, link)
 	if err != nil || !stored {
 		return Link{}, false, err
@@ -146,7 +172,7 @@ func (l *Links) tryMove(ctx context.Context, account AccountID, client clients.I
 		return Link{}, false, fmt.Errorf("record move: %w", err)
 	}
 	err = l.log.Append(ctx, audit.Event{
-		Kind: eventOf(state), Account: string(account), Client: string(client), Actor: string(by), Reason: string(why),
+		Kind: eventOf(state), Account: string(account), Client: string(client), Actor: string(w.by), Reason: string(w.why),
 	})
 	if err != nil {
 		return Link{}, false, fmt.Errorf("audit move: %w", err)

@@ -23,10 +23,10 @@ func TestLifeOfALink(t *testing.T) {
 			want State
 		}{
 			{func() (Link, error) { return links.Offer(ctx, taro, "etax", ByCitizen) }, Offered},
-			{func() (Link, error) { return links.Confirm(ctx, taro, "etax", ByService) }, Linked},
+			{func() (Link, error) { return links.Confirm(ctx, taro, "etax", "") }, Linked},
 			{func() (Link, error) { return links.Offer(ctx, taro, "etax", ByCitizen) }, Linked}, // stands
-			{func() (Link, error) { return links.Break(ctx, taro, "etax", ByService) }, Broken},
-			{func() (Link, error) { return links.Confirm(ctx, taro, "etax", ByService) }, Linked},
+			{func() (Link, error) { return links.Break(ctx, taro, "etax", "") }, Broken},
+			{func() (Link, error) { return links.Confirm(ctx, taro, "etax", "") }, Linked},
 			{func() (Link, error) { return links.End(ctx, taro, "etax", ByCitizen, WhyAccessRevoked) }, Ended},
 			{func() (Link, error) { return links.End(ctx, taro, "etax", ByService, WhyUnbound) }, Ended}, // already
 			{func() (Link, error) { return links.Offer(ctx, taro, "etax", ByCitizen) }, Offered},
@@ -40,12 +40,12 @@ func TestLifeOfALink(t *testing.T) {
 			}
 		}
 		want := []Move{
-			{Ended, Offered, ByCitizen, WhyChosen, start},
-			{Linked, Ended, ByCitizen, WhyAccessRevoked, start},
-			{Broken, Linked, ByService, WhyBound, start},
-			{Linked, Broken, ByService, WhyAccountLost, start},
-			{Offered, Linked, ByService, WhyBound, start},
-			{None, Offered, ByCitizen, WhyChosen, start},
+			{From: Ended, To: Offered, By: ByCitizen, Why: WhyChosen, At: start},
+			{From: Linked, To: Ended, By: ByCitizen, Why: WhyAccessRevoked, At: start},
+			{From: Broken, To: Linked, By: ByService, Why: WhyBound, At: start},
+			{From: Linked, To: Broken, By: ByService, Why: WhyAccountLost, At: start},
+			{From: Offered, To: Linked, By: ByService, Why: WhyBound, At: start},
+			{From: None, To: Offered, By: ByCitizen, Why: WhyChosen, At: start},
 		}
 		history, err := links.History(ctx, taro, "etax")
 		if err != nil || !slices.EqualFunc(history, want, equalMove) {
@@ -82,7 +82,7 @@ func TestForbiddenMoveLeavesNoTrace(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		_, links, log := open(t, db)
 		taro := newAccount()
-		_, err := links.Break(t.Context(), taro, "etax", ByService)
+		_, err := links.Break(t.Context(), taro, "etax", "")
 		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != MoveForbidden {
 			t.Errorf("got %v, want MoveForbidden", err)
 		}
@@ -129,7 +129,7 @@ func TestHundredOffersAreOneMove(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		checkAudit(t, log, taro, []Move{{None, Offered, ByCitizen, WhyChosen, start}})
+		checkAudit(t, log, taro, []Move{{From: None, To: Offered, By: ByCitizen, Why: WhyChosen, At: start}})
 	})
 }
 

@@ -40,6 +40,51 @@ func next(from, to State) (State, error) {
 	return from, &Error{Reason: MoveForbidden, Detail: fmt.Sprintf("from %s to %s", from, to)}
 }
 
+// wish is what a link is asked to be.
+type wish struct {
+	to  State
+	by  Actor
+	why Why
+
+	tie     string // with Linked: the name of the tie; with Broken and Ended: the only one that is meant, empty: whichever stands
+	present bool   // with Linked: the person is there
+	only    func(Link) bool
+}
+
+// decide returns the state that a link moves to, or the one it is in if it is to stay. seen says whether the tie of the wish is one that
+// the link had before.
+//
+// A tie that ended does not come back by itself: neither side can tell a service that remembers from one whose database was restored. So a
+// service that speaks without the person may name a tie that never ended, and raise none after an end; the person's own visit makes a
+// new tie.
+func decide(l Link, w wish, seen bool) (State, error) {
+	if w.only != nil && !w.only(l) {
+		return l.State, nil
+	}
+	if w.to != Linked {
+		if w.tie != "" && w.tie != l.Tie {
+			return l.State, nil // of another tie than the one that stands
+		}
+		return next(l.State, w.to)
+	}
+	stands := (l.State == Linked || l.State == Broken) && l.Tie == w.tie
+	named := w.tie != "" || !w.present // a service that names no ties is believed about them while the person is there
+	switch {
+	case l.State == Linked && stands:
+		return Linked, nil
+	case named && seen && !stands:
+		return l.State, &Error{Reason: MoveForbidden, Detail: "this tie has ended"}
+	case !w.present && l.State == Ended:
+		return l.State, &Error{Reason: MoveForbidden, Detail: "from ended only while the person is there"}
+	}
+	return Linked, nil
+}
+
+// moved reports whether a link that was decided about changes: a tie in place of another is a change too.
+func moved(l Link, to State, w wish) bool {
+	return to != l.State || to == Linked && w.to == Linked && l.Tie != w.tie
+}
+
 // Actor is who changed a link.
 type Actor string
 
@@ -61,4 +106,6 @@ const (
 	WhyUnbound       Why = "unbound"        // the person cut it at the service
 	WhyAccountLost   Why = "account_lost"   // the service's account is closed or not usable
 	WhyAccessRevoked Why = "access_revoked" // the person withdrew everything the service had
+	WhyNotKnown      Why = "not_known"      // the service went through its ties, and this one was not among them
+	WhyNotAffirmed   Why = "not_affirmed"   // the service has not gone through its ties for long
 )
