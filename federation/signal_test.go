@@ -178,7 +178,7 @@ func TestSignalsGoToServicesThatKnowThePerson(t *testing.T) {
 		etax, shop := w.stream("etax", ""), w.stream("shop", "")
 		linked, agreed, stranger := newAccount(), newAccount(), newAccount()
 		w.agreed[agreed] = []clients.ID{"shop"}
-		if _, err := w.links.Confirm(t.Context(), linked, "etax", ByService); err != nil {
+		if _, err := w.links.Confirm(t.Context(), linked, "etax", ""); err != nil {
 			t.Fatal(err)
 		}
 		for _, a := range []AccountID{linked, agreed, stranger} {
