@@ -106,6 +106,10 @@ func (c *Client) BackchannelLogoutSessionRequired() bool {
 	return c.m.BackchannelLogoutSessionRequired
 }
 
+// StatusListLogout reports whether the client looks at a status list by itself to
+// learn which sessions ended.
+func (c *Client) StatusListLogout() bool { return c.m.StatusListLogout }
+
 // RedirectURIs returns the registered addresses. There is at least one if the
 // client has the grant type authorization_code.
 func (c *Client) RedirectURIs() []RedirectURI { return slices.Clone(c.redirects) }

@@ -34,6 +34,7 @@ func fields() []field {
 		member("backchannel_logout_session_required", aBoolean, func(m *Metadata) *bool { return &m.BackchannelLogoutSessionRequired }),
 		member("frontchannel_logout_uri", aString, func(m *Metadata) *string { return &m.FrontchannelLogoutURI }),
 		member("frontchannel_logout_session_required", aBoolean, func(m *Metadata) *bool { return &m.FrontchannelLogoutSessionRequired }),
+		member("status_list_logout", aBoolean, func(m *Metadata) *bool { return &m.StatusListLogout }),
 		member("grant_types", aList, func(m *Metadata) *[]string { return &m.GrantTypes }),
 		member("response_types", aList, func(m *Metadata) *[]string { return &m.ResponseTypes }),
 		{"scope", aString, readScope, writeScope},

@@ -63,6 +63,8 @@ type Metadata struct {
 	FrontchannelLogoutURI             string
 	FrontchannelLogoutSessionRequired bool
 
+	StatusListLogout bool // looks at a status list by itself: its ID tokens say where (draft-ietf-oauth-status-list)
+
 	GrantTypes    []string
 	ResponseTypes []string
 	Scopes        []string // one string, separated by spaces, in JSON

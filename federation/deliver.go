@@ -200,8 +200,11 @@ func (o *Deliveries) expire(ctx context.Context) error {
 	}
 	for {
 		n, err := deleteDeliveries(ctx, o.d.DB, now.Add(-keepFor), expireBatch)
-		if err != nil || n < expireBatch {
+		if err != nil {
 			return err
+		}
+		if n < expireBatch {
+			return o.Status.forget(ctx)
 		}
 	}
 }

@@ -1,12 +1,14 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients"
@@ -35,6 +37,9 @@ type DeliveriesDeps struct {
 
 // Deliveries is the outbox of sign-outs and the register of their receipts.
 type Deliveries struct {
+	// Status are the lists where services look by themselves.
+	Status *StatusLists
+
 	d     DeliveriesDeps
 	wake  chan struct{}
 	lanes *lanes
@@ -51,18 +56,22 @@ func NewDeliveries(d DeliveriesDeps) (*Deliveries, error) {
 			return nil, fmt.Errorf("federation: DeliveriesDeps needs %s", name)
 		}
 	}
-	return &Deliveries{d: d, wake: make(chan struct{}, 1), lanes: newLanes(d.Now)}, nil
+	return &Deliveries{Status: newStatusLists(d), d: d, wake: make(chan struct{}, 1), lanes: newLanes(d.Now)}, nil
 }
 
 // Enqueue promises to tell the services of the notices, and returns the name of the batch; without notices there is no batch and
 // the name is empty. It joins the transaction in ctx: what ends the session and the promise to tell of it stand or fall together.
-// A service that registered no address gets a receipt that says so.
+// A service that registered no address gets a receipt that says so. Whoever looks at a status list sees the end from the same commit on.
 func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices []Notice) (batch string, err error) {
 	if len(notices) == 0 {
 		return "", nil
 	}
 	batch = rand.Text()
 	now := o.d.Now()
+	// In one order, so that two transactions that end the same sessions wait for each other only one way.
+	notices = slices.SortedStableFunc(slices.Values(notices), func(a, b Notice) int {
+		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Session, b.Session))
+	})
 	err = o.d.DB.Tx(ctx, func(ctx context.Context) error {
 		var told []Signal
 		for _, n := range notices {
@@ -96,6 +105,12 @@ func (o *Deliveries) address(ctx context.Context, r *Delivery, browser, nameless
 	if err != nil {
 		return err
 	}
+	looks := false
+	if c != nil && c.StatusListLogout() {
+		if looks, err = o.Status.End(ctx, Notice{Account: r.Account, Client: r.Client, Session: r.Session}); err != nil {
+			return err
+		}
+	}
 	if c == nil || c.BackchannelLogoutURI() == "" || r.sid == "" && c.BackchannelLogoutSessionRequired() {
 		r.State, r.Done = Unsupported, r.Created
 		if collects, err := o.collects(ctx, r); err != nil || collects {
@@ -104,6 +119,9 @@ func (o *Deliveries) address(ctx context.Context, r *Delivery, browser, nameless
 		}
 		if browser && c != nil && c.FrontchannelLogoutURI() != "" {
 			r.State = Asked
+		}
+		if looks {
+			r.State = Looks
 		}
 		return nil
 	}

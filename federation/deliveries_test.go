@@ -89,6 +89,7 @@ func newOutbox(t testing.TB, db *sqldb.DB) *outbox {
 		"etax":   {"backchannel_logout_uri": "https://etax.example/bye"},
 		"bank":   {"backchannel_logout_uri": "https://bank.example/bye", "id_token_signed_response_alg": "EdDSA"},
 		"picky":  {"backchannel_logout_uri": "https://picky.example/bye", "backchannel_logout_session_required": true},
+		"walled": {"status_list_logout": true}, "walled-too": {"status_list_logout": true},
 		"silent": {}, "front": {"frontchannel_logout_uri": "https://front.example/bye"},
 	} {
 		m := map[string]any{"client_id": id, "client_name": id, "operator": id, "redirect_uris": []string{"https://" + id + ".example/cb"}, "token_endpoint_auth_method": "none"}
@@ -109,7 +110,7 @@ func newOutbox(t testing.TB, db *sqldb.DB) *outbox {
 		Issuer: "https://hub.example", DB: db, Clients: registry, Subjects: subjects, Audit: log, Post: s.post, Now: now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Sign: func(alg keys.Alg, typ string, claims any) (string, error) {
-			if typ != "logout+jwt" || alg != keys.ES256 && alg != keys.EdDSA {
+			if typ != "logout+jwt" && typ != "statuslist+jwt" || alg != keys.ES256 && alg != keys.EdDSA {
 				return "", fmt.Errorf("sign %s %s", alg, typ)
 			}
 			b, err := json.Marshal(claims)

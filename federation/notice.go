@@ -36,14 +36,15 @@ const (
 // DeliveryState is what became of a notice.
 type DeliveryState string
 
-// The states. A delivery begins as Pending, Unsupported, Asked or Collects. Pending becomes Confirmed, Failed or Unsupported, and Collects
-// Confirmed or Failed.
+// The states. A delivery begins as Pending, Unsupported, Asked, Looks or Collects. Pending becomes Confirmed, Failed or Unsupported, and
+// Collects Confirmed or Failed.
 const (
 	Pending     DeliveryState = "pending"     // the service has not answered yet
 	Confirmed   DeliveryState = "confirmed"   // the service said that it ended its sessions
 	Failed      DeliveryState = "failed"      // the service did not say so for a whole day
 	Unsupported DeliveryState = "unsupported" // the service cannot be told
 	Collects    DeliveryState = "collects"    // the service is not told; it learns of it from its stream of security events, and has not said so yet
+	Looks       DeliveryState = "looks"       // the service is not told; it looks at its status list by itself
 	Asked       DeliveryState = "asked"       // only the person's browser could tell the service, and nothing says whether it did
 )
 

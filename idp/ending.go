@@ -245,6 +245,9 @@ func (p *Provider) removeSessions(ctx context.Context, account federation.Accoun
 			}
 			_, err = p.deliveries.Enqueue(ctx, reason, p.notices(last, nil))
 		}
+		if err == nil {
+			err = p.statusEnded(ctx, s.ID, s.services()...)
+		}
 		if err != nil {
 			if err = p.leftToExpire(ctx, w, err); err != nil {
 				return err

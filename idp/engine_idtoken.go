@@ -28,6 +28,8 @@ type idTokenClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	SID      string   `json:"sid,omitempty"`
 	ATHash   string   `json:"at_hash,omitempty"`
+
+	Status *statusClaim `json:"status,omitempty"`
 }
 
 // idTokenStrategy makes ID tokens from the grant, afresh each time, in the algorithm the client registered.
@@ -53,6 +55,9 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 	// for something that tells two sessions of a citizen apart.
 	if u.client.c.SignsOut() {
 		claims.SID = s.p.clientSID(g.SID, string(g.Client))
+	}
+	if claims.Status, err = s.p.statusOf(ctx, u.client.c, g); err != nil {
+		return "", err
 	}
 	// OIDC Core §12.2: a refreshed ID token carries no nonce; it answers no authentication request.
 	if ar, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester); ok && ar.GetGrantTypes().ExactOne("authorization_code") {

@@ -178,7 +178,7 @@ func (p *Provider) told(c echo.Context, id federation.AccountID) ([]receiptView,
 // receiptViews is one line for each service, about the delivery that went worst.
 func (p *Provider) receiptViews(c echo.Context, all []federation.Delivery) ([]receiptView, error) {
 	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
-	order := []federation.DeliveryState{federation.Confirmed, federation.Collects, federation.Asked, federation.Pending, federation.Unsupported, federation.Failed}
+	order := []federation.DeliveryState{federation.Confirmed, federation.Collects, federation.Looks, federation.Asked, federation.Pending, federation.Unsupported, federation.Failed}
 	var out []receiptView
 	at := map[clients.ID]int{}
 	for _, d := range all {

@@ -204,6 +204,9 @@ func (p *Provider) leaveService(ctx context.Context, s *session, id clients.ID) 
 	if err := p.sessions.leave(ctx, s.ID, id); err != nil {
 		return end, err
 	}
+	if err := p.statusEnded(ctx, s.ID, id); err != nil {
+		return end, err
+	}
 	return end, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Client: string(id), Session: s.ID})
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tsunagu-id/tsunagu/federation"
 )
 
 // route is one method on one path.
@@ -21,6 +23,7 @@ func (p *Provider) machineRoutes() []route {
 		{http.MethodGet, "/.well-known/oauth-authorization-server", p.getDiscovery},
 		{http.MethodGet, resourceMetadataPath, p.getResourceMetadata},
 		{http.MethodGet, "/jwks", p.getJWKS},
+		{http.MethodGet, federation.StatusPath + ":id", p.getStatusList},
 		{http.MethodPost, "/par", p.postPAR},
 		{http.MethodPost, "/device_authorization", p.postDeviceAuthorization},
 		{http.MethodPost, "/token", p.postToken},
@@ -121,6 +124,7 @@ func (p *Provider) pageRoutes() []route {
 func machinePaths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par",
+		federation.StatusPath,
 		"/device_authorization", "/token", "/revoke", "/introspect",
 		"/userinfo", "/register", "/register/", "/card/challenges/", removalPath, "/signatures/", "/api/", "/healthz", "/readyz",
 	}

@@ -88,6 +88,15 @@ func (s *session) since(id clients.ID) int64 {
 	return 0
 }
 
+// services are those that were entered.
+func (s *session) services() []clients.ID {
+	out := make([]clients.ID, 0, len(s.Clients))
+	for _, c := range s.Clients {
+		out = append(out, c.ID)
+	}
+	return out
+}
+
 // sessions keeps sessions, and for each person the list of them, in the ephemeral store.
 type sessions struct {
 	store ephemeral.Store

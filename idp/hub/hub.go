@@ -197,13 +197,14 @@ func (h *Hub) Handler() http.Handler { return h.provider.Handler() }
 func (h *Hub) MutualHandler() http.Handler { return h.provider.MutualHandler() }
 
 // Run does what has to happen on its own, until ctx ends: it rotates keys, tells services of sign-outs, keeps revocation lists
-// fresh, ends the sessions of revoked cards, and sweeps up what has expired.
+// fresh, ends the sessions of revoked cards, notes in the status lists what expired, and sweeps up what has expired.
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
 	g.Go(func() error { return h.Signals.Run(ctx) })
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
+	g.Go(func() error { return h.provider.WatchStatus(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}
