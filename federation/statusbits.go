@@ -62,5 +62,5 @@ func (d decoys) at(i int) (time.Time, bool) {
 	}
 	const life = uint64(listOpen + listKept)
 	into := time.Duration(binary.BigEndian.Uint64(b[8:]) % life) //nolint:gosec // days in nanoseconds
-	return d.opened.Add(into - listOpen), true                  // a third has turned when the list is opened
+	return d.opened.Add(into - listOpen), true                   // a third has turned when the list is opened
 }

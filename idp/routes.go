@@ -144,7 +144,7 @@ func (p *Provider) router() *echo.Echo {
 	for _, r := range p.machineRoutes() {
 		e.Add(r.method, r.path, r.handler)
 	}
-	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/token", "/revoke", "/userinfo"} {
+	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", federation.StatusPath + ":id", "/token", "/revoke", "/userinfo"} {
 		e.OPTIONS(path, preflight)
 	}
 	for _, r := range p.pageRoutes() {
