@@ -108,7 +108,7 @@ func TestStatusOfASession(t *testing.T) {
 		for _, ref := range []StatusRef{home, work, hers} {
 			o.wantEnded(ref, false)
 		}
-		batch := o.enqueue(LogoutSession, Notice{taro, "walled", "s1", "sid", false})
+		batch := o.enqueue(LogoutSession, Notice{Account: taro, Client: "walled", Session: "s1"})
 		o.want(batch, "walled", Looks)
 		o.wantEnded(home, true)
 		o.wantEnded(work, false)
@@ -133,7 +133,7 @@ func TestStatusIsEndedInTheTransactionOfTheEnd(t *testing.T) {
 		ref := o.place(taro, "walled", "s1")
 		broken := errors.New("broken")
 		err := db.Tx(t.Context(), func(ctx context.Context) error {
-			if _, err := o.Enqueue(ctx, LogoutSession, []Notice{{taro, "walled", "s1", "sid", false}}); err != nil {
+			if _, err := o.Enqueue(ctx, LogoutSession, []Notice{{Account: taro, Client: "walled", Session: "s1"}}); err != nil {
 				return err
 			}
 			return broken
@@ -200,7 +200,7 @@ func TestStatusListsRotate(t *testing.T) {
 	if third.URI == second.URI {
 		t.Error("the list was a day old")
 	}
-	o.enqueue(LogoutSession, Notice{"taro", "walled", "s2", "", false})
+	o.enqueue(LogoutSession, Notice{Account: "taro", Client: "walled", Session: "s2"})
 	o.advance(listKept)
 	if err := o.expire(t.Context()); err != nil {
 		t.Fatal(err)
@@ -282,7 +282,7 @@ func TestStatusToken(t *testing.T) {
 	if _, again := o.statusToken(ref); again.JWT != first.JWT || again.ETag != first.ETag || again.Age != statusFresh-time.Second {
 		t.Errorf("signed anew without need: %+v", again)
 	}
-	o.enqueue(LogoutSession, Notice{"somebody", "walled", "another", "", false}) // changes nothing here
+	o.enqueue(LogoutSession, Notice{Account: "somebody", Client: "walled", Session: "another"}) // changes nothing here
 	if _, again := o.statusToken(ref); again.JWT != first.JWT {
 		t.Error("signed anew without need")
 	}
@@ -302,7 +302,7 @@ func BenchmarkStatusToken(b *testing.B) {
 	for i := range 2000 {
 		ref = o.place("taro", "walled", fmt.Sprint(i))
 		if i%2 == 0 {
-			o.enqueue(LogoutSession, Notice{"taro", "walled", fmt.Sprint(i), "", false})
+			o.enqueue(LogoutSession, Notice{Account: "taro", Client: "walled", Session: fmt.Sprint(i)})
 		}
 	}
 	id := strings.TrimPrefix(ref.URI, "https://hub.example"+StatusPath)
