@@ -10,12 +10,12 @@ import (
 // checkTemplates walks what was parsed and judges every call of "t" and of a component with literal words: does
 // the message exist, are its placeholders the ones given, does the component have that field. Keys computed at run
 // time are found by tests that render the page.
-func (s *Site) checkTemplates(t *template.Template) error {
+func (b *bundle) checkTemplates(t *template.Template) error {
 	for _, one := range t.Templates() {
 		if one.Tree == nil || one.Tree.Root == nil {
 			continue
 		}
-		if err := s.checkNode(reflect.ValueOf(one.Tree.Root)); err != nil {
+		if err := b.checkNode(reflect.ValueOf(one.Tree.Root)); err != nil {
 			return fmt.Errorf("%s: %w", one.Name(), err)
 		}
 	}
@@ -24,32 +24,32 @@ func (s *Site) checkTemplates(t *template.Template) error {
 
 // checkNode visits a parse tree through reflection: the node types have no common list of children, and a type
 // switch over all of them would silently miss the next one.
-func (s *Site) checkNode(v reflect.Value) error {
+func (b *bundle) checkNode(v reflect.Value) error {
 	kind := v.Kind()
 	if kind == reflect.Interface || kind == reflect.Pointer {
 		if v.IsNil() || v.Type() == reflect.TypeFor[*parse.Tree]() { // nodes point back to their tree
 			return nil
 		}
 		if command, ok := v.Interface().(*parse.CommandNode); ok && kind == reflect.Pointer {
-			if err := s.checkCall(command.Args); err != nil {
+			if err := b.checkCall(command.Args); err != nil {
 				return err
 			}
 		}
-		return s.checkNode(v.Elem())
+		return b.checkNode(v.Elem())
 	}
 	if kind == reflect.Struct {
 		for i := range v.NumField() {
 			if !v.Type().Field(i).IsExported() {
 				continue
 			}
-			if err := s.checkNode(v.Field(i)); err != nil {
+			if err := b.checkNode(v.Field(i)); err != nil {
 				return err
 			}
 		}
 	}
 	if kind == reflect.Slice {
 		for i := range v.Len() {
-			if err := s.checkNode(v.Index(i)); err != nil {
+			if err := b.checkNode(v.Index(i)); err != nil {
 				return err
 			}
 		}
@@ -57,7 +57,7 @@ func (s *Site) checkNode(v reflect.Value) error {
 	return nil
 }
 
-func (s *Site) checkCall(args []parse.Node) error {
+func (b *bundle) checkCall(args []parse.Node) error {
 	function, ok := args[0].(*parse.IdentifierNode)
 	if !ok {
 		return nil
@@ -71,7 +71,7 @@ func (s *Site) checkCall(args []parse.Node) error {
 		if err != nil {
 			return fmt.Errorf("t %q: %w", key.Text, err)
 		}
-		return s.texts.checkUse(key.Text, names)
+		return b.texts.checkUse(key.Text, names)
 	}
 	component, ok := constructors()[function.Ident]
 	if !ok {

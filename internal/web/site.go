@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -65,10 +64,9 @@ type Link struct {
 // Site renders the pages of one site. It is safe for concurrent use.
 type Site struct {
 	config SiteConfig
-	texts  catalogue
-	pages  map[string]map[string]*template.Template // language → page name
-	log    *slog.Logger
-	cross  *http.CrossOriginProtection
+	*bundle
+	log   *slog.Logger
+	cross *http.CrossOriginProtection
 }
 
 var slugPattern = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
@@ -91,14 +89,11 @@ func NewSite(c SiteConfig) (*Site, error) {
 		s.log = slog.Default()
 	}
 	var err error
-	if s.texts, err = loadCatalogue(c.Messages); err != nil {
-		return nil, fmt.Errorf("web: messages of %s: %w", c.Slug, err)
+	if s.bundle, err = bundleOf(c.Messages, c.Pages); err != nil {
+		return nil, fmt.Errorf("web: %s: %w", c.Slug, err)
 	}
 	if err := s.checkConfigKeys(); err != nil {
 		return nil, fmt.Errorf("web: %s: %w", c.Slug, err)
-	}
-	if s.pages, err = s.parsePages(); err != nil {
-		return nil, fmt.Errorf("web: pages of %s: %w", c.Slug, err)
 	}
 	return s, nil
 }

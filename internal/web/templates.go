@@ -10,14 +10,14 @@ import (
 )
 
 // parsePages makes one template per language and page, so that "t" needs no language argument.
-func (s *Site) parsePages() (map[string]map[string]*template.Template, error) {
+func (b *bundle) parsePages(own fs.FS) (map[string]map[string]*template.Template, error) {
 	all := map[string]map[string]*template.Template{}
 	for _, l := range Languages() {
-		base, err := template.New("").Funcs(s.functions(l)).ParseFS(embedded, "templates/*.html")
+		base, err := template.New("").Funcs(b.functions(l)).ParseFS(embedded, "templates/*.html")
 		if err != nil {
 			return nil, err
 		}
-		pages, err := s.parseLanguage(base)
+		pages, err := b.parseLanguage(l, base, own)
 		if err != nil {
 			return nil, err
 		}
@@ -26,8 +26,19 @@ func (s *Site) parsePages() (map[string]map[string]*template.Template, error) {
 	return all, nil
 }
 
-func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Template, error) {
+func (b *bundle) parseLanguage(l Language, base *template.Template, files fs.FS) (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
+	// Every file is judged once, alone: pages share most of their templates.
+	check := func(files fs.FS, names ...string) error {
+		t, err := template.New("").Funcs(b.functions(l)).ParseFS(files, names...)
+		if err != nil {
+			return err
+		}
+		return b.checkTemplates(t)
+	}
+	if err := check(embedded, "templates/*.html"); err != nil {
+		return nil, err
+	}
 	add := func(from *template.Template, files fs.FS, file string) error {
 		t, err := from.Clone()
 		if err != nil {
@@ -41,7 +52,7 @@ func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Temp
 		}
 		name := strings.TrimSuffix(file[strings.LastIndex(file, "/")+1:], ".html")
 		pages[name] = t
-		if err := s.checkTemplates(t); err != nil {
+		if err := check(files, file); err != nil {
 			return err
 		}
 		return escapes(t)
@@ -59,14 +70,17 @@ func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Temp
 	if err != nil {
 		return nil, err
 	}
-	if parts, err := fs.Glob(s.config.Pages, "parts/*.html"); err != nil {
+	if parts, err := fs.Glob(files, "parts/*.html"); err != nil {
 		return nil, err
 	} else if len(parts) > 0 {
-		if shared, err = shared.ParseFS(s.config.Pages, parts...); err != nil {
+		if shared, err = shared.ParseFS(files, parts...); err != nil {
+			return nil, err
+		}
+		if err := check(files, parts...); err != nil {
 			return nil, err
 		}
 	}
-	own, err := fs.Glob(s.config.Pages, "*.html")
+	own, err := fs.Glob(files, "*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +88,7 @@ func (s *Site) parseLanguage(base *template.Template) (map[string]*template.Temp
 		return nil, errors.New("no *.html at the root of Pages")
 	}
 	for _, file := range own {
-		if err := add(shared, s.config.Pages, file); err != nil {
+		if err := add(shared, files, file); err != nil {
 			return nil, err
 		}
 	}
@@ -91,19 +105,19 @@ func escapes(t *template.Template) error {
 	return nil
 }
 
-func (s *Site) functions(l Language) template.FuncMap {
+func (b *bundle) functions(l Language) template.FuncMap {
 	funcs := template.FuncMap{
 		"t": func(key any, args ...any) (string, error) {
 			words := make([]string, len(args))
 			for i, a := range args {
 				words[i] = fmt.Sprint(a)
 			}
-			return s.texts.text(l.Code, fmt.Sprint(key), words...)
+			return b.texts.text(l.Code, fmt.Sprint(key), words...)
 		},
 		"message": func(key string, args []string) (string, error) {
-			return s.texts.text(l.Code, key, args...)
+			return b.texts.text(l.Code, key, args...)
 		},
-		"has":      func(key string) bool { _, ok := s.texts[l.Code][key]; return ok },
+		"has":      func(key string) bool { _, ok := b.texts[l.Code][key]; return ok },
 		"asset":    asset,
 		"date":     l.date,
 		"datetime": l.datetime,
