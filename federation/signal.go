@@ -46,8 +46,8 @@ type Signals struct {
 	wake  chan struct{}
 	lanes *lanes
 
-	mu      sync.Mutex
-	waiting map[string]chan struct{} // long polls of this process, by stream
+	mu    sync.Mutex
+	polls map[string]*poll // that wait, by stream
 }
 
 // NewSignals returns the transmitter, or an error naming the missing part. Open must have migrated the tables. It pushes nothing:
@@ -62,7 +62,7 @@ func NewSignals(d SignalsDeps) (*Signals, error) {
 			return nil, fmt.Errorf("federation: SignalsDeps needs %s", name)
 		}
 	}
-	return &Signals{d: d, wake: make(chan struct{}, 1), lanes: newLanes(d.Now), waiting: make(map[string]chan struct{})}, nil
+	return &Signals{d: d, wake: make(chan struct{}, 1), lanes: newLanes(d.Now), polls: make(map[string]*poll)}, nil
 }
 
 // Signal is an event about a person, for one service or for all that know them.
@@ -196,10 +196,5 @@ func (s *Signals) nudge() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, ch := range s.waiting {
-		close(ch)
-		delete(s.waiting, id)
-	}
+	s.ring()
 }

@@ -124,7 +124,7 @@ func (p *Provider) pageRoutes() []route {
 func machinePaths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", resourceMetadataPath, "/jwks", "/par",
-		federation.StatusPath,
+		federation.StatusPath, federation.PathSSFConfiguration,
 		"/device_authorization", "/token", "/revoke", "/introspect",
 		"/userinfo", "/register", "/register/", "/card/challenges/", removalPath, "/signatures/", "/api/", "/healthz", "/readyz",
 	}
@@ -165,6 +165,7 @@ func (p *Provider) newEcho() *echo.Echo {
 // mountShared mounts what every address of the hub has.
 func (p *Provider) mountShared(e *echo.Echo) {
 	p.api.Mount(e)
+	p.signals.Mount(e, federation.StreamAPIDeps{Authorize: p.authorizeAPI, Refuse: p.refuseAPI})
 	p.registrar.Mount(e)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
 	e.GET("/readyz", func(c echo.Context) error {
