@@ -72,5 +72,9 @@ func fields() []field {
 		member("require_pkce", aBoolean, func(m *Metadata) **bool { return &m.RequirePKCE }),
 		member("accepts_representatives", aBoolean, func(m *Metadata) *bool { return &m.AcceptsProxies }),
 		member("refuse_remote_card", aBoolean, func(m *Metadata) *bool { return &m.RefuseRemoteCard }),
+		member("always_card", aBoolean, func(m *Metadata) *bool { return &m.AlwaysCard }),
+		member("session_idle", "a whole number of seconds", func(m *Metadata) **int64 { return &m.SessionIdle }),
+		member("session_absolute", "a whole number of seconds", func(m *Metadata) **int64 { return &m.SessionAbsolute }),
+		member("session_class", aString, func(m *Metadata) *SessionClass { return &m.SessionClass }),
 	}
 }

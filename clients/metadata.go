@@ -25,8 +25,8 @@ func (t Text) In(lang string) string {
 // Logout §2, RFC 8705 §2.1.2 and §3.4, RFC 9101 §10.5, RFC 9126 §6, RFC 9396 §10,
 // RFC 9449 §5.2, RFC 9701 §6 and JARM §3, and names of our own: profile, operator,
 // description, category, purposes, verified, listed, first_party, development,
-// require_pkce, refuse_remote_card, accepts_representatives, resources, serves,
-// agency.
+// require_pkce, refuse_remote_card, accepts_representatives, always_card,
+// session_idle, session_absolute, session_class, resources, serves, agency.
 //
 // A text takes two members: "client_name" is the Japanese one and "client_name#en"
 // the English one (RFC 7591 §2.2).
@@ -101,6 +101,12 @@ type Metadata struct {
 	RequirePKCE         *bool // nil means true
 	AcceptsProxies      bool  // understands act (RFC 8693 §4.1): somebody may sign in for somebody else
 	RefuseRemoteCard    bool  // no sign-in whose card was read by a phone, on another device than the one that signs in
+
+	// Rules of sessions, see session.go.
+	AlwaysCard      bool         // every sign-in needs a card that is read for it, on the device that signs in
+	SessionIdle     *int64       // seconds; nil: what the hub says
+	SessionAbsolute *int64       // seconds; nil: what the hub says
+	SessionClass    SessionClass // empty: that of the category; set by the hub's operator
 }
 
 // Encryption says how something is encrypted to the client, with one of its own

@@ -31,6 +31,8 @@ const (
 	LogoutPasskeyRemoved LogoutReason = "passkey-removed" // the person removed the passkey that had signed in, or it was found to have a copy
 	LogoutMandateEnded   LogoutReason = "mandate-ended"   // the person may no longer act in another's name
 	LogoutCardRemoved    LogoutReason = "card-removed"    // the person took the card out of the reader, and had asked for it to mean this
+	LogoutExpired        LogoutReason = "expired"         // the session was unused for too long, or too old
+	LogoutTooMany        LogoutReason = "too-many"        // the person signed in so often that the oldest sign-in had to go
 )
 
 // DeliveryState is what became of a notice.

@@ -85,7 +85,7 @@ type accessOrder struct {
 func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (string, accessRecord, error) {
 	now := p.now()
 	rec := accessRecord{
-		Exp: min(now.Add(o.life).Unix(), g.Hard), At: now.Unix(), Scopes: o.scopes, JKT: o.jkt, X5T: o.x5t, Aud: o.aud, Details: o.details,
+		Exp: g.within(now, now.Add(o.life).Unix()), At: now.Unix(), Scopes: o.scopes, JKT: o.jkt, X5T: o.x5t, Aud: o.aud, Details: o.details,
 		Act: o.act,
 	}
 	if len(o.aud) == 0 {

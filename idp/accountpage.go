@@ -26,6 +26,9 @@ func (p *Provider) getHome(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if s != nil {
+		p.showSession(c, s)
+	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "home", Title: "home.title", SignedIn: s != nil})
 	return nil
 }
@@ -63,11 +66,14 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if v.Sessions, err = p.sessionViews(c, s); err != nil {
 		return err
 	}
+	if v.More = len(v.Sessions) - devicesShown; v.More > 0 {
+		v.Sessions = v.Sessions[:devicesShown]
+	}
 	if v.Told, err = p.told(c, s.Account); err != nil {
 		return err
 	}
 	v.HasSignatures = p.signing != nil
-	if v.HasPasskeys = p.party != nil; v.HasPasskeys {
+	if v.HasPasskeys = p.party != nil && !s.Shared; v.HasPasskeys {
 		keys, err := p.passkeys.of(ctx, s.Account)
 		if err != nil {
 			return err
@@ -79,6 +85,10 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("read consents: %w", err)
 	}
+	always, err := p.accounts.alwaysCard(ctx, s.Account)
+	if err != nil {
+		return err
+	}
 	for _, con := range list {
 		name, operator, err := p.displayName(ctx, con.Client, lang)
 		if err != nil {
@@ -88,7 +98,7 @@ func (p *Provider) getAccount(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		v.Services = append(v.Services, connectedView{Client: string(con.Client), Name: name, Operator: operator, Launch: launch, Since: con.Since, Scopes: con.Scopes})
+		v.Services = append(v.Services, connectedView{Client: string(con.Client), Name: name, Operator: operator, Launch: launch, Since: con.Since, Scopes: con.Scopes, Always: always[con.Client]})
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: v})
 	return nil
@@ -108,37 +118,6 @@ func (p *Provider) launch(ctx context.Context, id clients.ID) (string, error) {
 		return "", nil
 	}
 	return federation.LaunchURI(c, p.issuer, "")
-}
-
-func (p *Provider) sessionViews(c echo.Context, current *session) ([]sessionView, error) {
-	ctx, lang := c.Request().Context(), p.site.Lang(c.Request())
-	all, err := p.sessions.of(ctx, current.Account)
-	if err != nil {
-		return nil, err
-	}
-	var out []sessionView
-	for _, s := range all {
-		stand, err := p.accounts.footing(ctx, s.Account, s.Card)
-		if err != nil {
-			return nil, fmt.Errorf("read account: %w", err)
-		}
-		if stand.over(s.Created) {
-			continue
-		}
-		v := sessionView{Device: s.Device, Since: time.UnixMilli(s.Created), Last: time.Unix(s.Last, 0), ACR: s.ACR, Watched: s.Removal != "", Current: s.ID == current.ID}
-		if !s.Card.zero() && stand.Checked != 0 {
-			v.Checked = time.UnixMilli(stand.Checked)
-		}
-		for _, cl := range s.Clients {
-			name, _, err := p.displayName(ctx, cl.ID, lang)
-			if err != nil {
-				return nil, err
-			}
-			v.Services = append(v.Services, name)
-		}
-		out = append(out, v)
-	}
-	return out, nil
 }
 
 func (p *Provider) getSignOutEverywhere(c echo.Context) error {
@@ -180,7 +159,8 @@ func (p *Provider) endEverything(c echo.Context, s *session) (end ending, err er
 	if end.batch, err = p.endSessions(ctx, s.Account, whatEnds{Front: end.front, In: s.ID}, federation.LogoutEverywhere); err != nil {
 		return end, fmt.Errorf("end everything: %w", err)
 	}
-	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	p.site.ClearCookie(c.Response(), string(slotMain), "/")
+	p.site.ClearCookie(c.Response(), string(slotApart), "/")
 	p.setBrowserState(c, newSecret(), 0)
 	return end, nil
 }

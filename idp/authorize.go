@@ -63,7 +63,7 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 	if tx.State == Completed {
 		return p.sendAgain(c, tx)
 	}
-	s, err := p.currentSession(c)
+	s, err := p.sessionFor(c, tx)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 	}
 	if s != nil {
 		here := tx.SID == s.ID && tx.Login <= s.AuthTime
-		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), ACR: s.ACR, Here: here, Unsure: unsure}
+		sit.Session = &sessionFacts{Account: s.Account, AuthTime: time.Unix(s.AuthTime, 0), Last: time.Unix(s.Last, 0), ACR: s.ACR, Here: here, Unsure: unsure}
 	}
 	req := tx.Request
 	if req == nil {
@@ -166,17 +166,25 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 			age := freshCard
 			sit.MaxAge, sit.ACR, sit.ACREssential = &age, []string{ACRCard}, true
 		}
+		if tx.Again {
+			sit.Prompt |= promptLogin
+		}
 		return sit, con, nil
 	}
 	sit.Prompt, sit.MaxAge, sit.ACR, sit.ACREssential = req.Prompt, req.maxAge(), req.ACR, req.ACREssential
-	if s == nil {
-		return sit, con, nil
-	}
 	client, err := p.client(ctx, req.Client)
 	if err != nil {
 		return sit, con, err
 	}
-	sit.NoRemote = client.RefusesRemoteCard()
+	sit.NoRemote, sit.AlwaysCard, sit.Idle, sit.Absolute = client.RefusesRemoteCard(), client.AlwaysCard(), client.SessionIdle(), client.SessionAbsolute()
+	if s == nil {
+		return sit, con, nil
+	}
+	chosen, err := p.accounts.choicesFor(ctx, s.Account, req.Client)
+	if err != nil {
+		return sit, con, err
+	}
+	sit.AlwaysCard = sit.AlwaysCard || chosen.AlwaysCard
 	con, err = p.accounts.consentFor(ctx, s.Account, req.Client)
 	if err != nil {
 		return sit, con, fmt.Errorf("read consent: %w", err)
@@ -232,7 +240,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		return err
 	}
 	// The session names the service before any token exists: tokens of a service that the session does not name are dead.
-	if err := p.sessions.touch(ctx, s, req.Client); errors.Is(err, errSessionEnded) {
+	if err := p.enter(ctx, s, req.Client); errors.Is(err, errSessionEnded) {
 		return p.advance(c, tx) // signed out in another window just now
 	} else if err != nil {
 		return err
@@ -251,6 +259,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	if told := req.answeredACR(s.ACR); told != s.ACR {
 		g.Told = told
 	}
+	g.limit(client)
 	if g.Claims, err = req.Claims.within(con.Scopes).encoded(); err != nil {
 		return fmt.Errorf("encode claims request: %w", err)
 	}
@@ -312,7 +321,7 @@ func (p *Provider) sendAgain(c echo.Context, tx *transaction) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.currentSession(c)
+	s, err := p.sessionAt(c, client)
 	if err != nil {
 		return err
 	}

@@ -162,9 +162,9 @@ func (p *Provider) answerBearer(w http.ResponseWriter, r *http.Request, err erro
 	return nil
 }
 
-// freshLogin is how old a sign-in may be for what cannot be taken back: as old as a session gets. A token that a client has refreshed
-// for weeks does not do for it.
-const freshLogin = sessionAbsolute
+// freshLogin is how old a sign-in may be for what cannot be taken back: as old as a session gets by default. A token that a client
+// has refreshed for weeks does not do for it.
+const freshLogin = 12 * time.Hour
 
 // authorizeAPI is how the federation's API learns who calls.
 func (p *Provider) authorizeAPI(ctx context.Context, r *http.Request, need federation.Need) (federation.Caller, error) {

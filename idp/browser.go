@@ -2,12 +2,12 @@ package idp
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/cardauth"
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -16,7 +16,8 @@ import (
 const (
 	cookieSession = "session"
 	cookieBrowser = "browser"
-	cookieShared  = "shared" // somebody said that this computer is shared; says nothing of who
+	cookieShared  = "shared" // somebody wanted the card to be watched here; says nothing of who
+	cookiePublic  = "public" // somebody said that others use this computer too
 )
 
 // browserProof returns the secret that tells this browser from every other, and gives it one if it has none. All logins of one
@@ -61,42 +62,16 @@ func (tx *transaction) clientID() string {
 	return string(tx.Request.Client)
 }
 
-// currentSession returns the browser's live session, or nil.
-func (p *Provider) currentSession(c echo.Context) (*session, error) {
-	cookie, ok := p.site.Cookie(c.Request(), cookieSession)
-	if !ok {
-		return nil, nil
-	}
-	ctx := c.Request().Context()
-	s, err := p.sessions.byCookie(ctx, cookie)
-	if err != nil || s == nil {
-		return nil, err
-	}
-	stand, err := p.accounts.footing(ctx, s.Account, s.Card)
-	if err != nil {
-		return nil, fmt.Errorf("account of session: %w", err)
-	}
-	if stand.over(s.Created) {
-		return nil, nil
-	}
-	if s.Passkey != "" {
-		if ok, err := p.passkeys.stands(ctx, s.Passkey); err != nil || !ok {
-			return nil, err
-		}
-	}
-	s.footing = stand
-	return s, nil
-}
-
 // signIn signs the owner of a proven card in and gives the browser a new cookie. The transaction decides: if another request moved it
 // on meanwhile, nothing has happened. A session of somebody else that the browser had is over, and its services are told.
 func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	ctx := c.Request().Context()
-	old, err := p.currentSession(c)
+	old, err := p.takeSlot(c, tx, s)
 	if err != nil {
 		return err
 	}
 	s.Device = deviceOf(c.Request().UserAgent())
+	s.Shared, s.Apart = p.sharedComputer(c), s.slot == slotApart
 	again := old != nil && old.Account == s.Account
 	if s.ID = newID(); again {
 		s.ID = old.ID
@@ -120,7 +95,10 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	if err := p.bindRemoval(ctx, s); err != nil {
 		return err
 	}
-	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieSession, Value: cookie})
+	p.site.SetCookie(c.Response(), web.Cookie{Name: string(s.slot), Value: cookie})
+	if err := p.clearOther(c, s); err != nil {
+		return err
+	}
 	p.rememberWay(c, s)
 	if !again {
 		p.setBrowserState(c, newSecret(), p.sessions.remaining(s))
@@ -130,12 +108,44 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 		Facts: map[string]string{"acr": s.ACR, "revocation": s.Source}})
 }
 
-// startSession stores the session, in place of the one the browser had.
-func (p *Provider) startSession(ctx context.Context, old, s *session, again bool) (cookie string, err error) {
-	if again {
-		return p.sessions.renew(ctx, old, s)
+// takeSlot chooses where the session of a login will be, and returns the one that is there.
+func (p *Provider) takeSlot(c echo.Context, tx *transaction, s *session) (old *session, err error) {
+	ctx := c.Request().Context()
+	var client *clients.Client
+	if tx.Request != nil {
+		if client, err = p.client(ctx, tx.Request.Client); err != nil {
+			return nil, err
+		}
 	}
-	if cookie, err = p.sessions.open(ctx, s); err != nil || old == nil {
+	if s.slot, err = p.slotFor(ctx, s.Account, client); err != nil {
+		return nil, err
+	}
+	return p.sessionIn(c, s.slot)
+}
+
+// clearOther ends what somebody else has in the browser's other place.
+func (p *Provider) clearOther(c echo.Context, s *session) error {
+	other, err := p.sessionIn(c, s.slot.other())
+	if err != nil || other == nil || other.Account == s.Account {
+		return err
+	}
+	p.site.ClearCookie(c.Response(), string(other.slot), "/")
+	_, err = p.endSessions(c.Request().Context(), other.Account, whatEnds{Session: other.ID}, federation.LogoutOtherPerson)
+	return err
+}
+
+// startSession stores the session, in place of the one the browser had, and ends the person's oldest if there are too many.
+func (p *Provider) startSession(ctx context.Context, old, s *session, again bool) (cookie string, err error) {
+	var over []string
+	if again {
+		cookie, over, err = p.sessions.renew(ctx, old, s)
+	} else {
+		cookie, over, err = p.sessions.open(ctx, s)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := p.makeRoom(ctx, s.Account, over); err != nil || old == nil || again {
 		return cookie, err
 	}
 	_, err = p.endSessions(ctx, old.Account, whatEnds{Session: old.ID}, federation.LogoutOtherPerson) // the browser tells nobody: what it shows next is the new login's

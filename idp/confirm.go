@@ -219,7 +219,7 @@ func (p *Provider) confirming(c echo.Context, tx *transaction) (*session, error)
 		}
 		return s, nil
 	}
-	s, err := p.currentSession(c)
+	s, err := p.sessionFor(c, tx)
 	if err != nil {
 		return nil, err
 	}

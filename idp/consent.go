@@ -75,7 +75,7 @@ func (p *Provider) getConsent(c echo.Context) error {
 
 // where tells how far a stored login is.
 func (p *Provider) where(c echo.Context, tx *transaction) (*session, consent, Step, error) {
-	s, err := p.currentSession(c)
+	s, err := p.sessionFor(c, tx)
 	if err != nil {
 		return nil, consent{}, 0, err
 	}

@@ -145,7 +145,7 @@ func scopesOfAttributes(names []string) []string {
 
 func (p *Provider) showDetails(c echo.Context, status int, v detailsView) {
 	v.Confirms = p.signing != nil
-	page := web.Page{Name: "details", Title: "details.title", SignedIn: true, Data: v}
+	page := web.Page{Name: "details", Title: "details.title", SignedIn: true, Fill: true, Data: v}
 	if len(v.Problems) > 0 {
 		page.Error = "details_invalid"
 	}

@@ -35,7 +35,9 @@ func endWord(reason federation.LogoutReason, revoked string) string {
 		}
 		return "card-revoked"
 	case federation.LogoutSession, federation.LogoutEverywhere, federation.LogoutService, federation.LogoutOtherPerson, federation.LogoutLinkEnded,
-		federation.LogoutPasskeyRemoved:
+		federation.LogoutPasskeyRemoved, federation.LogoutExpired:
+	case federation.LogoutTooMany:
+		return "too-many"
 	}
 	return ""
 }
@@ -49,19 +51,30 @@ func (s sessions) explain(ctx context.Context, n *session, word string) error {
 	if err != nil {
 		return fmt.Errorf("encode end of session: %w", err)
 	}
-	if err := s.store.Create(ctx, endedKey(n.ID), b, sessionAbsolute); err != nil && !errors.Is(err, ephemeral.ErrExists) {
+	if err := s.store.Create(ctx, endedKey(n.ID), b, s.rules.Absolute); err != nil && !errors.Is(err, ephemeral.ErrExists) {
 		return fmt.Errorf("store end of session: %w", err)
 	}
 	return nil
 }
 
+// wordOver is for a session of which nothing is left that says why: most were not used for long.
+const wordOver = "over"
+
 // whyEnded returns the word for the session that this browser had last, or "".
 func (p *Provider) whyEnded(c echo.Context) (string, error) {
-	cookie, ok := p.site.Cookie(c.Request(), cookieSession)
-	if !ok || len(cookie) != sessionCookie || cookie[22] != '.' || !wellFormedID(cookie[:22]) {
-		return "", nil
+	for _, at := range []slot{slotMain, slotApart} {
+		cookie, ok := p.site.Cookie(c.Request(), string(at))
+		if !ok || len(cookie) != sessionCookie || cookie[22] != '.' || !wellFormedID(cookie[:22]) {
+			continue
+		}
+		if word, err := p.whyOver(c.Request().Context(), cookie); err != nil || word != "" {
+			return word, err
+		}
 	}
-	ctx := c.Request().Context()
+	return "", nil
+}
+
+func (p *Provider) whyOver(ctx context.Context, cookie string) (string, error) {
 	rec, err := p.store.Get(ctx, endedKey(cookie[:22]))
 	if err == nil {
 		var e endedSession
@@ -78,8 +91,18 @@ func (p *Provider) whyEnded(c echo.Context) (string, error) {
 	}
 	// Whoever ended it was cut off before it could say so: the card still can.
 	s, err := p.sessions.byCookie(ctx, cookie)
-	if err != nil || s == nil || s.Card.zero() {
+	if err != nil {
 		return "", err
+	}
+	if s == nil {
+		live, err := p.sessions.get(ctx, cookie[:22])
+		if err != nil || live != nil { // another login has it
+			return "", err
+		}
+		return wordOver, nil
+	}
+	if s.Card.zero() {
+		return "", nil
 	}
 	foot, err := p.accounts.footing(ctx, s.Account, s.Card)
 	if err != nil || foot.Revoked == "" {

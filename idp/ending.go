@@ -16,6 +16,7 @@ import (
 // whatEnds says which of a person's sessions end. The zero value: all of them, and every grant.
 type whatEnds struct {
 	Session string  // this one
+	Beside  string  // with Session: and this one, of the same browser
 	Card    cardRef // those that this card made
 	// Revoked is the authority's reason, with Card. It ends the binding, and the grants of the card unless keepsOffline says otherwise.
 	Revoked string
@@ -44,7 +45,7 @@ func keepsOffline(revoked string) bool {
 }
 
 func (w whatEnds) covers(s *session) bool {
-	return (w.Session == "" || s.ID == w.Session) && (w.Card.zero() || s.Card == w.Card || w.beside(s)) && (w.Passkey == "" || s.Passkey == w.Passkey)
+	return (w.Session == "" || s.ID == w.Session || s.ID == w.Beside) && (w.Card.zero() || s.Card == w.Card || w.beside(s)) && (w.Passkey == "" || s.Passkey == w.Passkey)
 }
 
 // beside: the session was not made with the card that ends, and ends with it.
@@ -115,11 +116,21 @@ func (p *Provider) endSessions(ctx context.Context, account federation.AccountID
 		if err := p.mark(ctx, account, w, reason); err != nil {
 			return err
 		}
+		for _, s := range all {
+			if _, err := p.sessions.entries.ended(ctx, s.ID); err != nil {
+				return err
+			}
+		}
 		if batch, err = p.deliveries.Enqueue(ctx, reason, notices); err != nil {
 			return err
 		}
 		if w.Because.Kind != "" {
 			if err := p.record(ctx, w.Because); err != nil {
+				return err
+			}
+		}
+		if w.Beside != "" {
+			if err := p.record(ctx, whatEnds{Session: w.Beside}.event(account, reason)); err != nil {
 				return err
 			}
 		}

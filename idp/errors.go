@@ -157,7 +157,7 @@ func invalidRequest(description string) *oauthError {
 // codeOf is the error a client is told when prompt=none cannot be satisfied, or the login ended without success.
 func codeOf(w Why) *oauthError {
 	switch w {
-	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed, CardUnsure:
+	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed, CardUnsure, CardAlways, LimitReached:
 		return &oauthError{code: "login_required", description: "the citizen must sign in"}
 	case SignatureMissing:
 		return &oauthError{code: "interaction_required", description: "the citizen must sign first"}

@@ -78,6 +78,8 @@ type ending struct {
 	batch      string       // of the services that are told; empty: none
 	session    string       // the hub's session, or the one that a service was left in
 	front      []clients.ID // services that the browser is to tell
+	beside     string       // the browser's other session, which ended with it; empty: none
+	besides    []clients.ID // services of that one that the browser is to tell
 	only       bool         // of the one service that asked for it
 	everywhere bool
 }
@@ -87,6 +89,8 @@ type receipt struct {
 	Browser string       `json:"b"`           // digest of its cookie
 	Session string       `json:"s,omitempty"` // that ended
 	Front   []clients.ID `json:"f,omitempty"` // services that this browser tells
+	Beside  string       `json:"e,omitempty"` // ended with it
+	Besides []clients.ID `json:"g,omitempty"` // services of that one that this browser tells
 	Client  clients.ID   `json:"c,omitempty"` // that asked for it
 	Only    bool         `json:"o,omitempty"` // and was all that ended
 	Return  string       `json:"u,omitempty"` // where it wants the citizen afterwards
@@ -106,7 +110,7 @@ func (p *Provider) signedOutPage(c echo.Context, end ending, req logoutRequest) 
 	}
 	if end.batch != "" {
 		b, err := json.Marshal(receipt{
-			Browser: digest(p.browserProof(c)), Session: end.session, Front: end.front, Client: req.Client, Only: end.only,
+			Browser: digest(p.browserProof(c)), Session: end.session, Front: end.front, Beside: end.beside, Besides: end.besides, Client: req.Client, Only: end.only,
 			Return: req.Return, At: p.now().Unix(),
 		})
 		if err != nil {
@@ -154,7 +158,7 @@ func (p *Provider) receipts(c echo.Context, batch string, r *receipt) ([]receipt
 	}
 	views, err := p.receiptViews(c, all)
 	for i := range views {
-		views[i].Browser = slices.Contains(r.Front, clients.ID(views[i].Client)) && views[i].State != string(federation.Asked)
+		views[i].Browser = slices.Contains(slices.Concat(r.Front, r.Besides), clients.ID(views[i].Client)) && views[i].State != string(federation.Asked)
 	}
 	return views, err
 }

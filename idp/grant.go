@@ -38,6 +38,7 @@ type grant struct {
 	Passkey   string               `json:"pk,omitempty"` // that the session was made with
 	Issued    int64                `json:"is"`           // Unix milliseconds
 	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
+	Idle      int64                `json:"il,omitempty"` // seconds that tokens live for, if the client wants them to live shorter
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
 	Ended     bool                 `json:"x,omitempty"`
 	Device    bool                 `json:"dv,omitempty"` // a device without a browser has the tokens (RFC 8628)
@@ -129,6 +130,22 @@ func decodeGrant(id string, b []byte) (*grant, error) {
 		return nil, fmt.Errorf("%w: %w", errGrantCorrupt, err)
 	}
 	return g, nil
+}
+
+// limit makes what comes of the grant live no longer than the client wants its sign-ins to.
+func (g *grant) limit(c *clients.Client) {
+	if d := c.SessionAbsolute(); d > 0 {
+		g.Hard = min(g.Hard, g.AuthTime+int64(d.Seconds()))
+	}
+	g.Idle = int64(c.SessionIdle().Seconds())
+}
+
+// within is the end of a token that is to live from now until a time at most.
+func (g *grant) within(now time.Time, exp int64) int64 {
+	if g.Idle > 0 {
+		exp = min(exp, now.Unix()+g.Idle)
+	}
+	return min(exp, g.Hard)
 }
 
 // told is the level of the sign-in in the client's own terms; resources judge by ACR.

@@ -27,7 +27,7 @@ func (p *Provider) getLogin(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.currentSession(c)
+	s, err := p.sessionFor(c, tx)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (p *Provider) getLogin(c echo.Context) error {
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "login", Title: "login.title", OpenForm: true,
-		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote, Shared: shared, Passkey: p.passkeyWay(c, sit)},
+		Data: loginView{Tx: tx.ID, Service: service, Why: word, AgentMissing: missing, Demo: p.sample, Device: tx.Device != "", NoPhone: noRemote || sit.AlwaysCard, Shared: shared, Public: p.sharedComputer(c), Passkey: p.passkeyWay(c, sit)},
 	})
 	return nil
 }
@@ -76,6 +76,10 @@ func whyWord(w Why) string {
 		return "select"
 	case CardUnsure:
 		return "unsure"
+	case CardAlways:
+		return "always-card"
+	case LimitReached:
+		return "limit"
 	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, Unconfirmed, AlreadyOver, DeviceUnconfirmed, SignatureMissing, ACRUnmet:
 	}
 	return ""
@@ -210,6 +214,7 @@ func (p *Provider) ownPage(c echo.Context, path string) (*session, error) {
 	if err := p.sessions.touch(c.Request().Context(), s, ""); err != nil && !errors.Is(err, errSessionEnded) {
 		return nil, err
 	}
+	p.showSession(c, s)
 	return s, nil
 }
 

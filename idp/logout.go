@@ -129,15 +129,15 @@ func (p *Provider) getEndSessionConfirm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.currentSession(c)
+	s, _, proved, err := p.leaving(c, req)
 	if err != nil {
 		return err
 	}
 	if s == nil {
 		return p.signedOut(c, req, ending{})
 	}
-	if req.SID != "" && sameDigest(req.SID, p.clientSID(s.ID, string(req.Client))) {
-		end, err := p.endSession(c, s)
+	if proved {
+		end, err := p.endSession(c, s, nil)
 		if err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.currentSession(c)
+	s, beside, _, err := p.leaving(c, req)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (p *Provider) postEndSessionConfirm(c echo.Context) error {
 	switch c.FormValue("scope") {
 	case "all":
 		if s != nil {
-			if end, err = p.endSession(c, s); err != nil {
+			if end, err = p.endSession(c, s, beside); err != nil {
 				return err
 			}
 		}
@@ -198,28 +198,112 @@ func (p *Provider) leaveService(ctx context.Context, s *session, id clients.ID) 
 	if end.front, err = p.front(ctx, &one); err != nil {
 		return end, err
 	}
-	if end.batch, err = p.deliveries.Enqueue(ctx, federation.LogoutService, p.notices(&one, end.front)); err != nil {
-		return end, err
-	}
-	if err := p.sessions.leave(ctx, s.ID, id); err != nil {
-		return end, err
-	}
-	if err := p.statusEnded(ctx, s.ID, id); err != nil {
-		return end, err
-	}
-	return end, p.record(ctx, audit.Event{Kind: eventSessionEnded, Account: string(s.Account), Client: string(id), Session: s.ID})
+	end.batch, err = p.leave(ctx, &one, id, s.ID, federation.LogoutService, end.front)
+	return end, err
 }
 
-// endSession signs this browser out and names the batch in which its services are told. Tokens that hang on the session die with it;
-// other devices stay signed in.
-func (p *Provider) endSession(c echo.Context, s *session) (end ending, err error) {
+// leave takes a service out of a session, with its tokens there, and promises to tell it. In names the session it was asked for in.
+func (p *Provider) leave(ctx context.Context, one *session, id clients.ID, in string, reason federation.LogoutReason, front []clients.ID) (batch string, err error) {
+	ctx = context.WithoutCancel(ctx)
+	err = p.db.Tx(ctx, func(ctx context.Context) error {
+		if batch, err = p.deliveries.Enqueue(ctx, reason, p.notices(one, front)); err != nil {
+			return err
+		}
+		if err := p.sessions.entries.left(ctx, one.ID, id); err != nil {
+			return err
+		}
+		e := audit.Event{Kind: eventSessionEnded, Account: string(one.Account), Client: string(id), Session: one.ID, Reason: string(reason)}
+		if in != one.ID {
+			e.Facts = map[string]string{"in": in}
+		}
+		return p.record(ctx, e)
+	})
+	if err != nil {
+		return "", fmt.Errorf("leave service: %w", err)
+	}
+	p.deliveries.Hurry()
+	if err := p.sessions.leave(ctx, one.ID, id); err != nil {
+		return "", err
+	}
+	return batch, p.statusEnded(ctx, one.ID, id)
+}
+
+// enter notes that a service is entered in a session. One that names as many as it may loses the oldest, which is told.
+func (p *Provider) enter(ctx context.Context, s *session, id clients.ID) error {
+	if len(s.Clients) >= maxSessionClients && s.since(id) == 0 {
+		oldest := s.Clients[0]
+		one := *s
+		one.Clients = []sessionClient{oldest}
+		if _, err := p.leave(ctx, &one, oldest.ID, s.ID, federation.LogoutTooMany, nil); err != nil {
+			return err
+		}
+		fresh, err := p.sessions.get(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		if fresh == nil {
+			return errSessionEnded
+		}
+		fresh.footing, fresh.slot = s.footing, s.slot
+		*s = *fresh
+	}
+	return p.sessions.touch(ctx, s, id)
+}
+
+// endSession signs this browser out of a session, and of the one beside it if there is one to end too, and names the batch in which the
+// services are told. Tokens that hang on them die; other devices stay signed in.
+func (p *Provider) endSession(c echo.Context, s, beside *session) (end ending, err error) {
 	ctx := context.WithoutCancel(c.Request().Context())
-	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	p.site.ClearCookie(c.Response(), string(s.slot), "/")
 	p.setBrowserState(c, newSecret(), 0)
+	w := whatEnds{Session: s.ID}
 	end.session = s.ID
 	if end.front, err = p.front(ctx, s); err != nil {
 		return end, err
 	}
-	end.batch, err = p.endSessions(ctx, s.Account, whatEnds{Session: s.ID, Front: end.front}, federation.LogoutSession)
+	if beside != nil {
+		p.site.ClearCookie(c.Response(), string(beside.slot), "/")
+		w.Beside, end.beside = beside.ID, beside.ID
+		if end.besides, err = p.front(ctx, beside); err != nil {
+			return end, err
+		}
+	}
+	w.Front = slices.Concat(end.front, end.besides)
+	end.batch, err = p.endSessions(ctx, s.Account, w, federation.LogoutSession)
 	return end, err
+}
+
+// besideOf returns the session that the browser has in its other slot, if it is the same person's.
+func (p *Provider) besideOf(c echo.Context, s *session) (*session, error) {
+	other, err := p.sessionIn(c, s.slot.other())
+	if err != nil || other == nil || other.Account != s.Account {
+		return nil, err
+	}
+	return other, nil
+}
+
+// leaving returns the session that a sign-out is about, or nil: the one that the hint names, else that of the service that asks, with no
+// other beside it; for the hub's own page all that the browser has.
+func (p *Provider) leaving(c echo.Context, req logoutRequest) (s, beside *session, proved bool, err error) {
+	if req.Client == "" {
+		if s, err = p.currentSession(c); err != nil || s == nil {
+			return nil, nil, false, err
+		}
+		beside, err = p.besideOf(c, s)
+		return s, beside, false, err
+	}
+	for _, at := range []slot{slotMain, slotApart} {
+		if s, err = p.sessionIn(c, at); err != nil {
+			return nil, nil, false, err
+		}
+		if s != nil && req.SID != "" && sameDigest(req.SID, p.clientSID(s.ID, string(req.Client))) {
+			return s, nil, true, nil
+		}
+	}
+	client, err := p.client(c.Request().Context(), req.Client)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	s, err = p.sessionAt(c, client)
+	return s, nil, false, err
 }

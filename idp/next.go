@@ -41,6 +41,8 @@ const (
 	SignatureMissing // a document is to be signed
 	Unconfirmed      // the service insists on verified claims, and there is nothing that could be passed on
 	CardUnsure       // nobody could say for too long whether the session's card still counts
+	CardAlways       // the service, or the citizen for it, wants the card at each sign-in
+	LimitReached     // the session has been unused for longer, or is older, than the service takes
 )
 
 // situation is everything next looks at.
@@ -49,9 +51,12 @@ type situation struct {
 	Own          bool // one of the hub's own pages asked: nothing is handed to a service
 	Prompt       promptSet
 	MaxAge       *time.Duration
-	ACR          []string // requested, in order of preference
-	ACREssential bool     // one of them must be met
-	NoRemote     bool     // the service takes no card that a phone read for another device
+	ACR          []string      // requested, in order of preference
+	ACREssential bool          // one of them must be met
+	NoRemote     bool          // the service takes no card that a phone read for another device
+	AlwaysCard   bool          // each sign-in needs a card that is read for it, on this device
+	Idle         time.Duration // the service takes no session that was unused for as long; 0: any
+	Absolute     time.Duration // nor one whose login is as old; 0: any
 	Session      *sessionFacts
 	HintAgree    bool // no id_token_hint, or it names the session's person
 	Covered      bool // an earlier consent covers everything asked
@@ -123,6 +128,10 @@ func loginNeeded(s situation, now time.Time) Why {
 		return NoSession
 	case !s.Session.Here && s.Session.Unsure:
 		return CardUnsure
+	case s.AlwaysCard && (!s.Session.Here || acrRank[s.Session.ACR] < acrRank[ACRCard]): // whose rule it is may be known only after a login
+		return CardAlways
+	case !s.Session.Here && s.outlived(now):
+		return LimitReached
 	case !s.Session.Here && s.Prompt.has(promptSelectAccount): // the card chooses
 		return SelectAccount
 	case !s.Session.Here && s.Prompt.has(promptLogin):
@@ -137,6 +146,11 @@ func loginNeeded(s situation, now time.Time) Why {
 		return OtherPerson
 	}
 	return Satisfied
+}
+
+// outlived: the session is good for the hub, and not for the service.
+func (s situation) outlived(now time.Time) bool {
+	return s.Idle > 0 && now.Sub(s.Session.Last) >= s.Idle || s.Absolute > 0 && now.Sub(s.Session.AuthTime) >= s.Absolute
 }
 
 // The levels of a sign-in.
@@ -182,7 +196,7 @@ func (r *authzRequest) answeredACR(have string) string {
 // passkeyServes says whether a login by passkey would meet the request, so that it may be offered. Whoever asks for the card gets the card,
 // though the claim be voluntary (OIDC Core §5.5.1.1): the citizen has one in any case.
 func passkeyServes(s situation) bool {
-	return acrSatisfied(s.ACR, ACRPasskey) || !attainable(s.ACR)
+	return !s.AlwaysCard && (acrSatisfied(s.ACR, ACRPasskey) || !attainable(s.ACR))
 }
 
 // attainable says whether a new login could meet one of the wanted levels; asking again would otherwise change nothing.

@@ -40,10 +40,23 @@ func pageSamples() map[string]pageSample {
 		"account empty": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: accountView{Opened: at}}, []string{"data-signed-in"}},
 		"account": {web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: accountView{
 			Opened: at, Card: cardView{Kind: "card", NotAfter: at, ExpiringSoon: true},
-			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []string{"a", "b"}}, {ACR: "unknown"}},
+			Sessions: []sessionView{{Device: "Windows・Chrome", Since: at, Last: at, ACR: "phrh", Current: true, Services: []sessionServiceView{{Client: "a", Name: "a", Since: at}, {Client: "b", Name: "b", Since: at}}}, {ACR: "unknown"}},
 			Services: []connectedView{{Client: "c1", Name: evil.Name, Operator: evil.Operator, Launch: "https://c1.example/start?iss=x", Since: at, Scopes: []string{"openid", "unknown"}}},
 			Told:     []receiptView{{Client: "etax", Name: evil.Name, State: "confirmed", At: at}},
 		}}, []string{`href="/account/sign-out-everywhere"`, `href="https://c1.example/start?iss=x" data-launch="c1"`, "2026年11月23日（月）14:05"}},
+		"devices": {web.Page{Name: "devices", Title: "devices.title", SignedIn: true, Data: devicesView{
+			Sessions: []sessionView{{ID: "s1", Device: evil.Name, Since: at, Last: at, Ends: at, ACR: "phrh", Shared: true, Apart: true}}, Page: 2, Pages: 3, Before: "/b", After: "/a", Done: "session",
+		}}, []string{`data-done="session"`, `href="/account/devices/s1"`, `id="devices-before"`, `id="apart-begin"`}},
+		"devices kept apart": {web.Page{Name: "devices", Title: "devices.title", SignedIn: true, Data: devicesView{Page: 1, Pages: 1, ApartHere: true}}, []string{`id="apart-here"`}},
+		"a device": {web.Page{Name: "device-session", Title: "devices.one.title", TitleArgs: []string{"device", evil.Name}, SignedIn: true, Data: sessionView{
+			ID: "s1", Device: evil.Name, ACR: ACRRemote, Services: []sessionServiceView{{Client: "c1", Name: evil.Name, Since: at}},
+		}}, []string{`data-entered="c1"`, `action="/account/devices/s1"`, `id="end-session-of-device"`}},
+		"rules of a service": {web.Page{Name: "service-rules", Title: "rules.title", TitleArgs: []string{"service", evil.Name}, SignedIn: true, Data: serviceRulesView{
+			Client: "c1", Name: evil.Name, Operator: evil.Operator, Always: true, Insists: true, Done: "always",
+		}}, []string{`action="/account/services/c1"`, `id="always-end"`, `id="always-insists"`}},
+		"session ending":  {web.Page{Name: "session-ending", Title: "session.ending.title", SignedIn: true, Data: endingView{Ends: at, Minutes: 2, Extends: true, Back: "/account"}}, []string{`id="session-continue"`, "14:05"}},
+		"session too old": {web.Page{Name: "session-ending", Title: "session.ending.title", SignedIn: true, Data: endingView{Ends: at, Minutes: 1, Back: "/account"}}, []string{`id="session-continue"`}},
+		"session over":    {web.Page{Name: "session-ending", Title: "session.over.title", Data: endingView{Over: true, Back: "/account/details"}}, []string{`href="/account/details"`, `id="session-over"`}},
 		"details": {web.Page{Name: "details", Title: "details.title", SignedIn: true, Data: detailsView{Done: "saved", Any: true, Groups: []detailGroup{
 			{Name: "contact", Fields: []detailField{{Field: web.Field{ID: "email", Label: "メールアドレス", Value: evil.Name}}}},
 			{Name: "profile", Fields: []detailField{{Select: web.Select{ID: "gender", Label: "性別", Options: []web.Option{{Value: "", Label: "書かない"}}}}}},

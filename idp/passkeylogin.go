@@ -61,7 +61,7 @@ func (p *Provider) getLoginPasskey(c echo.Context) error {
 
 // passkeyDue says whether the login is where a passkey is asked for, and otherwise has answered: it is elsewhere, or needs the card.
 func (p *Provider) passkeyDue(c echo.Context, tx *transaction) (bool, error) {
-	s, err := p.currentSession(c)
+	s, err := p.sessionFor(c, tx)
 	if err != nil {
 		return false, err
 	}
@@ -196,7 +196,7 @@ func (p *Provider) besideCard(c echo.Context, tx *transaction, key storedPasskey
 func (p *Provider) rememberWay(c echo.Context, s *session) {
 	_, had := p.site.Cookie(c.Request(), cookieWay)
 	switch {
-	case s.Passkey != "":
+	case s.Passkey != "" && !s.Shared:
 		p.site.SetCookie(c.Response(), web.Cookie{Name: cookieWay, Value: wayPasskey, MaxAge: wayLife})
 	case had:
 		p.site.ClearCookie(c.Response(), cookieWay, "/")

@@ -39,7 +39,7 @@ func (p *Provider) getPasskeys(c echo.Context) error {
 	}
 	v := passkeysView{Most: maxPasskeys}
 	v.Live, v.Old = viewsOfPasskeys(all, s)
-	v.Full = len(v.Live) >= maxPasskeys
+	v.Full, v.Shared = len(v.Live) >= maxPasskeys, s.Shared
 	switch done := c.QueryParam("done"); done { // only these words become part of the page
 	case "added", "renamed", "removed":
 		v.Done = done
@@ -94,7 +94,7 @@ func (p *Provider) getPasskey(c echo.Context) error {
 }
 
 func (p *Provider) showPasskey(c echo.Context, status int, v passkeyNameView) {
-	page := web.Page{Name: "passkey-name", Title: "passkey.name.title", SignedIn: true, Data: v}
+	page := web.Page{Name: "passkey-name", Title: "passkey.name.title", SignedIn: true, Fill: true, Data: v}
 	if v.Problem != "" {
 		page.Error = "passkey_name"
 	}
@@ -175,7 +175,7 @@ func (p *Provider) postPasskeyRemove(c echo.Context) error {
 	if !here {
 		return c.Redirect(http.StatusSeeOther, passkeysPath+"?done=removed")
 	}
-	p.site.ClearCookie(c.Response(), cookieSession, "/")
+	p.site.ClearCookie(c.Response(), string(s.slot), "/")
 	p.site.ClearCookie(c.Response(), cookieWay, "/")
 	p.setBrowserState(c, newSecret(), 0)
 	to, err := p.signedOutPage(c, end, logoutRequest{})
@@ -206,6 +206,9 @@ func (p *Provider) getPasskeyNew(c echo.Context) error {
 	s, err := p.cardPage(c, passkeyNewPath)
 	if err != nil || s == nil {
 		return err
+	}
+	if s.Shared {
+		return c.Redirect(http.StatusSeeOther, passkeysPath)
 	}
 	ctx := c.Request().Context()
 	ok, _, err := p.limiter.Allow(ctx, p.loginRate, "passkey:"+string(s.Account))
@@ -239,7 +242,7 @@ func (p *Provider) getPasskeyNew(c echo.Context) error {
 		return err
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
-		Name: "passkey-new", Title: "passkey.new.title", SignedIn: true,
+		Name: "passkey-new", Title: "passkey.new.title", SignedIn: true, Fill: true,
 		Data: passkeyNewView{Name: name, Most: maxPasskeyName, Challenge: challenge, Options: string(options)},
 	})
 	return nil

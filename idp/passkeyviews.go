@@ -35,6 +35,7 @@ type passkeyView struct {
 type passkeysView struct {
 	Live, Old []passkeyView
 	Full      bool
+	Shared    bool // signed in on a computer that others use too, where none is made
 	Most      int
 	Done      string // "", "added", "renamed" or "removed"
 }

@@ -56,7 +56,7 @@ func (p *Provider) noRemote(ctx context.Context, tx *transaction) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return client.RefusesRemoteCard() || attainable(tx.Request.ACR) && !acrSatisfied(tx.Request.ACR, ACRRemote), nil
+	return client.RefusesRemoteCard() || client.AlwaysCard() || attainable(tx.Request.ACR) && !acrSatisfied(tx.Request.ACR, ACRRemote), nil
 }
 
 // postPhoneLogin begins a pairing; one that this login had before is over.

@@ -58,6 +58,9 @@ type Deps struct {
 	// Recheck says how the cards that sessions rest on are asked about again.
 	Recheck Recheck
 
+	// Sessions says how long sessions live, and which are kept apart.
+	Sessions SessionRules
+
 	// RelinkWait is how long a card that was tied by a signature waits before it opens the folder; zero means DefaultRelinkWait.
 	RelinkWait time.Duration
 	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
@@ -149,6 +152,10 @@ func New(d Deps) (*Provider, error) {
 		d.StrangerRate = ratelimit.Rule{Name: "audit", Limit: 300, Window: time.Minute}
 	}
 	d.Recheck.fill()
+	if err := d.Sessions.Check(); err != nil {
+		return nil, fmt.Errorf("idp: %w", err)
+	}
+	d.Sessions.fill()
 	p := &Provider{
 		recheck: d.Recheck,
 		issuer:  d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
@@ -160,7 +167,7 @@ func New(d Deps) (*Provider, error) {
 		attributes:   attributes{db: d.DB, seal: d.Sealer, now: d.Now},
 		passkeys:     passkeys{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now},
 		transactions: transactions{store: d.Transient},
-		sessions:     sessions{store: d.Transient, now: d.Now},
+		sessions:     sessions{store: d.Transient, entries: entries{db: d.DB}, rules: d.Sessions, now: d.Now},
 		grants:       grants{store: d.Transient, now: d.Now},
 		devices:      devices{store: d.Transient, now: d.Now, digest: d.Digest},
 		pairings:     pairings{store: d.Transient, now: d.Now},
@@ -340,6 +347,7 @@ const (
 	eventSessionEnded   audit.Kind = "session.ended"
 	eventCardEnded      audit.Kind = "card.ended"
 	eventAllEnded       audit.Kind = "session.ended_everywhere"
+	eventSessionRule    audit.Kind = "session.rule_chosen" // facts: rule, chosen
 	eventCodeReplayed   audit.Kind = "token.code_replayed"
 	eventRefreshReused  audit.Kind = "token.refresh_reused"
 	eventClientRefused  audit.Kind = "client.refused"

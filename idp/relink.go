@@ -175,7 +175,7 @@ func refusesSignature(word string) bool {
 // is kept here is believed later.
 func (p *Provider) prepareSigned(c echo.Context, tx *transaction, signer *signerProof) error {
 	ctx := c.Request().Context()
-	s, err := p.currentSession(c)
+	s, err := p.sessionFor(c, tx)
 	if err != nil {
 		return err
 	}

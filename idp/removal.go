@@ -20,7 +20,6 @@ const (
 	removalPath = "/card/removals"
 	// preferWatch is how a card app says, with the card's response, that it will stay and watch the reader (RFC 7240).
 	preferWatch = "card-watch"
-	removalLife = sessionAbsolute + transactionLife
 	// removalLease is how long whoever is ending the session may take before another try of the card app does it.
 	removalLease = 10 * time.Second
 )
@@ -45,7 +44,7 @@ func wantsRemoval(r *http.Request) bool {
 func (p *Provider) newRemoval(ctx context.Context) (token, stored string, err error) {
 	token = newSecret()
 	stored = digest(token)
-	if err := p.store.Create(ctx, removalKey(stored), []byte("{}"), removalLife); err != nil {
+	if err := p.store.Create(ctx, removalKey(stored), []byte("{}"), p.sessions.rules.Absolute+transactionLife); err != nil {
 		return "", "", fmt.Errorf("store removal: %w", err)
 	}
 	return token, stored, nil

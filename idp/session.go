@@ -14,17 +14,11 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
 
-// Lifetimes of a session.
-const (
-	sessionIdle     = 30 * time.Minute
-	sessionAbsolute = 12 * time.Hour
-	sessionTouch    = time.Minute // how stale the last-used time may get before it is written
-)
-
 // Bounds of a session and of a person's list of sessions.
 const (
 	maxSessionClients = 100
 	maxSessions       = 30
+	maxListed         = 4 * maxSessions // with those of logins that are under way
 )
 
 // session is one signed-in browser. The cookie holds "<id>.<secret>"; the store knows the secret's digest only. Every login makes a
@@ -34,7 +28,8 @@ type session struct {
 	ID      string `json:"-"`
 	version ephemeral.Version
 	proof   *cardProof // of a login under way
-	footing footing    // as currentSession found it
+	footing footing    // as sessionIn found it
+	slot    slot       // where this browser has it; empty: it has not
 
 	Secret   string               `json:"s"`
 	Account  federation.AccountID `json:"a"`
@@ -48,6 +43,8 @@ type session struct {
 	Card     cardRef              `json:"k,omitzero"`   // that signed in; zero: another means did
 	Passkey  string               `json:"pk,omitempty"` // that signed in
 	Removal  string               `json:"rm,omitempty"` // digest of the token that ends it when the card is taken out
+	Shared   bool                 `json:"sh,omitempty"` // on a computer that others use too
+	Apart    bool                 `json:"ap,omitempty"` // of the services that are kept apart, see slot
 	Clients  []sessionClient      `json:"cl,omitempty"`
 }
 
@@ -99,61 +96,70 @@ func (s *session) services() []clients.ID {
 
 // sessions keeps sessions, and for each person the list of them, in the ephemeral store.
 type sessions struct {
-	store ephemeral.Store
-	now   func() time.Time
+	store   ephemeral.Store
+	entries entries
+	rules   SessionRules
+	now     func() time.Time
 }
 
 func sessionKey(id string) string                  { return "session:1:" + id }
 func sessionListKey(a federation.AccountID) string { return "sessions:1:" + string(a) }
 
-// open stores a new session under the id it has been given and returns the cookie's value. The secret is new at every login, so that a
-// value planted in a browser beforehand is worth nothing.
-func (s sessions) open(ctx context.Context, n *session) (cookie string, err error) {
+// open stores a new session under the id it has been given and returns the cookie's value, and the person's sessions that are more than
+// there may be: the caller ends them. The secret is new at every login, so that a value planted in a browser beforehand is worth nothing.
+func (s sessions) open(ctx context.Context, n *session) (cookie string, over []string, err error) {
 	secret := newSecret()
 	n.Secret = digest(secret)
 	n.Created, n.Last = s.now().UnixMilli(), s.now().Unix()
 	b, err := json.Marshal(n)
 	if err != nil {
-		return "", fmt.Errorf("encode session: %w", err)
+		return "", nil, fmt.Errorf("encode session: %w", err)
 	}
 	// The list comes first: a crash in between leaves an id in the list that leads nowhere, not a session nobody can end.
-	if err := s.list(ctx, n.Account, func(ids []string) []string { return append(ids, n.ID) }); err != nil {
-		return "", err
+	err = s.list(ctx, n.Account, func(ids []string) []string {
+		ids = append(ids, n.ID)
+		over = slices.Clone(ids[:max(0, len(ids)-maxSessions)])
+		return ids
+	})
+	if err != nil {
+		return "", nil, err
 	}
-	if err := s.store.Create(ctx, sessionKey(n.ID), b, sessionIdle); err != nil {
-		return "", fmt.Errorf("store session: %w", err)
+	if err := s.store.Create(ctx, sessionKey(n.ID), b, s.remaining(n)); err != nil {
+		return "", nil, fmt.Errorf("store session: %w", err)
 	}
-	return n.ID + "." + secret, nil
+	return n.ID + "." + secret, over, nil
 }
 
 // renew makes n the login of the session old, of the same person: a new secret, the same id and services.
-func (s sessions) renew(ctx context.Context, old, n *session) (cookie string, err error) {
+func (s sessions) renew(ctx context.Context, old, n *session) (cookie string, over []string, err error) {
 	secret := newSecret()
 	for range 8 {
 		n.ID, n.Secret, n.Clients = old.ID, digest(secret), old.Clients
+		n.Shared = n.Shared || old.Shared
 		if n.proof == nil || n.ACR == ACRRemote { // what was added to a session that this computer's reader watches ends with its card
 			n.Removal = old.Removal
 		}
 		n.Created, n.Last = s.now().UnixMilli(), s.now().Unix()
 		b, err := json.Marshal(n)
 		if err != nil {
-			return "", fmt.Errorf("encode session: %w", err)
+			return "", nil, fmt.Errorf("encode session: %w", err)
 		}
-		err = s.store.Swap(ctx, sessionKey(n.ID), old.version, b, sessionIdle)
+		err = s.store.Swap(ctx, sessionKey(n.ID), old.version, b, s.remaining(n))
 		if err == nil {
-			return n.ID + "." + secret, nil
+			return n.ID + "." + secret, nil, nil
 		}
 		if !errors.Is(err, ephemeral.ErrConflict) {
-			return "", fmt.Errorf("store session: %w", err)
+			return "", nil, fmt.Errorf("store session: %w", err)
 		}
 		if old, err = s.get(ctx, n.ID); err != nil {
-			return "", err
+			return "", nil, err
 		}
-		if old == nil { // signed out in another window just now
+		if old == nil { // it ended just now, and its services are being told: none of them is in the new one
+			n.Clients = nil
 			return s.open(ctx, n)
 		}
 	}
-	return "", fmt.Errorf("session %s: %w", n.ID, ephemeral.ErrConflict)
+	return "", nil, fmt.Errorf("session %s: %w", n.ID, ephemeral.ErrConflict)
 }
 
 // get returns the session with the id, or nil if there is none or its time is over.
@@ -172,8 +178,9 @@ func (s sessions) get(ctx context.Context, id string) (*session, error) {
 	if err := json.Unmarshal(rec.Value, n); err != nil {
 		return nil, fmt.Errorf("decode session: %w", err)
 	}
-	if s.now().Sub(time.UnixMilli(n.Created)) >= sessionAbsolute {
-		return nil, nil
+	now := s.now()
+	if now.Sub(time.UnixMilli(n.Created)) >= s.rules.Absolute || now.Sub(time.Unix(n.Last, 0)) >= s.rules.idleOf(n)+time.Second {
+		return nil, nil // the record lives a fraction of a second longer or shorter; a rule may have become stricter
 	}
 	return n, nil
 }
@@ -199,10 +206,14 @@ func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) err
 	for range 8 {
 		isNew := entered != "" && n.since(entered) == 0
 		now := s.now()
-		if !isNew && now.Sub(time.Unix(n.Last, 0)) < sessionTouch {
+		if !isNew && now.Sub(time.Unix(n.Last, 0)) < s.rules.touch(n) {
 			return nil
 		}
 		if isNew {
+			// Before the session names it: a service that was entered is told of the end, whatever happens in between.
+			if err := s.entries.enter(ctx, n, entered, now.Add(s.remaining(n))); err != nil {
+				return err
+			}
 			if len(n.Clients) >= maxSessionClients {
 				n.Clients = n.Clients[1:]
 			}
@@ -235,8 +246,8 @@ func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) err
 var errSessionEnded = errors.New("session ended meanwhile")
 
 func (s sessions) remaining(n *session) time.Duration {
-	absolute := time.UnixMilli(n.Created).Add(sessionAbsolute).Sub(s.now())
-	return max(time.Second, min(sessionIdle, absolute))
+	absolute := time.UnixMilli(n.Created).Add(s.rules.Absolute).Sub(s.now())
+	return max(time.Second, min(s.rules.idleOf(n), absolute))
 }
 
 // leave removes one service from a session, so that its tokens of this session die.
@@ -271,8 +282,13 @@ func (s sessions) end(ctx context.Context, n *session) (last *session, err error
 	case !errors.Is(err, ephemeral.ErrNotFound):
 		return nil, fmt.Errorf("end session: %w", err)
 	}
-	return last, s.list(ctx, n.Account, func(ids []string) []string {
-		return slices.DeleteFunc(ids, func(id string) bool { return id == n.ID })
+	return last, s.forget(ctx, n.Account, n.ID)
+}
+
+// forget takes sessions that are over off the person's list.
+func (s sessions) forget(ctx context.Context, a federation.AccountID, over ...string) error {
+	return s.list(ctx, a, func(ids []string) []string {
+		return slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(over, id) })
 	})
 }
 
@@ -317,23 +333,23 @@ func (s sessions) list(ctx context.Context, a federation.AccountID, change func(
 			}
 		}
 		ids = change(ids)
-		if n := len(ids); n > maxSessions {
-			// The oldest is ended for real: a session that no list names could not be ended by its owner.
-			for _, id := range ids[:n-maxSessions] {
+		if n := len(ids); n > maxListed {
+			// Whoever made these was kept from ending the oldest. A session that no list names could not be ended by its owner.
+			for _, id := range ids[:n-maxListed] {
 				if err := s.store.Delete(ctx, sessionKey(id)); err != nil {
 					return fmt.Errorf("delete oldest session: %w", err)
 				}
 			}
-			ids = ids[n-maxSessions:]
+			ids = ids[n-maxListed:]
 		}
 		b, err := json.Marshal(ids)
 		if err != nil {
 			return fmt.Errorf("encode session list: %w", err)
 		}
 		if absent {
-			err = s.store.Create(ctx, sessionListKey(a), b, sessionAbsolute)
+			err = s.store.Create(ctx, sessionListKey(a), b, s.rules.Absolute)
 		} else {
-			err = s.store.Swap(ctx, sessionListKey(a), rec.Version, b, sessionAbsolute)
+			err = s.store.Swap(ctx, sessionListKey(a), rec.Version, b, s.rules.Absolute)
 		}
 		if err == nil {
 			return nil

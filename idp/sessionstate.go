@@ -83,7 +83,7 @@ func (p *Provider) stateOfRefusal(c echo.Context, req *authzRequest) (url.Values
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.currentSession(c)
+	s, err := p.sessionAt(c, client)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (p *Provider) frontAddress(ctx context.Context, session string, id clients.
 
 // signedOut returns to the service if it registered where and the browser has nobody to tell; otherwise it says what was done.
 func (p *Provider) signedOut(c echo.Context, req logoutRequest, end ending) error {
-	if req.Return != "" && len(end.front) == 0 {
+	if req.Return != "" && len(end.front) == 0 && len(end.besides) == 0 {
 		return c.Redirect(http.StatusSeeOther, req.Return)
 	}
 	to, err := p.signedOutPage(c, end, req)
@@ -107,17 +107,22 @@ func (p *Provider) fillFrames(ctx context.Context, r *receipt, v *signedOutView)
 	if p.now().Sub(time.Unix(r.At, 0)) > frontLife {
 		return nil, nil
 	}
-	for _, id := range r.Front {
-		uri, err := p.frontAddress(ctx, r.Session, id)
-		if err != nil {
-			return nil, err
-		}
-		if uri == "" {
-			continue
-		}
-		v.Frames = append(v.Frames, uri)
-		if o := originOf(uri); !slices.Contains(origins, o) {
-			origins = append(origins, o)
+	for _, told := range []struct {
+		session string
+		front   []clients.ID
+	}{{r.Session, r.Front}, {r.Beside, r.Besides}} {
+		for _, id := range told.front {
+			uri, err := p.frontAddress(ctx, told.session, id)
+			if err != nil {
+				return nil, err
+			}
+			if uri == "" {
+				continue
+			}
+			v.Frames = append(v.Frames, uri)
+			if o := originOf(uri); !slices.Contains(origins, o) {
+				origins = append(origins, o)
+			}
 		}
 	}
 	return origins, nil

@@ -132,7 +132,7 @@ func (s engineStore) CreateRefreshTokenSession(ctx context.Context, signature, _
 	if err != nil {
 		return err
 	}
-	exp := min(s.now().Add(refreshLife).Unix(), u.g.Hard)
+	exp := u.g.within(s.now(), s.now().Add(refreshLife).Unix())
 	if r := u.g.refresh(signature); r != nil {
 		r.Exp, u.dirty = exp, true
 		return nil

@@ -71,7 +71,8 @@ type transaction struct {
 	Asked     []string   `json:"a,omitempty"`  // the scopes that the consent page shows
 	Decided   bool       `json:"d,omitempty"`  // the citizen agreed on the consent page in this login
 
-	Card bool `json:"ca,omitempty"` // the hub's own page wants a card login of the last minutes
+	Card  bool `json:"ca,omitempty"` // the hub's own page wants a card login of the last minutes
+	Again bool `json:"ag,omitempty"` // the citizen signs in again because the session cannot go on for longer
 
 	Signature string `json:"sg,omitempty"` // the document was signed: the id of the signature
 
@@ -180,6 +181,7 @@ func (t transactions) save(ctx context.Context, tx *transaction) error {
 type sessionFacts struct {
 	Account  federation.AccountID
 	AuthTime time.Time
+	Last     time.Time // used, at the hub
 	ACR      string
 	Here     bool // made by this very transaction
 	Unsure   bool // see Recheck.Patience

@@ -43,7 +43,8 @@ type loginView struct {
 	Why          string // "", one of whyWord, or of endWord
 	AgentMissing bool   // the browser came back without the card app having asked for the challenge
 	Demo         bool
-	Shared       bool   // others use this browser too, somebody said
+	Shared       bool   // somebody wanted the card to be watched here
+	Public       bool   // others use this computer too, somebody said
 	NoPhone      bool   // the service takes no card that a phone reads
 	Device       bool   // another device asked
 	Passkey      string // see passkeyWay
@@ -188,6 +189,7 @@ type accountView struct {
 	NewCard  cardView   // that was added of late and can be taken back; zero: none
 	Cards    []cardView // with those that ended, the newest first
 	Sessions []sessionView
+	More     int // sessions that are not among those; 0 or less: none
 	Services []connectedView
 	Told     []receiptView // what services answered to the latest sign-outs
 
@@ -220,18 +222,6 @@ type undoView struct {
 	Since time.Time
 }
 
-// sessionView is one signed-in browser.
-type sessionView struct {
-	Device   string
-	Since    time.Time
-	Last     time.Time
-	ACR      string
-	Watched  bool      // it ends when the card is taken out
-	Checked  time.Time // when the card was found good last; zero: it rests on no card of its own
-	Current  bool
-	Services []string
-}
-
 // connectedView is a service the citizen agreed to.
 type connectedView struct {
 	Client         string
@@ -239,6 +229,7 @@ type connectedView struct {
 	Launch         string // the address that makes it begin a sign-in; empty: it has none
 	Since          time.Time
 	Scopes         []string
+	Always         bool // the citizen wants her card asked for at each sign-in
 }
 
 // endSessionView is the data of end-session.html.

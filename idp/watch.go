@@ -251,6 +251,12 @@ func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) 
 		if err != nil || !ok || g.Account == "" {
 			return ok, err
 		}
+		if acrRank[g.ACR] < acrRank[ACRCard] { // made before the rule was
+			chosen, err := p.accounts.choicesFor(ctx, g.Account, g.Client)
+			if err != nil || chosen.AlwaysCard || u.client.c.AlwaysCard() {
+				return false, err
+			}
+		}
 		foot, err := p.accounts.footing(ctx, g.Account, g.Card)
 		if err != nil {
 			return false, fmt.Errorf("card of grant: %w", err)
@@ -273,7 +279,7 @@ func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) 
 // watchLogin begins to watch what a login rests on. It comes before the session: a crash in between watches a card for nothing.
 func (p *Provider) watchLogin(ctx context.Context, tx *transaction, s *session) error {
 	now := p.now()
-	until := now.Add(sessionAbsolute)
+	until := now.Add(p.sessions.rules.Absolute)
 	if s.proof == nil {
 		return p.accounts.watchOwn(ctx, s.Account, until, p.recheck.next(now).UnixMilli())
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -37,6 +38,14 @@ func run() error {
 	flag.StringVar(&o.clientCA, "client-ca", "", "PEM file with authorities of clients' certificates (tls_client_auth) beside the demo's own; needs -tls")
 	flag.Int64Var(&o.loginRate, "login-rate", 0, "card challenges a minute that one browser may have; 0: the hub's own limit")
 	flag.DurationVar(&o.recheck, "recheck", time.Minute, "how long a session may rest on one answer about its card")
+	flag.DurationVar(&o.session.Idle, "session-idle", 0, "how long a session at the hub may be unused; 0: 30 minutes")
+	flag.DurationVar(&o.session.Absolute, "session-absolute", 0, "how old a session at the hub gets; 0: twelve hours")
+	flag.DurationVar(&o.session.SharedIdle, "session-shared-idle", 0, "as -session-idle, on a computer that others use too; 0: ten minutes")
+	flag.DurationVar(&o.session.Warn, "session-warn", 0, "how long before the end of a session the hub's pages warn of it; 0: two minutes")
+	flag.BoolFunc("separate", "keep sessions of government and private services apart", func(string) error {
+		o.session.Separate = [][2]clients.SessionClass{{clients.ClassGovernment, clients.ClassPrivate}}
+		return nil
+	})
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")
 	rotate := flag.String("rotate-keys", "", "announce a successor for the signing keys of these algorithms (commas, or all), in the demo in DIR, running or not, and exit")
 	flag.Parse()
@@ -48,6 +57,10 @@ func run() error {
 	}
 	if o.recheck < time.Second {
 		return errors.New("-recheck: a second at least, such as 60s")
+	}
+	o.session.Tell = time.Second
+	if err := o.session.Check(); err != nil {
+		return err
 	}
 	if o.clientCA != "" && !o.tls {
 		return errors.New("-client-ca: without -tls no client can show a certificate")

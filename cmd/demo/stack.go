@@ -42,6 +42,7 @@ type options struct {
 	clientCA  string        // PEM file with authorities of clients' certificates
 	loginRate int64         // card challenges a minute; 0: the hub's own limit
 	recheck   time.Duration // of sessions' cards
+	session   idp.SessionRules
 	log       *slog.Logger
 }
 
@@ -192,8 +193,8 @@ func (s *stack) addHub(ctx context.Context) error {
 		PhonePolicy: cardtest.PolicyPhone, RelinkWait: 10 * time.Second,
 		Policies: policies,
 		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
-		Recheck: idp.Recheck{Every: s.recheck},
-		Rates:   hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
+		Recheck: idp.Recheck{Every: s.recheck}, Session: s.session,
+		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)

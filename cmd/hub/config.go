@@ -52,6 +52,14 @@ type config struct {
 		Patience  conf.Duration `json:"patience"`   // 0: four hours
 		PerSecond int           `json:"per_second"` // questions of one process; 0: 500
 	} `json:"recheck"`
+	Sessions struct {
+		Idle       conf.Duration            `json:"idle"`        // 0: 30 minutes
+		Absolute   conf.Duration            `json:"absolute"`    // 0: twelve hours
+		SharedIdle conf.Duration            `json:"shared_idle"` // on a computer that others use too; 0: ten minutes
+		Warn       conf.Duration            `json:"warn"`        // before the end; 0: two minutes
+		Tell       conf.Duration            `json:"tell"`        // how often services of ended sessions are looked for; 0: 15 seconds
+		Separate   [][]clients.SessionClass `json:"separate"`    // pairs of classes that share no session
+	} `json:"sessions"`
 	Clients      string         `json:"clients"`      // JSON array of client metadata
 	FetchAllow   []string       `json:"fetch_allow"`  // host:port that client key addresses may name although they are not public
 	FetchTrust   string         `json:"fetch_trust"`  // PEM, authorities of clients' certificates beside the system's; empty: none
@@ -98,6 +106,14 @@ func (c config) check() error {
 	if err := c.checkRecheck(); err != nil {
 		return err
 	}
+	for _, pair := range c.Sessions.Separate {
+		if len(pair) != 2 {
+			return errors.New(`sessions.separate: a list of pairs, such as [["government", "private"]]`)
+		}
+	}
+	if err := c.sessions().Check(); err != nil {
+		return err
+	}
 	for _, r := range c.Registration {
 		if r.Token.File == "" && !r.Open {
 			return fmt.Errorf("registration: %q has no token; \"open\": true lets everybody register", r.Name)
@@ -125,6 +141,18 @@ func (c config) checkRecheck() error {
 
 func (c config) recheck() idp.Recheck {
 	return idp.Recheck{Every: time.Duration(c.Recheck.Every), Patience: time.Duration(c.Recheck.Patience), PerSecond: c.Recheck.PerSecond}
+}
+
+func (c config) sessions() idp.SessionRules {
+	s := c.Sessions
+	rules := idp.SessionRules{
+		Idle: time.Duration(s.Idle), Absolute: time.Duration(s.Absolute), SharedIdle: time.Duration(s.SharedIdle),
+		Warn: time.Duration(s.Warn), Tell: time.Duration(s.Tell),
+	}
+	for _, pair := range s.Separate {
+		rules.Separate = append(rules.Separate, [2]clients.SessionClass(pair))
+	}
+	return rules
 }
 
 func (c config) address() serve.Address {

@@ -55,6 +55,7 @@ type Config struct {
 	Rates       Rates
 	Metrics     *metrics.Registry // shown at the operators' address, with what others put there; nil: one of its own
 	Recheck     idp.Recheck       // of the cards that sessions rest on
+	Session     idp.SessionRules  // how long sessions live, and which are kept apart
 }
 
 // Rates are what one party may cause in a minute; 0 is the provider's own limit.
@@ -145,7 +146,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, Signals: h.Signals, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, Metrics: c.Metrics,
-		MutualTLS: c.MutualTLS, Recheck: c.Recheck,
+		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
@@ -205,6 +206,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.Signals.Run(ctx) })
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
 	g.Go(func() error { return h.provider.WatchStatus(ctx) })
+	g.Go(func() error { return h.provider.WatchSessions(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}

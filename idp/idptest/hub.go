@@ -45,6 +45,7 @@ type Options struct {
 	// its own, such as telling them of sign-outs.
 	Reachable []string
 	Recheck   idp.Recheck // of the cards of sessions
+	Session   idp.SessionRules
 	// Own: an authority of its own, which can revoke cards without another test noticing; and the hub does what has to happen on its own.
 	Own bool
 	// Shared: the card app is that of a computer that others use too.
@@ -138,7 +139,7 @@ func Start(t testing.TB, o Options) *Hub {
 		config.MutualTLS = idp.MutualTLS{BaseURL: h.MutualURL, ProxyHeader: o.Mutual.ProxyHeader, TrustedProxies: o.Mutual.TrustedProxies}
 		config.Authorities = o.Mutual.Authorities
 	}
-	config.Recheck = o.Recheck
+	config.Recheck, config.Session = o.Recheck, o.Session
 	h.config = config
 	h.Hub, err = hub.New(ctx, config)
 	must(t, err)

@@ -26,6 +26,9 @@ func (l Language) datetime(t time.Time) string {
 	return l.date(t) + t.Format(", 15:04") + " (Japan time)"
 }
 
+// clock writes 14:05.
+func clock(t time.Time) string { return japan(t).Format("15:04") }
+
 func weekday(t time.Time) string {
 	return []string{"日", "月", "火", "水", "木", "金", "土"}[t.Weekday()]
 }

@@ -16,6 +16,7 @@ type Page struct {
 	SignedIn  bool     // on main[data-signed-in]; the header says ログイン中
 	OpenForm  bool     // a form of this page can end at another site: no form-action in the policy
 	Once      bool     // reading its address again would not lead here: no switch of language
+	Fill      bool     // a form to be filled in: it leads nowhere by itself, see WithSession
 	Refresh   int      // seconds after which a browser without script reads the page again; 0: never
 	Crumbs    []Crumb
 	Frames    []string // origins that this page may frame, as in frame-src
@@ -40,6 +41,7 @@ type view struct {
 	Trace     string
 	Title     string // as in <title>, without the site
 	Languages []languageLink
+	Session   *Session // nil: nobody is signed in, or the site does not say
 }
 
 type languageLink struct {
@@ -61,6 +63,7 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, p Page
 		}
 	}
 	s.setHeaders(w.Header(), r, p.OpenForm)
+	sessionOf(r, p).lead(w.Header(), p)
 	if len(p.Frames) > 0 {
 		w.Header().Set("Content-Security-Policy", w.Header().Get("Content-Security-Policy")+"; frame-src "+strings.Join(p.Frames, " "))
 	}
@@ -105,6 +108,7 @@ func (s *Site) build(r *http.Request, p Page) ([]byte, error) {
 	err = page.ExecuteTemplate(&out, "layout", view{
 		Page: p, Data: p.Data, Site: s.config, Lang: lang, Language: languageOf(lang),
 		Path: r.URL.Path, Trace: Trace(r.Context()), Title: title, Languages: languages,
+		Session: sessionOf(r, p),
 	})
 	return out.Bytes(), err
 }

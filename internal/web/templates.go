@@ -121,6 +121,7 @@ func (b *bundle) functions(l Language) template.FuncMap {
 		"asset":    asset,
 		"date":     l.date,
 		"datetime": l.datetime,
+		"clock":    clock,
 		"list":     func(items ...any) []any { return items },
 		"lines":    func(text string) []string { return strings.Split(text, "\n") },
 		"add":      func(a, b int) int { return a + b },
