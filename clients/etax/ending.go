@@ -2,7 +2,6 @@ package etax
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -18,35 +17,32 @@ const (
 	endingTries = 200 // about a week
 )
 
-// ending is a tie that ended here and of which the hub has not heard. It is a row of the outbox.
+// ending is a tie that ended. Until the hub has heard of it, it is a row of the outbox.
 type ending struct {
-	sub    string
-	sealed string // the refresh token, sealed for sub; as no two are the same, it names the ending as well
-	tries  int
-	next   time.Time
+	sub, tie string
+	tries    int
+	next     time.Time
 }
 
 // unbind ends the tie of the session's person, and the session with it: nothing of this service belongs to them any more.
 // The binding is gone and the hub's turn is noted in one transaction. Then the hub is told at once; if it does not answer,
-// Run goes on with the session's refresh token.
+// Run goes on.
 func (s *Site) unbind(w http.ResponseWriter, r *http.Request, session *rp.Session) error {
 	ctx := context.WithoutCancel(r.Context())
 	b, err := findBinding(ctx, s.db, session.Subject())
 	if err != nil {
 		return err
 	}
-	// The session's tokens pass to the outbox before the binding goes: a crash in between leaves the tie as it was and the
-	// person signed out.
-	refresh, err := s.party.End(w, r, session)
-	if err != nil || b == nil {
+	// The tokens that the session had die at the hub with the tie.
+	if _, err := s.party.End(w, r, session); err != nil || b == nil {
 		return err
 	}
-	e := ending{sub: b.sub, sealed: s.party.Seal(b.sub, refresh), next: s.now().Add(endingHold)}
+	e := ending{sub: b.sub, tie: b.tie, next: s.now().Add(endingHold)}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if gone, err := deleteBinding(ctx, s.db, b); err != nil || !gone {
+		if gone, err := deleteBinding(ctx, s.db, *b.asTie()); err != nil || !gone {
 			return err
 		}
-		return insertEnding(ctx, s.db, e, s.now())
+		return insertEnding(ctx, s.db, e, time.Time{}, s.now())
 	})
 	if err != nil {
 		return fmt.Errorf("unbind: %w", err)
@@ -54,48 +50,28 @@ func (s *Site) unbind(w http.ResponseWriter, r *http.Request, session *rp.Sessio
 	return s.deliver(ctx, e)
 }
 
-// deliver tells the hub once, and leaves the row for a later try if that fails. Its error is of the database only. Once begun it is
-// finished: a process that is told to stop would otherwise lose the token it was just given for the old one, which is spent.
+// deliver tells the hub once, and leaves the row for a later try if that fails. Its error is of the database only.
 //
-// A tie that comes back withdraws its ending. What is written here afterwards finds no row, and the hub is not told; only if that
-// happens while the hub is ending the link is it ended there as well, and the person is asked again.
+// The hub is told of this tie by its name: one that took its place meanwhile stays as it is.
 func (s *Site) deliver(ctx context.Context, e ending) error {
 	keep := context.WithoutCancel(ctx) // what the hub has answered is written down
+	if due, err := stillDue(keep, s.db, e); err != nil || !due {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(keep, endingHold/2)
 	defer cancel()
-	access, next, err := s.trade(ctx, e)
-	if err == nil {
-		// Before it is used: the old token is spent now.
-		old := e.sealed
-		e.sealed, e.next = s.party.Seal(e.sub, next), s.now().Add(endingHold)
-		if stands, err := updateEnding(keep, s.db, old, e); err != nil || !stands {
-			return err
-		}
-		err = s.party.CallWith(ctx, access, http.MethodDelete, linkPath, nil, nil)
-	}
-	refused, ok := errors.AsType[*rp.Error](err)
+	err := s.party.EndTie(ctx, rp.Tie{Sub: e.sub, Name: e.tie})
 	switch {
 	case err == nil:
-		return deleteEnding(keep, s.db, e)
-	case ok && refused.Reason == rp.SignedOut, e.tries > endingTries:
-		// The token is dead, and so is everything that could be done with it. The hub shows the link until the person comes
-		// by: then they are asked for the number, and both sides agree again.
+		return setTold(keep, s.db, e, s.now())
+	case e.tries > endingTries:
+		// The census goes on telling: what is not named there is broken at the hub.
 		s.log.WarnContext(ctx, "end of a link given up", "err", err, "tries", e.tries)
-		return deleteEnding(keep, s.db, e)
+		return setTold(keep, s.db, e, s.now())
 	}
 	s.log.InfoContext(ctx, "end of a link not delivered yet", "err", err, "tries", e.tries)
 	e.next = s.now().Add(pause(e.tries))
-	_, err = updateEnding(keep, s.db, e.sealed, e)
-	return err
-}
-
-// trade gets an access token for the refresh token of an ending, and the one after it.
-func (s *Site) trade(ctx context.Context, e ending) (access, next rp.Secret, err error) {
-	refresh, err := s.party.Open(e.sub, e.sealed)
-	if err != nil {
-		return rp.Secret{}, rp.Secret{}, err
-	}
-	return s.party.Refresh(ctx, refresh)
+	return postponeEnding(keep, s.db, e)
 }
 
 // pause doubles with every try.

@@ -2,19 +2,20 @@ package etax
 
 import (
 	"context"
-	"path/filepath"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb"
+	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
 
 func (w *world) endings() (n int) {
 	w.t.Helper()
-	if err := w.db.QueryRow(w.t.Context(), `SELECT count(*) FROM etax_ending`).Scan(&n); err != nil {
+	if err := w.db.QueryRow(w.t.Context(), `SELECT count(*) FROM etax_ended WHERE told_at = 0`).Scan(&n); err != nil {
 		w.t.Fatal(err)
 	}
 	return n
@@ -58,11 +59,11 @@ func TestUnlink(t *testing.T) {
 	wantAt(t, w.browser().bind(demoNumber, demoPassword), "/home", "")
 }
 
-// The hub hears of an end as soon as it answers again, over restarts and with the token it was given meanwhile.
+// The hub hears of an end as soon as it answers again, over restarts.
 func TestUnlinkWhileTheHubIsDown(t *testing.T) {
 	for name, change := range map[string]func(s *rptest.Settings, down bool){
 		"all of it": func(s *rptest.Settings, down bool) { s.Down = down },
-		"its API":   func(s *rptest.Settings, down bool) { s.APIDown = down }, // the refresh token is spent all the same
+		"its API":   func(s *rptest.Settings, down bool) { s.APIDown = down },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -112,127 +113,106 @@ func TestTiedAgainBeforeTheHubHeard(t *testing.T) {
 	wantAt(t, taro.launch(), "/home", "")
 }
 
-// Tied again while the hub is asked for a token with which to end the tie: the hub is not told.
-func TestWithdrawnEndingIsNotDelivered(t *testing.T) {
+// Tied again while an end is on its way to the hub: the new tie stays, because the old one is named.
+func TestEndOfATieSparesTheOneAfterIt(t *testing.T) {
 	w := newWorld(t)
 	taro := w.browser()
 	taro.bind(demoNumber, demoPassword)
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
 	taro.unlink()
-	told := w.hub.Count("DELETE /api/link")
-	w.atToken(func() {
-		if _, err := w.site.bind(t.Context(), "taro-at-etax", demoNumber); err != nil {
-			t.Error(err)
-		}
-	})
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	w.advance(2 * time.Hour)
-	w.deliver()
-	if got := w.hub.Link("taro-at-etax").State; got != "linked" || w.hub.Count("DELETE /api/link") != told || w.endings() != 0 {
-		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
+	e, err := claimEnding(t.Context(), w.db, w.now(), endingHold)
+	if err != nil || e == nil {
+		t.Fatal(e, err)
 	}
+	wantAt(t, taro.bind(demoNumber, demoPassword), "/home", "")
+	if err := w.site.party.EndTie(t.Context(), rp.Tie{Sub: e.sub, Name: e.tie}); err != nil {
+		t.Error(err)
+	}
+	if err := w.site.deliver(t.Context(), *e); err != nil {
+		t.Error(err)
+	}
+	if got := w.hub.Link("taro-at-etax"); got.State != "linked" || got.Tie == e.tie || w.endings() != 0 {
+		t.Errorf("the hub says %q; %d in the outbox", got.State, w.endings())
+	}
+	wantAt(t, taro.launch(), "/home", "")
 }
 
-// An ending that is delivered leaves alone one that came meanwhile.
-func TestDeliveredEndingSparesALaterOne(t *testing.T) {
+// What ended is remembered: the same tie does not come back, and it is told once.
+func TestEndedTieIsRemembered(t *testing.T) {
 	w := newWorld(t)
-	e := ending{sub: "taro", sealed: "first", next: w.now()}
-	later := ending{sub: "taro", sealed: "second", next: w.now()}
-	for _, e := range []ending{e, later} {
-		if err := insertEnding(t.Context(), w.db, e, w.now()); err != nil {
+	e := ending{sub: "taro", tie: "first", next: w.now()}
+	for range 2 {
+		if err := insertEnding(t.Context(), w.db, e, time.Time{}, w.now()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := deleteEnding(t.Context(), w.db, e); err != nil || w.endings() != 1 {
-		t.Errorf("%d in the outbox, %v", w.endings(), err)
+	if err := setTold(t.Context(), w.db, e, w.now()); err != nil || w.endings() != 0 {
+		t.Fatalf("%d in the outbox, %v", w.endings(), err)
 	}
-	if stands, err := updateEnding(t.Context(), w.db, e.sealed, e); stands || err != nil {
-		t.Errorf("%v, %v", stands, err)
+	for tie, want := range map[string]bool{"first": true, "second": false} {
+		if got, err := w.site.Ended(t.Context(), "taro", tie); got != want || err != nil {
+			t.Errorf("%s: %v, %v", tie, got, err)
+		}
+	}
+	if err := forgetEndings(t.Context(), w.db, w.now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.site.Ended(t.Context(), "taro", "first"); got || err != nil {
+		t.Errorf("kept for ever: %v, %v", got, err)
 	}
 }
 
-// A process that is told to stop while the hub trades the token does not lose the new one.
-func TestStopDoesNotLoseARotatedToken(t *testing.T) {
+// A process that is told to stop while the hub is asked writes down what it answered.
+func TestStopWhileAnEndIsTold(t *testing.T) {
 	w := newWorld(t)
 	taro := w.browser()
 	taro.bind(demoNumber, demoPassword)
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
 	taro.unlink()
 	w.advance(2 * time.Hour)
+	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	w.atToken(stop)
 	if err := w.site.deliverDue(ctx); err != nil {
 		t.Error(err)
 	}
-	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
-	w.restart()
-	w.advance(2 * time.Hour)
-	w.deliver()
 	if got := w.hub.Link("taro-at-etax").State; got != "ended" || w.endings() != 0 {
 		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
 	}
 }
 
-// Whoever reads the database learns no token, and one moved to another person's row is worth nothing.
-func TestEndingsTokenIsSealedInTheDatabase(t *testing.T) {
-	w := newWorld(t)
-	taro := w.browser()
-	taro.bind(demoNumber, demoPassword)
-	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
-	taro.unlink()
-	var stored string
-	if err := w.db.QueryRow(t.Context(), `SELECT refresh FROM etax_ending`).Scan(&stored); err != nil {
-		t.Fatal(err)
-	}
-	token, err := w.site.party.Open("taro-at-etax", stored)
-	if err != nil || token.IsZero() || strings.Contains(stored, token.Reveal()) {
-		t.Errorf("not sealed: %v", err)
-	}
-	if _, _, err := w.site.party.Refresh(t.Context(), rp.NewSecret(stored)); err == nil {
-		t.Error("what is stored is a token")
-	}
-	if _, err := w.site.party.Open("hanako-at-etax", stored); err == nil {
-		t.Error("opened for somebody else")
-	}
-	// With another key it is tried again later, not given up at once: it may come back.
-	key, err := rp.OpenKey(filepath.Join(t.TempDir(), "key.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := w.config.Credential
-	w.config.Credential = key
-	w.restart()
-	w.advance(2 * time.Hour)
-	w.deliver()
-	if w.endings() != 1 {
-		t.Error("given up")
-	}
-	w.config.Credential = own
-	w.restart()
-	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
-	w.advance(2 * time.Hour)
-	w.deliver()
-	if got := w.hub.Link("taro-at-etax").State; got != "ended" || w.endings() != 0 {
-		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
-	}
-}
-
-// A token that is dead is not tried for ever.
-func TestEndingWithADeadToken(t *testing.T) {
-	w := newWorld(t)
-	taro := w.browser()
-	taro.bind(demoNumber, demoPassword)
-	w.hub.Set(func(s *rptest.Settings) { s.APIDown = true })
-	taro.unlink()
-	w.hub.RevokeAll()
-	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
-	w.advance(2 * time.Hour)
-	w.deliver()
-	if w.endings() != 0 {
-		t.Error("the outbox is not empty")
-	}
-	wantAt(t, taro.launch(), "/bind", "") // the hub says linked; what is written here counts
+// A hundred callers at once: an ending is one caller's.
+func TestOneOfAHundredTellsAnEnd(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorldOn(t, db)
+		if err := insertEnding(t.Context(), db, ending{sub: "taro", tie: "t", next: w.now()}, time.Time{}, w.now()); err != nil {
+			t.Fatal(err)
+		}
+		var claims, turns atomic.Int32
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				e, err := claimEnding(t.Context(), db, w.now(), endingHold)
+				if err != nil {
+					t.Error(err)
+				} else if e != nil {
+					claims.Add(1)
+				}
+				if mine, err := takeTurn(t.Context(), db, turnFollow, w.now(), w.now().Add(time.Minute)); err != nil {
+					t.Error(err)
+				} else if mine {
+					turns.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if claims.Load() != 1 || turns.Load() != 1 {
+			t.Errorf("%d claims, %d turns", claims.Load(), turns.Load())
+		}
+	})
 }
 
 func TestPause(t *testing.T) {

@@ -15,39 +15,6 @@ import (
 
 const linkPath = "/api/link"
 
-// link is what the hub says about the tie between the person and this service.
-type link struct {
-	State string    `json:"state"` // none, offered, linked, broken, ended
-	Since time.Time `json:"since"` // zero in state none
-}
-
-// verdict is what a login does about the binding.
-type verdict int
-
-const (
-	ask    verdict = iota // there is none: ask for number and password
-	keep                  // both sides agree
-	report                // the hub has to hear of it
-	forget                // it was ended at the hub
-)
-
-// judge compares the binding here, nil if there is none, with the link there. It reads no clock and no store.
-//
-// After a binding was reported the hub's link is linked or broken for as long as nobody ended it; offered then means ended and
-// chosen anew, for which the person is asked again. None is a hub that lost its memory, not a person's wish. Before it was
-// reported, an end that is not later than the binding is of a tie before this one.
-func judge(b *binding, l link) verdict {
-	switch {
-	case b == nil:
-		return ask
-	case l.State == "linked":
-		return keep
-	case l.State == "ended" && (b.reported || l.Since.After(b.bound)), l.State == "offered" && b.reported:
-		return forget
-	}
-	return report
-}
-
 // arrive brings the binding of somebody who has just signed in up to date with the hub, and returns it, or nil if there is
 // none (any more).
 func (s *Site) arrive(ctx context.Context, session *rp.Session) (*binding, error) {
@@ -93,7 +60,7 @@ func (s *Site) due(ctx context.Context, b *binding) (bool, error) {
 func (s *Site) agree(ctx context.Context, session *rp.Session, b *binding) (*binding, error) {
 	ctx, cancel := context.WithTimeout(ctx, agreeTimeout)
 	defer cancel()
-	var l link
+	var l rp.HubLink
 	if err := s.party.Call(ctx, session, http.MethodGet, linkPath, nil, &l); err != nil {
 		if refused, ok := errors.AsType[*rp.Error](err); ok && refused.Reason == rp.SignedOut {
 			return nil, err
@@ -101,19 +68,16 @@ func (s *Site) agree(ctx context.Context, session *rp.Session, b *binding) (*bin
 		s.log.WarnContext(ctx, "hub did not say how the link stands", "err", err)
 		return b, nil
 	}
-	switch judge(b, l) {
-	case keep:
+	switch rp.Judge(b.asTie(), l) {
+	case rp.Keep:
 		if !b.reported {
-			return b, setReported(ctx, s.db, b, s.now())
+			return b, s.Reported(ctx, *b.asTie())
 		}
-	case report:
+	case rp.Report:
 		s.report(ctx, session, b)
-	case forget:
-		if _, err := deleteBinding(ctx, s.db, b); err != nil {
-			return nil, fmt.Errorf("forget binding: %w", err)
-		}
-		return nil, nil
-	case ask:
+	case rp.Forget:
+		return nil, s.Over(ctx, *b.asTie())
+	case rp.NoTie:
 	}
 	return b, nil
 }
@@ -123,9 +87,9 @@ func (s *Site) agree(ctx context.Context, session *rp.Session, b *binding) (*bin
 func (s *Site) report(ctx context.Context, session *rp.Session, b *binding) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), agreeTimeout)
 	defer cancel()
-	err := s.party.Call(ctx, session, http.MethodPut, linkPath, map[string]string{"state": "linked"}, nil)
+	err := s.party.Call(ctx, session, http.MethodPut, linkPath, map[string]string{"state": "linked", "tie": b.tie}, nil)
 	if err == nil {
-		err = setReported(ctx, s.db, b, s.now())
+		err = s.Reported(ctx, *b.asTie())
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "link not reported to the hub", "err", err)

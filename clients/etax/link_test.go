@@ -12,42 +12,6 @@ func contextWithTimeout(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), 20*time.Millisecond)
 }
 
-// TestJudge is the whole table: no binding, one not reported and one reported, against every state of the hub's link.
-func TestJudge(t *testing.T) {
-	bound := time.Unix(1000, 0)
-	before, after := bound.Add(-time.Second), bound.Add(time.Second)
-	rows := 0
-	for _, tt := range []struct {
-		link            link
-		fresh, reported verdict
-	}{
-		{link{State: "none"}, report, report},
-		{link{"offered", before}, report, forget},
-		{link{"offered", after}, report, forget},
-		{link{"linked", before}, keep, keep},
-		{link{"linked", after}, keep, keep},
-		{link{"broken", before}, report, report},
-		{link{"broken", after}, report, report},
-		{link{"ended", before}, report, forget},
-		{link{"ended", bound}, report, forget}, // the same second: it was ended, and tied again at once
-		{link{"ended", after}, forget, forget},
-	} {
-		rows++
-		if got := judge(nil, tt.link); got != ask {
-			t.Errorf("nothing bound, %v: %d", tt.link, got)
-		}
-		if got := judge(&binding{bound: bound}, tt.link); got != tt.fresh {
-			t.Errorf("not reported, %v: %d, want %d", tt.link, got, tt.fresh)
-		}
-		if got := judge(&binding{bound: bound, reported: true}, tt.link); got != tt.reported {
-			t.Errorf("reported, %v: %d, want %d", tt.link, got, tt.reported)
-		}
-	}
-	if rows != 10 {
-		t.Errorf("%d rows", rows)
-	}
-}
-
 // The tie stands although the hub did not hear of it, and it hears of it at the next visit.
 func TestHubDoesNotHearOfTheTie(t *testing.T) {
 	w := newWorld(t)

@@ -36,6 +36,8 @@ type Config struct {
 	Sample     bool      // say on every page that this is a sample, and which account to try
 	Accounts   []Account // made at start if absent
 
+	Follow time.Duration // how often the hub is asked what has changed; zero means DefaultFollow
+
 	SignatureAuthorities []byte // PEM: whose certificates may sign returns; nil: none can be sent
 }
 
@@ -52,6 +54,8 @@ type Site struct {
 	log       *slog.Logger
 	hint      *Account // the account to try, on a sample
 	handler   http.Handler
+	follow    time.Duration
+	wake      chan struct{} // the hub has told of something
 }
 
 // New brings the database up to date and returns a site ready to serve. It does not speak to the hub yet.
@@ -68,6 +72,10 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	}
 	s := &Site{
 		db: c.DB, store: store, limiter: ratelimit.New(store, c.Now), passwords: newPasswords(), now: c.Now, log: c.Log,
+		follow: c.Follow, wake: make(chan struct{}, 1),
+	}
+	if s.follow == 0 {
+		s.follow = DefaultFollow
 	}
 	if c.Sample && len(c.Accounts) > 0 {
 		s.hint = &c.Accounts[0]
@@ -85,7 +93,7 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	}
 	s.party, err = rp.New(rp.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: c.Credential,
-		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: store, Now: c.Now, Log: c.Log,
+		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: store, Now: c.Now, Log: c.Log, Told: s.told,
 	})
 	if err != nil {
 		return nil, err
@@ -119,10 +127,12 @@ func newWeb(c Config) (*web.Site, error) {
 // Handler serves the site.
 func (s *Site) Handler() http.Handler { return s.handler }
 
-// Run does what is not asked for by a browser, until ctx ends: it tells the hub about ended ties and sweeps up.
+// Run does what is not asked for by a browser, until ctx ends: it tells the hub about ended ties, learns from it what ended there, and
+// sweeps up.
 func (s *Site) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.store.Run(ctx) })
+	group.Go(func() error { return s.keepUp(ctx) })
 	group.Go(func() error {
 		tick := time.NewTicker(endingEvery)
 		defer tick.Stop()

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -44,8 +45,8 @@ func findHash(ctx context.Context, db *sqldb.DB, n Number) (string, error) {
 func findBinding(ctx context.Context, db *sqldb.DB, sub string) (*binding, error) {
 	b := binding{sub: sub}
 	var bound, reported, seen, before int64
-	err := db.QueryRow(ctx, `SELECT number, bound_at, reported_at, seen_at, before_at FROM etax_binding WHERE sub = $1`, sub).
-		Scan(&b.number, &bound, &reported, &seen, &before)
+	err := db.QueryRow(ctx, `SELECT number, tie, bound_at, reported_at, seen_at, before_at FROM etax_binding WHERE sub = $1`, sub).
+		Scan(&b.number, &b.tie, &bound, &reported, &seen, &before)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -60,15 +61,14 @@ func findBinding(ctx context.Context, db *sqldb.DB, sub string) (*binding, error
 }
 
 // insertBinding reports false if the person or the account is in a binding already.
-func insertBinding(ctx context.Context, db *sqldb.DB, sub string, n Number, now time.Time) (bool, error) {
-	rows, err := db.Exec(ctx, `INSERT INTO etax_binding (sub, number, bound_at, reported_at, seen_at, before_at)
-		VALUES ($1, $2, $3, 0, $3, 0) ON CONFLICT DO NOTHING`, sub, string(n), now.Unix())
+func insertBinding(ctx context.Context, db *sqldb.DB, sub string, n Number, tie string, now time.Time) (bool, error) {
+	rows, err := db.Exec(ctx, `INSERT INTO etax_binding (sub, number, tie, bound_at, reported_at, seen_at, before_at)
+		VALUES ($1, $2, $3, $4, 0, $4, 0) ON CONFLICT DO NOTHING`, sub, string(n), tie, now.Unix())
 	return rows == 1, err
 }
 
-func setReported(ctx context.Context, db *sqldb.DB, b *binding, now time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE etax_binding SET reported_at = $3 WHERE sub = $1 AND bound_at = $2`,
-		b.sub, b.bound.Unix(), now.Unix())
+func setReported(ctx context.Context, db *sqldb.DB, t rp.Tie, now time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE etax_binding SET reported_at = $3 WHERE sub = $1 AND tie = $2`, t.Sub, t.Name, now.Unix())
 	return err
 }
 
@@ -77,46 +77,8 @@ func setSeen(ctx context.Context, db *sqldb.DB, sub string, now time.Time) error
 	return err
 }
 
-// deleteBinding removes the binding b and no later one.
-func deleteBinding(ctx context.Context, db *sqldb.DB, b *binding) (bool, error) {
-	rows, err := db.Exec(ctx, `DELETE FROM etax_binding WHERE sub = $1 AND bound_at = $2`, b.sub, b.bound.Unix())
-	return rows == 1, err
-}
-
-func insertEnding(ctx context.Context, db *sqldb.DB, e ending, now time.Time) error {
-	_, err := db.Exec(ctx, `INSERT INTO etax_ending (sub, refresh, tries, next_at, made_at) VALUES ($1, $2, 0, $3, $4)
-		ON CONFLICT (sub) DO UPDATE SET refresh = excluded.refresh, tries = 0, next_at = excluded.next_at, made_at = excluded.made_at`,
-		e.sub, e.sealed, e.next.Unix(), now.Unix())
-	return err
-}
-
-// withdrawEnding removes a person's ending, whichever it is.
-func withdrawEnding(ctx context.Context, db *sqldb.DB, sub string) error {
-	_, err := db.Exec(ctx, `DELETE FROM etax_ending WHERE sub = $1`, sub)
-	return err
-}
-
-// deleteEnding removes the ending e and no later one.
-func deleteEnding(ctx context.Context, db *sqldb.DB, e ending) error {
-	_, err := db.Exec(ctx, `DELETE FROM etax_ending WHERE sub = $1 AND refresh = $2`, e.sub, e.sealed)
-	return err
-}
-
-// claimEnding hands a due ending to one caller, who has until hold to deal with it. It returns nil when nothing is due.
-func claimEnding(ctx context.Context, db *sqldb.DB, now time.Time, hold time.Duration) (*ending, error) {
-	var e ending
-	err := db.QueryRow(ctx, `UPDATE etax_ending SET next_at = $2, tries = tries + 1
-		WHERE sub = (SELECT sub FROM etax_ending WHERE next_at <= $1 ORDER BY next_at LIMIT 1) AND next_at <= $1
-		RETURNING sub, refresh, tries`, now.Unix(), now.Add(hold).Unix()).Scan(&e.sub, &e.sealed, &e.tries)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return &e, err
-}
-
-// updateEnding keeps the token and the time of the next try. It reports false if the ending sealed as old was withdrawn.
-func updateEnding(ctx context.Context, db *sqldb.DB, old string, e ending) (bool, error) {
-	rows, err := db.Exec(ctx, `UPDATE etax_ending SET refresh = $2, next_at = $3 WHERE sub = $1 AND refresh = $4`,
-		e.sub, e.sealed, e.next.Unix(), old)
+// deleteBinding removes the binding of a tie and no later one.
+func deleteBinding(ctx context.Context, db *sqldb.DB, t rp.Tie) (bool, error) {
+	rows, err := db.Exec(ctx, `DELETE FROM etax_binding WHERE sub = $1 AND tie = $2`, t.Sub, t.Name)
 	return rows == 1, err
 }

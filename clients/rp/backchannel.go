@@ -32,6 +32,7 @@ func (p *Party) Backchannel(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	err := p.backchannel(ctx, w, r)
 	if err == nil {
+		p.told()
 		w.WriteHeader(http.StatusOK)
 		return
 	}

@@ -44,6 +44,8 @@ type Config struct {
 	Log        *slog.Logger
 	Idle       time.Duration // a session ends after this time unused; zero means 30 minutes
 	Life       time.Duration // and after this time in any case; zero means 12 hours
+	// Told is called after the hub ended sessions of a person: something may have changed there. It must return at once. Nil: nobody is told.
+	Told func()
 }
 
 // Party is one relying party. It is safe for concurrent use.
@@ -62,6 +64,8 @@ type Party struct {
 	discovery                   discovery
 	refreshing                  singleflight.Group
 	faults, badLogouts          seldom // lines about the back channel
+	owned                       owned
+	told                        func()
 }
 
 // New returns a relying party, or an error naming the missing part. It does not speak to the hub yet.
@@ -87,7 +91,11 @@ func New(c Config) (*Party, error) {
 	if c.Life == 0 {
 		c.Life = 12 * time.Hour
 	}
+	if c.Told == nil {
+		c.Told = func() {}
+	}
 	return &Party{
+		told:   c.Told,
 		issuer: c.Issuer, base: c.BaseURL, clientID: c.ClientID, alg: c.SigningAlg, credential: c.Credential, bound: c.Bound,
 		scopes: append([]string{"openid"}, c.Scopes...), http: hubClient(c.HTTP), site: c.Site, store: c.Store,
 		now: c.Now, log: c.Log, idle: c.Idle, life: c.Life,

@@ -29,7 +29,7 @@ func (h *Hub) showLink(w http.ResponseWriter, sub string) {
 	l := h.links[sub]
 	out := map[string]any{"state": "none"}
 	if l.State != "" {
-		out = map[string]any{"state": l.State, "since": l.Since.UTC()}
+		out = map[string]any{"state": l.State, "since": l.Since.UTC(), "tie": l.Tie}
 	}
 	answer(w, http.StatusOK, out)
 }
@@ -38,38 +38,44 @@ func (h *Hub) getLink(w http.ResponseWriter, _ *http.Request, g *grant) { h.show
 
 func (h *Hub) putLink(w http.ResponseWriter, r *http.Request, g *grant) {
 	var in map[string]string
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in) != 1 || in["state"] != "linked" ||
-		r.Header.Get("Content-Type") != "application/json" {
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in["state"] != "linked" || r.Header.Get("Content-Type") != "application/json" {
 		refuse(w, http.StatusBadRequest, "request_malformed")
 		return
 	}
-	if h.links[g.sub].State != "linked" {
-		h.links[g.sub] = Link{State: "linked", Since: h.now()}
+	if l := h.links[g.sub]; l.State != "linked" || l.Tie != in["tie"] {
+		h.links[g.sub] = Link{State: "linked", Since: h.now(), Tie: in["tie"]}
 	}
 	h.showLink(w, g.sub)
 }
 
 // deleteLink ends the link, and with it everything the client holds about the person.
 func (h *Hub) deleteLink(w http.ResponseWriter, _ *http.Request, g *grant) {
-	h.links[g.sub] = Link{State: "ended", Since: h.now()}
+	h.end(g.sub)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (h *Hub) end(sub string) {
+	h.links[sub] = Link{State: "ended", Since: h.now(), Tie: h.links[sub].Tie}
 	for _, list := range []map[string]*grant{h.grants, h.access} {
 		for _, other := range list {
-			if other.sub == g.sub {
+			if other.sub == sub {
 				*other.dead = true
 			}
 		}
 	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
-// deleteOwnLink is deleteLink by the client itself, with a token without a person.
+// deleteOwnLink is deleteLink by the client itself, with a token without a person; of one tie if it names one.
 func (h *Hub) deleteOwnLink(w http.ResponseWriter, r *http.Request, g *grant) {
 	sub := r.PathValue("sub")
 	if g.sub != "" || !strings.HasSuffix(sub, "-at-"+g.client) {
 		refuse(w, http.StatusNotFound, "subject_unknown")
 		return
 	}
-	h.deleteLink(w, r, &grant{client: g.client, sub: sub})
+	if tie := r.URL.Query().Get("tie"); tie == "" || h.links[sub].Tie == tie && h.links[sub].State != "ended" {
+		h.end(sub)
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // person is who stands behind a portal's grant.

@@ -63,6 +63,7 @@ type Settings struct {
 type Link struct {
 	State string
 	Since time.Time
+	Tie   string
 }
 
 // grant is what one authorization gave.
@@ -146,7 +147,7 @@ func (h *Hub) Link(sub string) Link {
 func (h *Hub) SetLink(sub, state string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.links[sub] = Link{State: state, Since: h.now()}
+	h.links[sub] = Link{State: state, Since: h.now(), Tie: h.links[sub].Tie}
 }
 
 // RevokeAll ends every grant, as signing out everywhere does.
