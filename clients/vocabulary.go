@@ -82,7 +82,9 @@ const (
 )
 
 // OwnScopes are what a client may be given on its own behalf, by the client credentials grant (RFC 6749 §4.4).
-func OwnScopes() []string { return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage, ScopeExchangeProvide} }
+func OwnScopes() []string {
+	return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage, ScopeExchangeProvide}
+}
 
 // citizenScopes are those that speak of a citizen.
 func citizenScopes() []string {

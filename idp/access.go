@@ -37,6 +37,7 @@ type accessClaims struct {
 	Bound    *confirmation   `json:"cnf,omitempty"`
 	Details  json.RawMessage `json:"authorization_details,omitempty"`
 	Actor    *actor          `json:"act,omitempty"`
+	Exchange string          `json:"txn,omitempty"` // of an exchange between offices (RFC 8417 §2.2)
 }
 
 // confirmation says which key or certificate a token is bound to (RFC 7800 §3, RFC 9449 §6.1, RFC 8705 §3.1).
@@ -109,7 +110,7 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 	token, err := p.keys.Sign(accessAlg, accessType, accessClaims{
 		Issuer: p.issuer, Subject: o.sub, Audience: o.aud, Client: string(g.Client), Expires: rec.Exp, IssuedAt: rec.At, ID: jti,
 		Scope: scopeText(g.scopesOf(&rec)), AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Bound: boundTo(o.jkt, o.x5t),
-		Details: detailsFor(g.detailsOf(&rec), o.aud), Actor: o.act,
+		Details: detailsFor(g.detailsOf(&rec), o.aud), Actor: o.act, Exchange: g.Exchange,
 	})
 	if err != nil {
 		return "", accessRecord{}, fmt.Errorf("sign access token: %w", err)

@@ -126,7 +126,13 @@ func (p *Provider) writeOAuthError(w http.ResponseWriter, r *http.Request, e *oa
 	if e.code == "invalid_client" { // RFC 6749 §5.2
 		w.Header().Set("WWW-Authenticate", `Basic realm="tsunagu", charset="UTF-8"`)
 	}
-	writeJSON(w, r, e.httpStatus(), map[string]string{"error": e.code, "error_description": e.description})
+	body := map[string]string{"error": e.code, "error_description": e.description}
+	for name, value := range map[string]string{"reason": e.reason, "exchange_id": e.exchange} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	writeJSON(w, r, e.httpStatus(), body)
 }
 
 // appendQuery keeps the query the address was registered with, byte for byte (RFC 6749 §3.1.2).

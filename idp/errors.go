@@ -131,6 +131,8 @@ type oauthError struct {
 	code        string // RFC 6749 §4.1.2.1 and §5.2, OIDC Core §3.1.2.6
 	description string // short English ASCII, for developers
 	status      int    // 0: 400
+	reason      string // a word of our own beside code, for an office whose exchange was refused; mostly empty
+	exchange    string // the record that was written of it
 	err         error  // for the log
 }
 

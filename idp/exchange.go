@@ -11,7 +11,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 )
 
-// tokenTypeAccess is the only type of token that is exchanged, and the only one that comes of it (RFC 8693 §3).
+// tokenTypeAccess is the type of a token that is passed on, and of the one that comes of any exchange (RFC 8693 §3).
 const tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token"
 
 // exchangeToken is the token exchange grant (RFC 8693): a client that holds a citizen's access token, as its owner or as the resource server
@@ -20,6 +20,9 @@ const tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token"
 func (p *Provider) exchangeToken(ctx context.Context, req tokenRequest) (tokenAnswer, error) {
 	if req.client.Public() {
 		return tokenAnswer{}, &oauthError{code: "unauthorized_client", description: "a public client cannot act for anybody"}
+	}
+	if req.form.Get("subject_token_type") == tokenTypeJWT {
+		return p.exchangeForAgency(ctx, req)
 	}
 	if err := exchangeTypes(req.form.Get); err != nil {
 		return tokenAnswer{}, err
@@ -35,14 +38,10 @@ func (p *Provider) exchangeToken(ctx context.Context, req tokenRequest) (tokenAn
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	decision, err := p.exchanges.Permit(ctx, e)
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	if !decision.Permitted {
+	if !e.registered() {
 		return tokenAnswer{}, invalidTarget("the exchange is not permitted")
 	}
-	return p.issueExchanged(ctx, req, subject, e, decision)
+	return p.issueExchanged(ctx, req, subject, e)
 }
 
 // exchangeTypes checks the parameters that say what kind the others are (RFC 8693 §2.1).
@@ -52,12 +51,19 @@ func exchangeTypes(get func(string) string) error {
 		return invalidRequest("subject_token_type must be " + tokenTypeAccess)
 	case get("requested_token_type") != "" && get("requested_token_type") != tokenTypeAccess:
 		return invalidRequest("requested_token_type must be " + tokenTypeAccess)
+	case get("authorization_details") != "":
+		return &oauthError{code: "invalid_authorization_details", description: "authorization details are not exchanged"}
+	}
+	return actorTypes(get)
+}
+
+// actorTypes is exchangeTypes for the actor.
+func actorTypes(get func(string) string) error {
+	switch {
 	case get("actor_token") == "" && get("actor_token_type") != "":
 		return invalidRequest("actor_token_type stands without actor_token")
 	case get("actor_token") != "" && get("actor_token_type") != tokenTypeAccess:
 		return invalidRequest("actor_token_type must be " + tokenTypeAccess)
-	case get("authorization_details") != "":
-		return &oauthError{code: "invalid_authorization_details", description: "authorization details are not exchanged"}
 	}
 	return nil
 }
@@ -76,6 +82,8 @@ func (p *Provider) subjectToken(ctx context.Context, req tokenRequest) (heldToke
 	own := t.g.Client == req.client.ID()
 	switch {
 	case t.g.Account == "":
+		return t, unfit
+	case t.g.Exchange != "": // for one item at one office, and nowhere further
 		return t, unfit
 	case !own && !servesAny(req.client, t.a.Aud):
 		return t, unfit
@@ -122,27 +130,24 @@ func (p *Provider) standingAccess(ctx context.Context, token string) (heldToken,
 }
 
 // planExchange finds out where the new token is to go and what it may carry.
-func (p *Provider) planExchange(ctx context.Context, req tokenRequest, subject heldToken) (exchange, error) {
-	// Both name the target (RFC 8693 §2.1): here an audience is a resource indicator too. There is one target, or the citizen
-	// would need two names.
-	named := slices.Concat(req.form["resource"], req.form["audience"])
-	slices.Sort(named)
-	if named = slices.Compact(named); len(named) != 1 {
-		return exchange{}, invalidRequest("resource or audience must name one target")
+func (p *Provider) planExchange(ctx context.Context, req tokenRequest, subject heldToken) (passedOn, error) {
+	target, err := oneTarget(req.form)
+	if err != nil {
+		return passedOn{}, err
 	}
-	server, err := p.clients.ServerOf(ctx, named[0])
+	server, err := p.clients.ServerOf(ctx, target)
 	if errors.Is(err, clients.ErrUnknown) || errors.Is(err, clients.ErrSuspended) {
-		return exchange{}, invalidTarget("no such resource is in service")
+		return passedOn{}, invalidTarget("no such resource is in service")
 	}
 	if err != nil {
-		return exchange{}, err
+		return passedOn{}, err
 	}
 	scopes, err := exchangedScopes(subject.g.scopesOf(subject.a), req.form.Get("scope"))
 	if err != nil {
-		return exchange{}, err
+		return passedOn{}, err
 	}
-	return exchange{
-		Requester: req.client, Account: subject.g.Account, From: subject.g.Client, Target: server, Resource: named[0], Scopes: scopes,
+	return passedOn{
+		Requester: req.client, Account: subject.g.Account, From: subject.g.Client, Target: server, Resource: target, Scopes: scopes,
 		Actors: 1 + subject.a.Act.depth(),
 	}, nil
 }
@@ -165,7 +170,7 @@ func exchangedScopes(have []string, asked string) ([]string, error) {
 }
 
 // issueExchanged makes the new token, on a grant of its own that dies with the subject token's.
-func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject heldToken, e exchange, d exchangeDecision) (tokenAnswer, error) {
+func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject heldToken, e passedOn) (tokenAnswer, error) {
 	sub, err := p.subjects.For(ctx, e.Account, e.Target.Sector())
 	if err != nil {
 		return tokenAnswer{}, err
@@ -175,7 +180,7 @@ func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject
 		return tokenAnswer{}, err
 	}
 	now := p.now()
-	life := min(d.Life, time.Unix(subject.a.Exp, 0).Sub(now))
+	life := min(exchangeLife, time.Unix(subject.a.Exp, 0).Sub(now))
 	s := subject.g
 	g := &grant{
 		ID: newID(), Parent: s.ID, Client: req.client.ID(), Account: s.Account, Subject: own, SID: s.SID, Consent: s.Consent, Scopes: e.Scopes,
@@ -184,7 +189,7 @@ func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject
 	}
 	// Before the token is: an exchange that nobody can read about must not have been.
 	if err := p.record(ctx, audit.Event{
-		Kind: eventExchanged, Account: string(s.Account), Client: string(e.Target.ID()), Session: s.SID, Actor: string(req.client.ID()), Reason: d.Basis,
+		Kind: eventExchanged, Account: string(s.Account), Client: string(e.Target.ID()), Session: s.SID, Actor: string(req.client.ID()), Reason: exchangeRegistered,
 		Facts: map[string]string{"from": string(e.From), "scope": scopeText(e.Scopes)},
 	}); err != nil {
 		return tokenAnswer{}, err

@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -9,8 +8,8 @@ import (
 	"github.com/tsunagu-id/tsunagu/federation"
 )
 
-// exchange is a token exchange whose parties are proven; what is left is whether it may be.
-type exchange struct {
+// passedOn is a citizen's token on its way to another resource, its parties proven; what is left is whether it may go there.
+type passedOn struct {
 	Requester *clients.Client
 	Account   federation.AccountID // whom the subject token is about
 	From      clients.ID           // the client the subject token was issued to
@@ -20,31 +19,14 @@ type exchange struct {
 	Actors    int // actors there will be in the new token, the requester included
 }
 
-// exchangeDecision is what a policy says to an exchange it allows.
-type exchangeDecision struct {
-	Permitted bool
-	Life      time.Duration // of the new token, at most
-	Basis     string        // what it rests on, for the audit log: a word of the policy's closed set
-}
-
-// exchangePolicy decides which exchanges there are. It is asked after every check of the protocol and before anything is issued.
-type exchangePolicy interface {
-	Permit(ctx context.Context, e exchange) (exchangeDecision, error)
-}
-
 const (
-	exchangeLife = 5 * time.Minute
-	maxActors    = 4
+	exchangeLife       = 5 * time.Minute
+	maxActors          = 4
+	exchangeRegistered = "registration" // what such an exchange rests on, in the audit log
 )
 
-// registeredExchanges permits what is registered: the resources a client may name are those it may exchange a token for. A chain of
-// more than four services is nothing anybody has planned.
-type registeredExchanges struct{}
-
-// Permit implements exchangePolicy.
-func (registeredExchanges) Permit(_ context.Context, e exchange) (exchangeDecision, error) {
-	if e.Actors > maxActors || !slices.Contains(e.Requester.Resources(), e.Resource) {
-		return exchangeDecision{}, nil
-	}
-	return exchangeDecision{Permitted: true, Life: exchangeLife, Basis: "registration"}, nil
+// registered permits what is registered: the resources a client may name are those it may exchange a token for. A chain of more than
+// four services is nothing anybody has planned.
+func (e passedOn) registered() bool {
+	return e.Actors <= maxActors && slices.Contains(e.Requester.Resources(), e.Resource)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
@@ -26,7 +27,7 @@ func RoutesForTest() (machine, pages []RouteForTest) {
 
 // AllRoutesForTest returns every route that a provider serves, also those of the packages beside it.
 func AllRoutesForTest() []RouteForTest {
-	p := &Provider{api: &federation.API{}, registrar: &clients.Registrar{}, site: &web.Site{}}
+	p := &Provider{api: &federation.API{}, exchangeAPI: &exchange.API{}, registrar: &clients.Registrar{}, site: &web.Site{}}
 	var all []RouteForTest
 	for _, r := range p.router().Routes() {
 		all = append(all, RouteForTest{r.Method, r.Path})

@@ -40,6 +40,7 @@ type grant struct {
 	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
 	Idle      int64                `json:"il,omitempty"` // seconds that tokens live for, if the client wants them to live shorter
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
+	Exchange  string               `json:"ex,omitempty"` // the exchange between offices it was made for; it has no session and no consent
 	Ended     bool                 `json:"x,omitempty"`
 	Device    bool                 `json:"dv,omitempty"` // a device without a browser has the tokens (RFC 8628)
 

@@ -37,6 +37,7 @@ type introspection struct {
 	Bound    *confirmation   `json:"cnf,omitempty"`
 	Details  json.RawMessage `json:"authorization_details,omitempty"`
 	Actor    *actor          `json:"act,omitempty"`
+	Exchange string          `json:"txn,omitempty"`
 }
 
 // postIntrospect is the introspection endpoint. A token never authorizes the question: the caller proves who it is (RFC 7662 §2.1).
@@ -146,7 +147,7 @@ func (p *Provider) describeAccess(asker *clients.Client, t heldToken) introspect
 	out := introspection{
 		Active: true, Scope: scopeText(t.g.scopesOf(t.a)), Client: string(t.g.Client), Type: t.a.typeName(), Expires: t.a.Exp, IssuedAt: t.a.At,
 		Subject: t.g.Subject, Audience: t.a.Aud, Issuer: p.issuer, ID: t.jti, Actor: t.a.Act,
-		AuthTime: t.g.AuthTime, ACR: t.g.ACR, AMR: t.g.AMR, Bound: boundTo(t.a.JKT, t.a.X5T), Details: t.g.detailsOf(t.a),
+		AuthTime: t.g.AuthTime, ACR: t.g.ACR, AMR: t.g.AMR, Bound: boundTo(t.a.JKT, t.a.X5T), Details: t.g.detailsOf(t.a), Exchange: t.g.Exchange,
 	}
 	if t.a.Sub != "" && servesAny(asker, t.a.Aud) {
 		out.Subject = t.a.Sub

@@ -14,6 +14,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/idp/passkey"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -39,6 +40,7 @@ type Deps struct {
 	Links      *federation.Links
 	Deliveries *federation.Deliveries
 	Signals    *federation.Signals
+	Exchanges  *exchange.Register
 	DB         *sqldb.DB
 	Transient  ephemeral.Store
 	Audit      *audit.Log
@@ -86,6 +88,7 @@ type Provider struct {
 	links      *federation.Links
 	deliveries *federation.Deliveries
 	signals    *federation.Signals
+	exchanges  *exchange.Register
 	db         *sqldb.DB
 	store      ephemeral.Store
 	audit      *audit.Log
@@ -114,10 +117,10 @@ type Provider struct {
 	devices      devices
 	pairings     pairings
 	engine       engine
-	exchanges    exchangePolicy
 	discovery    document
 	resource     document // RFC 9728
 	api          *federation.API
+	exchangeAPI  *exchange.API
 	registrar    *clients.Registrar
 }
 
@@ -132,7 +135,7 @@ func New(d Deps) (*Provider, error) {
 	for name, missing := range map[string]bool{
 		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Sealer": d.Sealer == nil, "Clients": d.Clients == nil,
 		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
-		"Deliveries": d.Deliveries == nil, "Signals": d.Signals == nil,
+		"Deliveries": d.Deliveries == nil, "Signals": d.Signals == nil, "Exchanges": d.Exchanges == nil,
 		"DB": d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
@@ -160,7 +163,7 @@ func New(d Deps) (*Provider, error) {
 		recheck: d.Recheck,
 		issuer:  d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
 		sealer:  d.Sealer,
-		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, signals: d.Signals, db: d.DB,
+		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, signals: d.Signals, exchanges: d.Exchanges, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
 		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, relinkWait: d.RelinkWait, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},
@@ -171,7 +174,6 @@ func New(d Deps) (*Provider, error) {
 		grants:       grants{store: d.Transient, now: d.Now},
 		devices:      devices{store: d.Transient, now: d.Now, digest: d.Digest},
 		pairings:     pairings{store: d.Transient, now: d.Now},
-		exchanges:    registeredExchanges{},
 	}
 	p.figures = newFigures(d.Metrics)
 	if d.Signing != nil {
@@ -185,6 +187,10 @@ func New(d Deps) (*Provider, error) {
 		return nil, err
 	}
 	if p.api, err = p.newAPI(); err != nil {
+		return nil, err
+	}
+	p.exchangeAPI, err = exchange.NewAPI(exchange.APIDeps{Register: d.Exchanges, Authorize: p.authorizeAPI, Refuse: p.refuseAPI})
+	if err != nil {
 		return nil, err
 	}
 	p.registrar, err = clients.NewRegistrar(clients.RegistrarDeps{
@@ -245,6 +251,9 @@ func (p *Provider) clientSID(sid, client string) string {
 // without an account rests on its client alone, which every caller looks up.
 func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	if g.Account == "" {
+		return true, nil
+	}
+	if g.Exchange != "" { // on the record of an exchange between offices; there is no citizen who could go
 		return true, nil
 	}
 	if g.Parent != "" {

@@ -176,6 +176,7 @@ func (p *Provider) newEcho() *echo.Echo {
 func (p *Provider) mountShared(e *echo.Echo) {
 	p.api.Mount(e)
 	p.signals.Mount(e, federation.StreamAPIDeps{Authorize: p.authorizeAPI, Refuse: p.refuseAPI})
+	p.exchangeAPI.Mount(e)
 	p.registrar.Mount(e)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "alive\n") })
 	e.GET("/readyz", func(c echo.Context) error {

@@ -11,6 +11,7 @@ type tokenAnswer struct {
 	RefreshToken string          `json:"refresh_token,omitempty"`
 	IDToken      string          `json:"id_token,omitempty"`
 	Scope        string          `json:"scope"`
+	Exchange     string          `json:"exchange_id,omitempty"`           // of an exchange between offices
 	Details      json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 §7
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -78,9 +79,11 @@ type Hub struct {
 	provider *idp.Provider
 	sweeper  *ephemeral.SQL
 	outbox   *federation.Deliveries
-	lists    []*cardauth.Revocation // to keep fresh
-	metrics  *metrics.Registry
-	log      *slog.Logger
+	// Exchanges are the legal bases of exchange between offices, and the records.
+	Exchanges *exchange.Register
+	lists     []*cardauth.Revocation // to keep fresh
+	metrics   *metrics.Registry
+	log       *slog.Logger
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -122,6 +125,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if err := h.openOutboxes(c, subjects); err != nil {
 		return nil, err
 	}
+	if h.Exchanges, err = exchange.Open(ctx, exchange.Deps{DB: c.DB, Audit: h.Audit, Now: c.Now}); err != nil {
+		return nil, err
+	}
 	site, err := idp.NewSite(strings.HasPrefix(c.Issuer, "https:"), c.Sample, c.Log)
 	if err != nil {
 		return nil, err
@@ -144,7 +150,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	h.provider, err = idp.New(idp.Deps{
 		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
-		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, Signals: h.Signals, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
+		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
@@ -207,6 +213,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
 	g.Go(func() error { return h.provider.WatchStatus(ctx) })
 	g.Go(func() error { return h.provider.WatchSessions(ctx) })
+	g.Go(func() error {
+		return h.Exchanges.Run(ctx, func(err error) { h.log.ErrorContext(ctx, "records of exchanges", "err", err) })
+	})
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}

@@ -29,11 +29,12 @@ var arrows = map[string][]string{
 	// The demo's reader: the card app on one side, made-up cards on the other.
 	"cardauth/agent/drawer": {"cardauth/agent", "cardauth/cardtest", "cardauth/jpki", "internal"},
 	"federation":            {"clients", "keys", "internal"},
+	"federation/exchange":   {"federation", "clients", "keys", "internal"},
 	// What WebAuthn says of authenticators, and one in software for tests.
 	"idp/passkey":             {},
 	"idp/passkey/passkeytest": {},
-	"idp":                     {"idp/passkey", "federation", "clients", "cardauth", "cardauth/ades", "cardauth/jlis", "keys", "internal"},
-	"idp/hub":                 {"idp", "federation", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
+	"idp":                     {"idp/passkey", "federation", "federation/exchange", "clients", "cardauth", "cardauth/ades", "cardauth/jlis", "keys", "internal"},
+	"idp/hub":                 {"idp", "federation", "federation/exchange", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
 	"idp/idptest":       {"idp", "idp/hub", "idp/passkey/passkeytest", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jlis", "cardauth/jpki", "keys", "internal"},
 	"internal":          {"internal"},
