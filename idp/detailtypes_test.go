@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	application = `{"type":"application","locations":["https://api.example/one"],"actions":["read","submit"],"identifier":"kosodate-01","datatypes":["income"]}`
-	exchange    = `{"type":"exchange","datatypes":["income.2025","residence"],"purpose":"児童手当の審査"}`
+	application    = `{"type":"application","locations":["https://api.example/one"],"actions":["read","submit"],"identifier":"kosodate-01","datatypes":["income"]}`
+	exchangeDetail = `{"type":"exchange","datatypes":["income.2025","residence"],"purpose":"児童手当の審査"}`
 )
 
 func detailHub(t *testing.T) (*signedClient, *idptest.Hub) {
@@ -28,7 +28,7 @@ func detailHub(t *testing.T) (*signedClient, *idptest.Hub) {
 func TestAuthorizationDetailsSyntax(t *testing.T) {
 	shop, h := detailHub(t)
 	b := h.Browser(t)
-	nine := "[" + strings.TrimSuffix(strings.Repeat(exchange+",", 9), ",") + "]"
+	nine := "[" + strings.TrimSuffix(strings.Repeat(exchangeDetail+",", 9), ",") + "]"
 	seventeen := make([]string, 17)
 	for i := range seventeen {
 		seventeen[i] = fmt.Sprintf(`"a%d"`, i)
@@ -38,7 +38,7 @@ func TestAuthorizationDetailsSyntax(t *testing.T) {
 		ok            bool
 	}{
 		{"application", "[" + application + "]", true},
-		{"both", " [" + application + "," + exchange + "] ", true},
+		{"both", " [" + application + "," + exchangeDetail + "] ", true},
 		{"the least", `[{"type":"application","actions":["read"],"identifier":"a"}]`, true},
 		{"at the hub itself", `[{"type":"exchange","locations":["` + h.Issuer + `"],"datatypes":["a"],"purpose":"x"}]`, true},
 		{"no JSON", "application", false},
@@ -80,7 +80,7 @@ func TestAuthorizationDetailsSyntax(t *testing.T) {
 		}
 	}
 	// A client registered for no type, and an error at the authorization endpoint.
-	p := b.Get(idptest.NewRequest("authorization_details", "["+exchange+"]").Path())
+	p := b.Get(idptest.NewRequest("authorization_details", "["+exchangeDetail+"]").Path())
 	if p.URL.Query().Get("error") != "invalid_authorization_details" {
 		t.Errorf("%s", p.URL)
 	}
@@ -92,7 +92,7 @@ func TestAuthorizationDetailsAreAskedEachTime(t *testing.T) {
 	shop, h := detailHub(t)
 	b := h.Browser(t)
 	b.SignIn(b.Get(shop.request().Path()), "taro")
-	details := "[" + application + "," + exchange + "]"
+	details := "[" + application + "," + exchangeDetail + "]"
 	for range 2 {
 		r := shop.request("authorization_details", details)
 		p := b.Get(r.Path())

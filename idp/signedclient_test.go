@@ -23,6 +23,12 @@ type signedClient struct {
 // signedHub runs a hub with a clock and one client for each id, whose metadata is more of the id.
 func signedHub(t *testing.T, more map[string]map[string]any) (*clock, map[string]*signedClient, *idptest.Hub) {
 	t.Helper()
+	return signedHubOn(t, idptest.Options{}, more)
+}
+
+// signedHubOn is signedHub on stores that the test chooses.
+func signedHubOn(t *testing.T, o idptest.Options, more map[string]map[string]any) (*clock, map[string]*signedClient, *idptest.Hub) {
+	t.Helper()
 	c := newClock()
 	out := map[string]*signedClient{}
 	var registered []map[string]any
@@ -41,7 +47,8 @@ func signedHub(t *testing.T, more map[string]map[string]any) (*clock, map[string
 		registered = append(registered, all)
 		out[id] = &signedClient{prover: key, id: id}
 	}
-	h := idptest.Start(t, idptest.Options{Now: c.now, Clients: registered})
+	o.Now, o.Clients = c.now, registered
+	h := idptest.Start(t, o)
 	for _, s := range out {
 		s.hub = h
 	}
