@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
@@ -145,15 +144,10 @@ func (p *Party) logoutToken(ctx context.Context, raw string) (logoutClaims, erro
 	return claims, nil
 }
 
-// logoutType wants the explicit type (RFC 8725 §3.11). The hub always sends it.
+// logoutType wants the explicit type. The hub always sends it.
 func (p *Party) logoutType(raw string) error {
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(p.alg)})
-	if err != nil {
-		return badLogout("not signed as registered", err)
-	}
-	typ, _ := jws.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string)
-	if strings.TrimPrefix(strings.ToLower(typ), "application/") != logoutTokenType {
-		return badLogout("typ", nil)
+	if err := p.explicitType(raw, logoutTokenType); err != nil {
+		return badLogout("not of this type, or not signed as registered", err)
 	}
 	return nil
 }

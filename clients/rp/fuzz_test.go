@@ -54,3 +54,25 @@ func FuzzLogoutToken(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSecurityEventToken: a body and a token that no hub signed are refused for what they are.
+func FuzzSecurityEventToken(f *testing.F) {
+	p := &Party{alg: "ES256"}
+	for _, s := range []string{"a.b.c", "", "eyJhbGciOiJub25lIiwidHlwIjoic2VjZXZlbnQrand0In0.e30.", "{}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, PathSignals, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/secevent+jwt")
+		raw, err := setOf(httptest.NewRecorder(), r)
+		if err == nil && raw != body {
+			t.Errorf("%q gave %q", body, raw)
+		}
+		if err == nil && p.explicitType(raw, setType) == nil && strings.Count(raw, ".") != 2 {
+			t.Errorf("%q passes for a token", raw)
+		}
+		if e, ok := asReason(err); err != nil && (!ok || e.Reason != TokenInvalid) {
+			t.Fatalf("refused with %v", err)
+		}
+	})
+}

@@ -24,6 +24,7 @@ type provider struct {
 	endpoints
 	oidc     *oidc.Provider
 	verifier *oidc.IDTokenVerifier
+	sets     *oidc.IDTokenVerifier // of security event tokens, which have no exp
 }
 
 // endpoints are the members of the document that go-oidc does not offer (OpenID Connect Discovery §3, RFC 8414 §2).
@@ -124,6 +125,9 @@ func (p *Party) discover(ctx context.Context) (*provider, error) {
 	keys := oidc.NewRemoteKeySet(oidc.ClientContext(ctx, &fetcher), out.JWKS)
 	out.verifier = oidc.NewVerifier(p.issuer, keys, &oidc.Config{
 		ClientID: p.clientID, SupportedSigningAlgs: []string{p.alg}, Now: p.now,
+	})
+	out.sets = oidc.NewVerifier(p.issuer, keys, &oidc.Config{
+		ClientID: p.clientID, SupportedSigningAlgs: []string{p.alg}, Now: p.now, SkipExpiryCheck: true,
 	})
 	return out, nil
 }
