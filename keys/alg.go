@@ -38,8 +38,8 @@ func ParseAlg(s string) (Alg, error) {
 	return "", refuse(AlgRefused, "not ES256, RS256, PS256 or EdDSA")
 }
 
-// generate makes a new private key for the algorithm.
-func (a Alg) generate() (crypto.Signer, error) {
+// Generate makes a new private key for the algorithm.
+func (a Alg) Generate() (crypto.Signer, error) {
 	switch a {
 	case ES256:
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

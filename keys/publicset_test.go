@@ -23,7 +23,7 @@ type pair struct {
 
 func newPair(t testing.TB, alg Alg) pair {
 	t.Helper()
-	private, err := alg.generate()
+	private, err := alg.Generate()
 	if err != nil {
 		t.Fatal(err)
 	}

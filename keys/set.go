@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,9 @@ type Deps struct {
 	Lifetime time.Duration
 	// Algs are the algorithms that get a key when they have none; nil means all.
 	Algs []Alg
+	// Generate makes private keys; nil: fresh ones of crypto/rand, here. Tests open hundreds of sets and need not wait for
+	// hundreds of RSA keys.
+	Generate func(Alg) (crypto.Signer, error)
 	// Log receives what Run could not do; nil means slog.Default().
 	Log *slog.Logger
 }
@@ -68,6 +72,9 @@ func Open(ctx context.Context, d Deps) (*Set, error) {
 	}
 	if d.Algs == nil {
 		d.Algs = Algs()
+	}
+	if d.Generate == nil {
+		d.Generate = Alg.Generate
 	}
 	if d.Log == nil {
 		d.Log = slog.Default()
@@ -170,7 +177,7 @@ func (s *Set) reload(ctx context.Context) ([]ownKey, error) {
 // create makes and stores a key. errLost means that the algorithm has one in that
 // state already.
 func (s *Set) create(ctx context.Context, alg Alg, state string) error {
-	key, err := newKey(alg, state, s.d.Now())
+	key, err := s.newKey(alg, state)
 	if err != nil {
 		return err
 	}

@@ -406,7 +406,7 @@ func TestAlteredRowsAreRefused(t *testing.T) {
 			return err
 		},
 		"key of another, sealed under another file": func(db *sqldb.DB) error {
-			k, err := newKey(EdDSA, stateActive, c.now())
+			k, err := (&Set{d: Deps{Generate: Alg.Generate, Now: c.now}}).newKey(EdDSA, stateActive)
 			if err != nil {
 				return err
 			}

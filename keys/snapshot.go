@@ -101,8 +101,8 @@ func openRow(s *Sealer, r keyRow) (ownKey, error) {
 }
 
 // newKey makes a key. Its id is its RFC 7638 thumbprint.
-func newKey(alg Alg, state string, now time.Time) (ownKey, error) {
-	private, err := alg.generate()
+func (s *Set) newKey(alg Alg, state string) (ownKey, error) {
+	private, err := s.d.Generate(alg)
 	if err != nil {
 		return ownKey{}, fmt.Errorf("generate %s key: %w", alg, err)
 	}
@@ -110,7 +110,7 @@ func newKey(alg Alg, state string, now time.Time) (ownKey, error) {
 	if err != nil {
 		return ownKey{}, err
 	}
-	return ownKey{kid: kid, alg: alg, state: state, changed: now, private: private, public: private.Public()}, nil
+	return ownKey{kid: kid, alg: alg, state: state, changed: s.d.Now(), private: private, public: private.Public()}, nil
 }
 
 func buildSnapshot(stamp int64, own []ownKey) (*snapshot, error) {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -57,6 +58,8 @@ type Config struct {
 	Metrics     *metrics.Registry // shown at the operators' address, with what others put there; nil: one of its own
 	Recheck     idp.Recheck       // of the cards that sessions rest on
 	Session     idp.SessionRules  // how long sessions live, and which are kept apart
+
+	GenerateKey func(keys.Alg) (crypto.Signer, error) // makes signing keys; nil: keys.Alg.Generate
 }
 
 // Rates are what one party may cause in a minute; 0 is the provider's own limit.
@@ -111,7 +114,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if h.Audit, err = audit.New(ctx, c.DB, c.Now); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	if h.Keys, err = keys.Open(ctx, keys.Deps{DB: c.DB, Sealer: c.Sealer, Now: c.Now}); err != nil {
+	if h.Keys, err = keys.Open(ctx, keys.Deps{DB: c.DB, Sealer: c.Sealer, Now: c.Now, Generate: c.GenerateKey}); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
 	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch, Authorities: c.Authorities}); err != nil {

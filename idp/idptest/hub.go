@@ -131,7 +131,7 @@ func Start(t testing.TB, o Options) *Hub {
 		SigningAnchors: signingAnchors, SigningRevocation: revocation(t, authority.URL, o.Now),
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
 		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
-		PhonePolicy: cardtest.PolicyPhone, Linkage: linkage(t, authority.URL, o.Now),
+		GenerateKey: generator(), PhonePolicy: cardtest.PolicyPhone, Linkage: linkage(t, authority.URL, o.Now),
 	}
 	if o.Mutual != nil {
 		h.mutual = mutualServer()

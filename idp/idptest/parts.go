@@ -1,6 +1,7 @@
 package idptest
 
 import (
+	"crypto"
 	"os"
 	"sync"
 	"testing"
@@ -9,7 +10,26 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth"
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
+	"github.com/tsunagu-id/tsunagu/keys"
 )
+
+// sharedKeys are the first signing keys of every hub of the test binary: the hubs do not know each other, and RSA keys are slow to make.
+var sharedKeys = map[keys.Alg]func() (crypto.Signer, error){
+	keys.RS256: sync.OnceValues(keys.RS256.Generate), keys.PS256: sync.OnceValues(keys.PS256.Generate),
+}
+
+// generator makes the signing keys of one hub; those it needs after the first are fresh.
+func generator() func(keys.Alg) (crypto.Signer, error) {
+	var had sync.Map
+	return func(alg keys.Alg) (crypto.Signer, error) {
+		if shared := sharedKeys[alg]; shared != nil {
+			if _, again := had.LoadOrStore(alg, true); !again {
+				return shared()
+			}
+		}
+		return alg.Generate()
+	}
+}
 
 // sharedDir holds one authority and one drawer for the whole test binary: making RSA keys is slow, and certificates are only data.
 var sharedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "tsunagu-pki-") })
