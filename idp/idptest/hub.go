@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ type Hub struct {
 	front  *httptest.Server
 	mutual *httptest.Server
 	config hub.Config
+	serves atomic.Pointer[http.Handler]
 }
 
 // The standard clients: confidential with a secret, and public. Secret is the confidential one's.
@@ -146,7 +148,8 @@ func Start(t testing.TB, o Options) *Hub {
 	seed, err := json.Marshal(append(standardClients(), o.Clients...))
 	must(t, err)
 	must(t, h.Clients.Seed(ctx, seed))
-	front.Config.Handler = h.Handler()
+	h.serve()
+	front.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*h.serves.Load()).ServeHTTP(w, r) })
 	if o.TLS {
 		front.StartTLS()
 	} else {
@@ -182,6 +185,22 @@ func Start(t testing.TB, o Options) *Hub {
 		run(t, h.Run)
 	}
 	return h
+}
+
+func (h *Hub) serve() {
+	handler := h.Handler()
+	h.serves.Store(&handler)
+}
+
+// Replace puts a hub on another database in the place of this one, as after a restore from a backup. What the old one does on its own goes on:
+// it is for tests that started nothing of that kind.
+func (h *Hub) Replace(t testing.TB, db *sqldb.DB) {
+	t.Helper()
+	h.config.DB, h.DB = db, db
+	var err error
+	h.Hub, err = hub.New(t.Context(), h.config)
+	must(t, err)
+	h.serve()
 }
 
 // Process starts another process of the hub on the same stores, until stop is called or the test ends. It serves no address.
