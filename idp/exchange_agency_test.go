@@ -135,7 +135,9 @@ func TestOfficeIsRefusedForAReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.clock.advance(time.Second)
-	good := func() url.Values { return o.ask(t, "authorization_details", details("DRAFT-01", childBenefit, pensionItem, "")) }
+	good := func() url.Values {
+		return o.ask(t, "authorization_details", details("DRAFT-01", childBenefit, pensionItem, ""))
+	}
 	if a := o.ward.post(t, "/token", good()); a.Status != http.StatusOK {
 		t.Errorf("in force: %d %s", a.Status, a.Raw)
 	}
@@ -152,7 +154,9 @@ func TestOfficeIsRefusedForAReason(t *testing.T) {
 func TestOfficesRequestMustBeReadable(t *testing.T) {
 	o := openOffices(t, idptest.Options{})
 	own, foreign := o.own(t, o.ward, "service"), o.own(t, o.pension, "service")
-	subject := func(changes map[string]any) url.Values { return o.ask(t, "subject_token", o.subject(t, o.ward, o.sub, changes)) }
+	subject := func(changes map[string]any) url.Values {
+		return o.ask(t, "subject_token", o.subject(t, o.ward, o.sub, changes))
+	}
 	now := o.clock.now()
 	for _, tt := range []struct {
 		name, code, reason string

@@ -202,6 +202,9 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err := s.register(ctx, h.Clients); err != nil {
 		return fmt.Errorf("hub: register clients: %w", err)
 	}
+	if err := h.SeedBases(ctx, demoBases, "sato", "tanaka", time.Now()); err != nil {
+		return fmt.Errorf("hub: legal bases: %w", err)
+	}
 	s.serve(server{name: "hub", addr: hubAddr, handler: h.Handler()})
 	s.serve(server{name: "hub, for operators", addr: operatorsAddr, handler: h.OperatorHandler(), plain: true})
 	if mutual.BaseURL != "" {

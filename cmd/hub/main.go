@@ -31,6 +31,8 @@ func run() error {
 	check := flag.Bool("check", false, "check the configuration and exit")
 	seal := flag.String("new-seal-file", "", "make a seal file at this path and exit")
 	rotate := flag.String("rotate-keys", "", "announce a successor for the signing keys of these algorithms (commas, or all) and exit; a running hub follows")
+	var bases basesCommand
+	bases.define(flag.CommandLine)
 	flag.Parse()
 	if *seal != "" {
 		if _, err := os.Stat(*seal); err == nil {
@@ -55,6 +57,9 @@ func run() error {
 	}
 	if *rotate != "" {
 		return rotateKeys(ctx, c, *rotate)
+	}
+	if bases.wanted() {
+		return bases.run(ctx, c)
 	}
 	return start(ctx, c, log)
 }

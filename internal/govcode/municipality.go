@@ -11,12 +11,12 @@ type MunicipalityKind int
 
 // The kinds.
 const (
-	_             MunicipalityKind = iota
-	Prefecture                     // 000
-	Designated                  // 100–199: designated cities and their wards, Tokyo's special wards
-	City                           // 200–299
-	TownVillage                    // 300–799, by district
-	Association                    // 800–999: several municipalities that do something together
+	_           MunicipalityKind = iota
+	Prefecture                   // 000
+	Designated                   // 100–199: designated cities and their wards, Tokyo's special wards
+	City                         // 200–299
+	TownVillage                  // 300–799, by district
+	Association                  // 800–999: several municipalities that do something together
 )
 
 // Faults of a code.
