@@ -21,12 +21,17 @@ func (p *Party) scheme() string {
 // addProof adds a DPoP proof for one request (RFC 9449 §4.2), with the newest nonce the hub gave and, at a resource, the digest of
 // the access token it goes with.
 func (p *Party) addProof(header http.Header, method, address, access string) error {
+	nonce, _ := p.nonce.Load().(string)
+	return p.addProofWith(header, method, address, access, nonce)
+}
+
+func (p *Party) addProofWith(header http.Header, method, address, access, nonce string) error {
 	if p.bound == nil {
 		return nil
 	}
 	address, _, _ = strings.Cut(address, "?")
 	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": address, "iat": p.now().Unix()}
-	if nonce, _ := p.nonce.Load().(string); nonce != "" {
+	if nonce != "" {
 		claims["nonce"] = nonce
 	}
 	if access != "" {

@@ -70,6 +70,7 @@ func (r Reason) status() int {
 type Error struct {
 	Reason Reason
 	Code   string // what the hub called it: an OAuth error code or one of its API
+	Word   string // why, in a word of the hub's own, where the code says too little; may be empty
 	Detail string // operators only
 	Err    error
 }
@@ -79,6 +80,9 @@ func (e *Error) Error() string {
 	text := "rp: " + e.Reason.String()
 	if e.Code != "" {
 		text += " (" + e.Code + ")"
+	}
+	if e.Word != "" {
+		text += " " + e.Word
 	}
 	if e.Detail != "" {
 		text += ": " + e.Detail

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 )
 
 // exchange makes one request to the hub. Whatever goes wrong is an *Error: HubUnreachable if asking again later may help
@@ -22,7 +23,9 @@ func (p *Party) exchange(ctx context.Context, method, address string, header htt
 	if err != nil {
 		return &Error{Reason: HubUnreachable, Err: err}
 	}
-	p.learn(resp.Header)
+	if strings.HasPrefix(address, strings.TrimSuffix(p.issuer, "/")+"/") { // another resource's nonce is its own affair
+		p.learn(resp.Header)
+	}
 	answer, err := io.ReadAll(resp.Body)
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return &Error{Reason: HubUnreachable, Err: err}
@@ -47,9 +50,10 @@ func refusal(resp *http.Response, req *http.Request, answer []byte) *Error {
 	var said struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
+		Reason      string `json:"reason"` // the hub's own member, where there is more to say than the code
 	}
 	_ = json.Unmarshal(answer, &said) // an answer in another form has no code, and that is all
-	e := &Error{Reason: HubRefused, Code: clip(said.Error, 64), Detail: clip(req.URL.Path+": "+resp.Status+" "+said.Description, 300)}
+	e := &Error{Reason: HubRefused, Code: clip(said.Error, 64), Word: clip(said.Reason, 64), Detail: clip(req.URL.Path+": "+resp.Status+" "+said.Description, 300)}
 	switch {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
 		e.Reason = HubUnreachable

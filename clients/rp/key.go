@@ -31,6 +31,7 @@ const (
 // Key is a relying party's own signing key, with which it proves to the hub who it is (private_key_jwt).
 type Key struct {
 	signer jose.Signer
+	people jose.Signer // for statements about a person: type agency-subject+jwt
 	proofs jose.Signer // for DPoP: type dpop+jwt, the public key in the header
 	thumb  string      // RFC 7638, what tokens are bound to
 	jwks   []byte
@@ -70,6 +71,12 @@ func newKey(private *ecdsa.PrivateKey) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	people, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: public.KeyID}},
+		(&jose.SignerOptions{}).WithType(subjectType))
+	if err != nil {
+		return nil, err
+	}
 	proofs, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: private},
 		(&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt"))
 	if err != nil {
@@ -79,7 +86,7 @@ func newKey(private *ecdsa.PrivateKey) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{signer: signer, proofs: proofs, thumb: public.KeyID, jwks: jwks, secret: NewSecret(string(secret))}, nil
+	return &Key{signer: signer, people: people, proofs: proofs, thumb: public.KeyID, jwks: jwks, secret: NewSecret(string(secret))}, nil
 }
 
 func (k *Key) root() Secret { return k.secret }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,10 @@ import (
 var words embed.FS
 
 // Messages lays a site's message files over the words this package has for what can go wrong, for web.SiteConfig.
-func Messages(own fs.FS) (fs.FS, error) {
+func Messages(own fs.FS) (fs.FS, error) { return MessagesNamed(own, nil) }
+
+// MessagesNamed is Messages for a site whose name is not known before it is configured: names has site.name by language code.
+func MessagesNamed(own fs.FS, names map[string]string) (fs.FS, error) {
 	files, err := fs.ReadDir(words, "messages")
 	if err != nil {
 		return nil, err
@@ -36,6 +40,9 @@ func Messages(own fs.FS) (fs.FS, error) {
 				return nil, fmt.Errorf("%s: %w", from.name, err)
 			}
 			maps.Copy(all, texts)
+		}
+		if name := names[strings.TrimSuffix(f.Name(), ".json")]; name != "" {
+			all["site.name"] = name
 		}
 		if merged[f.Name()], err = json.Marshal(all); err != nil {
 			return nil, err

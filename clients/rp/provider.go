@@ -34,6 +34,7 @@ type endpoints struct {
 	JWKS          string   `json:"jwks_uri"`
 	PAR           string   `json:"pushed_authorization_request_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
+	Introspection string   `json:"introspection_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
@@ -106,7 +107,7 @@ func (p *Party) discover(ctx context.Context) (*provider, error) {
 	}
 	for name, address := range map[string]string{
 		"authorization_endpoint": out.Authorization, "token_endpoint": out.Token, "jwks_uri": out.JWKS,
-		"pushed_authorization_request_endpoint": out.PAR, "revocation_endpoint": out.Revocation,
+		"pushed_authorization_request_endpoint": out.PAR, "revocation_endpoint": out.Revocation, "introspection_endpoint": out.Introspection,
 		"end_session_endpoint": out.EndSession, "userinfo_endpoint": found.UserInfoEndpoint(),
 	} {
 		optional := name != "authorization_endpoint" && name != "token_endpoint" && name != "jwks_uri"

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -41,6 +42,18 @@ func (p *Party) Open(name, sealed string) (Secret, error) {
 		return Secret{}, errors.New("rp: sealed token cannot be opened")
 	}
 	return NewSecret(string(b)), nil
+}
+
+// Blind names a value that is too easy to guess for a plain digest, such as a number of ten digits, by a keyed one: a copy of the database
+// does not tell who has it. The same value has the same name for the same purpose, for as long as the party has its credential.
+func (p *Party) Blind(purpose, value string) string {
+	key, err := hkdf.Key(sha256.New, []byte(p.credential.root().Reveal()), nil, "tsunagu rp blind "+purpose, 32)
+	if err != nil {
+		panic(err) // the sizes are constants
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(value))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // sealer cannot fail: the sizes are constants.

@@ -34,7 +34,8 @@ type tokenAnswer struct {
 	Refresh string `json:"refresh_token"`
 	IDToken string `json:"id_token"`
 
-	Details json.RawMessage `json:"authorization_details"` // RFC 9396 §7
+	Details  json.RawMessage `json:"authorization_details"` // RFC 9396 §7
+	Exchange string          `json:"exchange_id"`           // the hub's own, of an exchange between agencies
 }
 
 func (p *Party) tokensOf(a tokenAnswer) tokens {
