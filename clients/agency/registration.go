@@ -2,6 +2,7 @@ package agency
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 )
@@ -16,6 +17,13 @@ type Registered struct {
 	Asks        []string // the resources of other offices that it asks
 	Answers     bool     // it answers other offices at its own resource
 	Development bool     // the origin may be a loopback address
+}
+
+// Ask adds a resource that the office asks, once.
+func (r *Registered) Ask(resource string) {
+	if !slices.Contains(r.Asks, resource) {
+		r.Asks = append(r.Asks, resource)
+	}
 }
 
 // Registration is the client metadata to register at the hub (RFC 7591 §2 and the hub's own names).

@@ -151,15 +151,3 @@ func kick(c chan<- struct{}) {
 	default: // it is awake
 	}
 }
-
-// Hosts serves several offices at one listener, each at the host of its own origin. Nobody else's name leads anywhere.
-func Hosts(offices map[string]http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, ok := offices[strings.ToLower(r.Host)]
-		if !ok {
-			http.Error(w, "no office has this name", http.StatusMisdirectedRequest)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}

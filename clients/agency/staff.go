@@ -39,6 +39,18 @@ func (o *Office) Invite(ctx context.Context) (rp.Secret, error) {
 // Staffed reports whether anybody sits at the desk.
 func (o *Office) Staffed(ctx context.Context) (bool, error) { return anyStaff(ctx, o.db) }
 
+// DismissAll empties the desk: nobody is staff any more, and no invitation is good.
+func (o *Office) DismissAll(ctx context.Context) error {
+	return o.db.Tx(ctx, func(ctx context.Context) error {
+		for _, query := range []string{`DELETE FROM agency_staff`, `DELETE FROM agency_invitation`} {
+			if _, err := o.db.Exec(ctx, query); err != nil {
+				return fmt.Errorf("dismiss: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
 // codeDigest is all that is kept of a code of 130 random bits. People type it in small letters and with spaces.
 func codeDigest(code string) string {
 	code = strings.ToUpper(strings.Join(strings.Fields(code), ""))

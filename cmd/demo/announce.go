@@ -20,15 +20,16 @@ func (s *stack) announce(w io.Writer) {
 	out("Tsunagu demo. \x1b[31mTEST\x1b[0m cards, people and authority; nothing here is real.")
 	out("")
 	for _, a := range []struct{ what, addr string }{
-		{"portal: start here", portalAddr}, {"sample e-Tax", etaxAddr}, {"sample postbox", postboxAddr}, {"hub", hubAddr}, {"card app", agentAddr},
+		{"portal: start here", portalAddr}, {"sample e-Tax", etaxAddr}, {"sample postbox", postboxAddr},
+		{"sample city office", agencyAddr}, {"sample pension office", pensionAddr}, {"hub", hubAddr}, {"card app", agentAddr},
 	} {
-		out("  %-20s %s", a.what, s.url(a.addr))
+		out("  %-22s %s", a.what, s.url(a.addr))
 	}
-	out("  %-20s http://%s", "test authority", authorityAddr)
-	out("  %-20s http://%s/metrics", "hub, for operators", operatorsAddr)
+	out("  %-22s http://%s", "test authority", authorityAddr)
+	out("  %-22s http://%s/metrics", "hub, for operators", operatorsAddr)
 	if s.tls {
-		out("  %-20s %s", "hub, mutual TLS", s.url(mutualAddr))
-		out("  %-20s %s", "trust this CA", filepath.Join(s.dir, "demo", "ca.pem"))
+		out("  %-22s %s", "hub, mutual TLS", s.url(mutualAddr))
+		out("  %-22s %s", "trust this CA", filepath.Join(s.dir, "demo", "ca.pem"))
 	}
 	out("")
 	out("  cards, PIN %s (signing password %s):", cardtest.DemoPIN, cardtest.DemoPassword)
@@ -36,6 +37,10 @@ func (s *stack) announce(w io.Writer) {
 		out("    %-14s %s / %s", e.Name, e.LabelJA, e.LabelEN)
 	}
 	out("  e-Tax number %s, password %s", etaxNumber, etaxPassword)
+	out("  basic pension number %s, born %s", taroNumber, taroBorn)
+	for _, i := range s.invitations {
+		out("  staff code of %s: %s (once, at /desk)", i.office, i.code.Reveal())
+	}
 	out("  token for registering services at the hub: %s", s.registrationFile())
 	out("")
 	out("ready")

@@ -67,6 +67,14 @@ type stack struct {
 	servers   []server
 	runners   []func(context.Context) error
 	databases []*sqldb.DB
+
+	invitations []invitation // to the desks of the sample offices
+}
+
+// invitation is a code that makes somebody staff of an office.
+type invitation struct {
+	office string
+	code   rp.Secret
 }
 
 // build opens every part and returns the stack ready to serve.
@@ -97,7 +105,7 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	authority.Handle("/", responder)
 	authority.Handle("/jlis/", linkage)
 	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(authority)), plain: true})
-	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addPostbox, s.addAgent} {
+	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addPostbox, s.addAgency, s.addAgent} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -173,7 +181,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		return err
 	}
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{
-		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr}, s.allow...), RootCAs: roots,
+		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr, agencyAddr, pensionAddr}, s.allow...), RootCAs: roots,
 	})
 	if err != nil {
 		return err
@@ -235,6 +243,11 @@ func (s *stack) register(ctx context.Context, r *clients.Registry) error {
 		}
 		all = append(all, m)
 	}
+	offices, err := s.officeRegistrations()
+	if err != nil {
+		return err
+	}
+	all = append(all, offices...)
 	if s.clients != "" {
 		b, err := os.ReadFile(s.clients)
 		if err != nil {

@@ -60,17 +60,20 @@ func (c *Config) address() serve.Address {
 }
 
 // client speaks to the hub.
-func (c *Config) client() (*http.Client, error) {
+func (c *Config) client() (*http.Client, error) { return Client(c.CAFile) }
+
+// Client returns what speaks to the hub, trusting the system's authorities and those in the PEM file. An empty name means none beside.
+func Client(caFile string) (*http.Client, error) {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return nil, errors.New("the default transport is not one that can be configured")
 	}
 	t = t.Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile == "" {
+	if caFile == "" {
 		return &http.Client{Transport: t}, nil
 	}
-	pool, err := serve.Roots(nil, c.CAFile)
+	pool, err := serve.Roots(nil, caFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
@@ -78,9 +81,9 @@ func (c *Config) client() (*http.Client, error) {
 	return &http.Client{Transport: t}, nil
 }
 
-// development says whether the origin is on this computer, which a registration has to tell the hub.
-func (c *Config) development() bool {
-	u, err := url.Parse(c.BaseURL)
+// Development says whether an origin is on this computer, which a registration has to tell the hub.
+func Development(base string) bool {
+	u, err := url.Parse(base)
 	if err != nil {
 		return false
 	}

@@ -69,7 +69,7 @@ func (p Program) Run(ctx context.Context, args []string, out, logs io.Writer) er
 		return fmt.Errorf("key_file: %w", err)
 	}
 	if *register {
-		metadata, err := p.Registration(p.Base.ClientID, p.Base.BaseURL, key.JWKS(), p.Base.development())
+		metadata, err := p.Registration(p.Base.ClientID, p.Base.BaseURL, key.JWKS(), Development(p.Base.BaseURL))
 		if err == nil {
 			_, err = fmt.Fprintln(out, string(metadata))
 		}

@@ -63,7 +63,7 @@ func TestDevelopmentIsThisComputerOnly(t *testing.T) {
 	for base, want := range map[string]bool{
 		"http://localhost:1": true, "http://127.0.0.1:1": true, "http://[::1]:1": true, "https://etax.example": false, "https://localhost.example": false, "%": false,
 	} {
-		if got := (&Config{BaseURL: base}).development(); got != want {
+		if got := Development(base); got != want {
 			t.Errorf("%s: %v", base, got)
 		}
 	}
