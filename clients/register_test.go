@@ -476,6 +476,10 @@ func TestRegistrationMayRefusePhones(t *testing.T) {
 	if plain := d.register(nil); plain.body["refuse_remote_card"] != nil || d.client(plain).RefusesRemoteCard() {
 		t.Errorf("%s", plain.raw)
 	}
+	strict := d.register(map[string]any{"always_card": true, "session_idle": 120, "session_absolute": 600, "session_class": "government"})
+	if c := d.client(strict); !c.AlwaysCard() || c.SessionIdle() != 2*time.Minute || c.SessionAbsolute() != 10*time.Minute || c.SessionClass() != ClassPrivate {
+		t.Errorf("rules of sessions: %v %v %v %v", c.AlwaysCard(), c.SessionIdle(), c.SessionAbsolute(), c.SessionClass())
+	}
 	bad := d.call(http.MethodPost, "/register", initialToken, basicBody(map[string]any{"refuse_remote_card": "yes"}))
 	if bad.status != http.StatusBadRequest || bad.text("error") != "invalid_client_metadata" {
 		t.Errorf("%d %s", bad.status, bad.raw)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -47,9 +48,9 @@ func (p *Provider) showSession(c echo.Context, s *session) {
 
 // ownPath returns a path of the citizen's own pages as it is, and /account in place of anything else: nobody is sent anywhere by an address
 // that somebody else wrote.
-func ownPath(path string) string {
-	if path == "/account" || strings.HasPrefix(path, "/account/") && !strings.ContainsAny(path, "\\?#%") && !strings.Contains(path, "//") && visible(path) && len(path) <= 200 {
-		return path
+func ownPath(to string) string {
+	if strings.HasPrefix(to, "/account/") && path.Clean(to) == to && !strings.ContainsAny(to, "\\?#%") && visible(to) && len(to) <= 200 {
+		return to
 	}
 	return "/account"
 }
