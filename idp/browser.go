@@ -88,9 +88,19 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	if err := p.watchLogin(ctx, tx, s); err != nil {
 		return err
 	}
+	if again && acrRank[s.ACR] < acrRank[old.ACR] {
+		if err := p.tellLevel(ctx, old, s); err != nil {
+			return err
+		}
+	}
 	cookie, err := p.startSession(ctx, old, s, again)
 	if err != nil {
 		return err
+	}
+	if again && acrRank[s.ACR] > acrRank[old.ACR] {
+		if err := p.tellLevel(ctx, old, s); err != nil {
+			return err
+		}
 	}
 	if err := p.bindRemoval(ctx, s); err != nil {
 		return err

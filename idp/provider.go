@@ -186,6 +186,7 @@ func New(d Deps) (*Provider, error) {
 	if p.party, err = passkey.NewParty(d.Issuer); err != nil && !errors.Is(err, passkey.ErrNoDomain) {
 		return nil, err
 	}
+	p.tellSignals()
 	if p.api, err = p.newAPI(); err != nil {
 		return nil, err
 	}
