@@ -150,9 +150,9 @@ func (p *Provider) receipt(c echo.Context, batch string) (*receipt, error) {
 	return r, nil
 }
 
-// receipts returns what became of a batch, one line for each service.
-func (p *Provider) receipts(c echo.Context, batch string, r *receipt) ([]receiptView, error) {
-	all, err := p.deliveries.Batch(c.Request().Context(), batch, receiptPatience)
+// receipts returns what became of a batch, one line for each service, and waits for services that answer at once.
+func (p *Provider) receipts(c echo.Context, batch string, r *receipt, patience time.Duration) ([]receiptView, error) {
+	all, err := p.deliveries.Batch(c.Request().Context(), batch, patience)
 	if err != nil {
 		return nil, fmt.Errorf("read receipts: %w", err)
 	}

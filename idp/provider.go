@@ -117,6 +117,7 @@ type Provider struct {
 	devices      devices
 	pairings     pairings
 	engine       engine
+	livePages    *livePages
 	discovery    document
 	resource     document // RFC 9728
 	api          *federation.API
@@ -174,6 +175,7 @@ func New(d Deps) (*Provider, error) {
 		grants:       grants{store: d.Transient, now: d.Now},
 		devices:      devices{store: d.Transient, now: d.Now, digest: d.Digest},
 		pairings:     pairings{store: d.Transient, now: d.Now},
+		livePages:    newLivePages(),
 	}
 	p.figures = newFigures(d.Metrics)
 	if d.Signing != nil {

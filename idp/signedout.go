@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients"
-	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
@@ -60,7 +59,7 @@ func (p *Provider) signedOut(c echo.Context, req logoutRequest, end ending) erro
 	return c.Redirect(http.StatusSeeOther, to)
 }
 
-// getSignedOut also says which services confirmed. Reading the page again shows what has come in since.
+// getSignedOut also says which services confirmed. The page goes on by itself while one has not; reading it again shows the same.
 func (p *Provider) getSignedOut(c echo.Context) error {
 	page := web.Page{Name: "signed-out", Title: "signed_out.title"}
 	v := signedOutView{Everywhere: c.QueryParam("everywhere") == "1"}
@@ -77,6 +76,9 @@ func (p *Provider) getSignedOut(c echo.Context) error {
 			return err
 		}
 	}
+	if r != nil && p.liveSignedOut(c, page, batch, r, v) {
+		return nil
+	}
 	page.Data = v
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, page)
 	return nil
@@ -85,10 +87,10 @@ func (p *Provider) getSignedOut(c echo.Context) error {
 // fillResults says what became of the batch, and where the service that asked wants the citizen. The services that answer us have had
 // their moment before the browser begins to tell.
 func (p *Provider) fillResults(c echo.Context, batch string, r *receipt, v *signedOutView) (err error) {
-	if v.Receipts, err = p.receipts(c, batch, r); err != nil {
+	if v.Receipts, err = p.receipts(c, batch, r, receiptPatience); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(v.Receipts, func(r receiptView) bool { return r.State == string(federation.Pending) }) {
+	if undecidedAny(v.Receipts) {
 		v.Again = c.Request().URL.RequestURI()
 	}
 	if r.Client == "" {

@@ -246,6 +246,7 @@ type signedOutView struct {
 	Back       string // its name
 	Receipts   []receiptView
 	Again      string   // reads the page once more; empty: nothing more will come in
+	Live       bool     // the page goes on by itself, and shows the receipts after its main part
 	Frames     []string // addresses that the browser opens out of sight, to tell the services
 }
 

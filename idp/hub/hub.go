@@ -219,6 +219,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error {
 		return h.Exchanges.Run(ctx, func(err error) { h.log.ErrorContext(ctx, "records of exchanges", "err", err) })
 	})
+	g.Go(func() error { return h.provider.EndLivePages(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}

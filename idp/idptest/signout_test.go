@@ -2,6 +2,7 @@ package idptest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -357,5 +358,75 @@ func TestEndedLinkIsTold(t *testing.T) {
 	must(t, c.hub.DB.QueryRow(t.Context(), `SELECT COUNT(*) FROM logout_delivery WHERE reason = 'link_ended'`).Scan(&n))
 	if n != 1 {
 		t.Errorf("%d deliveries for the one link that the citizen cut", n)
+	}
+}
+
+// growing reads a page that goes on as a browser does: what has arrived so far, until the page has the words.
+type growing struct {
+	t    *testing.T
+	resp *http.Response
+	seen strings.Builder
+}
+
+func (p *citizen) grow(address string) *growing {
+	p.c.t.Helper()
+	req := p.Request(http.MethodGet, address, nil)
+	req.Header.Set("Sec-Fetch-Dest", "document")
+	resp, err := idptest.Client().Do(req)
+	must(p.c.t, err)
+	p.c.t.Cleanup(func() { _ = resp.Body.Close() })
+	return &growing{t: p.c.t, resp: resp}
+}
+
+// until reads until the words have arrived, or, if there are none, to the end.
+func (g *growing) until(words string) {
+	g.t.Helper()
+	buffer := make([]byte, 4096)
+	for words == "" || !strings.Contains(g.seen.String(), words) {
+		n, err := g.resp.Body.Read(buffer)
+		g.seen.Write(buffer[:n])
+		if errors.Is(err, io.EOF) && words == "" {
+			return
+		}
+		if err != nil {
+			g.t.Fatalf("the page ended (%v) before %q:\n%s", err, words, g.seen.String())
+		}
+	}
+}
+
+// TestSignedOutPageGoesOn: the page shows a service that confirms later without being asked again, and ends when nothing more will come; it
+// counts how many a browser has open, and other programs get a page that ends.
+func TestSignedOutPageGoesOn(t *testing.T) {
+	c := newCountry(t, nil, nil)
+	taro := c.citizen("taro")
+	taro.enterTax()
+	taro.enterOther()
+	c.other.answer(http.StatusServiceUnavailable)
+	page := taro.signOut("/end-session", "all")
+	c.wantReceipt(page, otherID, federation.Pending)
+	if !strings.HasSuffix(strings.TrimSpace(page.Body), "</html>") || strings.Contains(page.Body, "shadowrootmode") {
+		t.Error("a program that is no browser got a page that goes on")
+	}
+	pages := []*growing{taro.grow(page.URL.String()), taro.grow(page.URL.String()), taro.grow(page.URL.String())}
+	pending, confirmed := `data-service="`+otherID+`" data-state="pending"`, `data-service="`+otherID+`" data-state="confirmed"`
+	for _, g := range pages {
+		g.until(pending)
+		if s := g.seen.String(); strings.Contains(s, "</html>") || !strings.Contains(s, "</footer>") || !strings.Contains(s, `<p data-confirmed="1">`) {
+			t.Errorf("what arrives at once: %s", s)
+		}
+	}
+	fourth := taro.grow(page.URL.String())
+	if fourth.until(""); strings.Contains(fourth.seen.String(), "shadowrootmode") {
+		t.Error("a browser has more pages open than it may")
+	}
+	pages[0].resp.Body.Close()
+	c.other.answer(http.StatusOK)
+	for _, g := range pages[1:] {
+		g.until(confirmed)
+		g.until("")
+		s := g.seen.String()
+		if strings.Index(s, confirmed) < strings.Index(s, pending) || !strings.Contains(s, `<p data-confirmed="2">`) || !strings.HasSuffix(strings.TrimSpace(s), "</html>") {
+			t.Errorf("the page does not end as it should: %s", s)
+		}
 	}
 }

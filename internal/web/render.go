@@ -20,6 +20,7 @@ type Page struct {
 	Refresh   int      // seconds after which a browser without script reads the page again; 0: never
 	Crumbs    []Crumb
 	Frames    []string // origins that this page may frame, as in frame-src
+	Live      bool     // the page goes on after it was sent; see Site.Live, which sets it
 	Data      any      // .Data in the template
 }
 
@@ -62,6 +63,11 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, p Page
 			return
 		}
 	}
+	s.answer(w, r, status, p, body)
+}
+
+// answer sends a page that was built.
+func (s *Site) answer(w http.ResponseWriter, r *http.Request, status int, p Page, body []byte) {
 	s.setHeaders(w.Header(), r, p.OpenForm)
 	sessionOf(r, p).lead(w.Header(), p)
 	if len(p.Frames) > 0 {
