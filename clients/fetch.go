@@ -150,6 +150,27 @@ func (f *Fetcher) Send(ctx context.Context, address string, m Message) (status i
 	return response.StatusCode, response.Body.Close()
 }
 
+// Redirect asks for an address and returns the status of the answer and where it leads, as written; empty: nowhere. It does not go there, and reads no
+// body.
+func (f *Fetcher) Redirect(ctx context.Context, address string) (status int, location string, err error) {
+	if err := f.Check(address); err != nil {
+		return 0, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Accept", "text/html")
+	request.Header.Set("User-Agent", "tsunagu")
+	response, err := f.http.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	return response.StatusCode, response.Header.Get("Location"), response.Body.Close()
+}
+
 // get returns the body of the document at an address.
 func (f *Fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	a, err := f.judge(address)

@@ -24,6 +24,8 @@ type service struct {
 	State         State      `json:"state"`
 	Since         *time.Time `json:"since,omitempty"`
 	LaunchURI     string     `json:"launch_uri"`
+	Health        Health     `json:"health"` // of the launch
+	HealthSince   *time.Time `json:"health_since,omitempty"`
 }
 
 // link is a link as the API shows it; since is RFC 3339 in UTC and absent in state none.
@@ -68,6 +70,10 @@ func (a *API) getServices(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
+	healths, err := a.d.Links.Health(ctx)
+	if err != nil {
+		return err
+	}
 	out := struct {
 		Services []service `json:"services"`
 	}{Services: []service{}}
@@ -80,10 +86,16 @@ func (a *API) getServices(c echo.Context, who Caller) error {
 		if !ok {
 			l.State = None
 		}
+		health, at := HealthUnknown, (*time.Time)(nil)
+		if h, ok := healths[cl.ID()]; ok {
+			since := h.Since.UTC()
+			health, at = h.Health, &since
+		}
 		out.Services = append(out.Services, service{
 			ClientID: cl.ID(), Name: cl.Name("ja"), NameEN: cl.Name("en"), Operator: cl.Operator(), Domain: cl.Domain(),
 			Category: string(cl.Category()), Description: cl.Description("ja"), DescriptionEN: cl.Description("en"),
 			Verified: cl.Verified(), State: l.State, Since: sinceOf(l), LaunchURI: launch,
+			Health: health, HealthSince: at,
 		})
 	}
 	return c.JSON(http.StatusOK, out)

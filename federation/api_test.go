@@ -146,7 +146,7 @@ func TestDirectoryAndLifeOfALinkOverHTTP(t *testing.T) {
 		entry := func(state string) string {
 			return `{"services":[{"client_id":"etax","client_name":"見本e-Tax","client_name#en":"Sample e-Tax","operator":"見本国税庁",` +
 				`"domain":"localhost:8402","category":"government","description":"申告と納税","description#en":"File and pay","verified":false,` +
-				`"state":` + state + `,"launch_uri":"` + launch + `"}]}`
+				`"state":` + state + `,"launch_uri":"` + launch + `","health":"unknown"}]}`
 		}
 		w.want("GET", "/api/account/services", asPortal, "", 200, entry(`"none"`))
 		w.want("GET", "/api/link", asService, "", 200, `{"state":"none"}`)

@@ -58,6 +58,7 @@ type Config struct {
 	Metrics     *metrics.Registry // shown at the operators' address, with what others put there; nil: one of its own
 	Recheck     idp.Recheck       // of the cards that sessions rest on
 	Session     idp.SessionRules  // how long sessions live, and which are kept apart
+	LaunchEvery time.Duration     // how often the launch of a listed service is tried; zero: federation.DefaultLaunchEvery
 
 	GenerateKey func(keys.Alg) (crypto.Signer, error) // makes signing keys; nil: keys.Alg.Generate
 }
@@ -82,6 +83,8 @@ type Hub struct {
 	provider *idp.Provider
 	sweeper  *ephemeral.SQL
 	outbox   *federation.Deliveries
+	now      func() time.Time
+	launches *federation.Launches
 	// Exchanges are the legal bases of exchange between offices, and the records.
 	Exchanges *exchange.Register
 	lists     []*cardauth.Revocation // to keep fresh
@@ -103,7 +106,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if c.Metrics == nil {
 		c.Metrics = metrics.New()
 	}
-	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log}
+	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log, now: c.Now}
 	var err error
 	if c.Transient == nil {
 		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
@@ -193,6 +196,9 @@ func (h *Hub) openOutboxes(c Config, subjects *federation.Subjects) (err error) 
 	if err != nil {
 		return err
 	}
+	if h.launches, err = newLaunches(c, h, fetch); err != nil {
+		return err
+	}
 	h.outbox, err = federation.NewDeliveries(federation.DeliveriesDeps{
 		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Audit: h.Audit, Sign: h.Keys.Sign, Post: fetch.Post,
 		Now: c.Now, Log: c.Log, Signals: h.Signals,
@@ -212,6 +218,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
+	g.Go(func() error { return h.launches.Run(ctx) })
+	g.Go(func() error { return h.lapse(ctx) })
 	g.Go(func() error { return h.Signals.Run(ctx) })
 	g.Go(func() error { return h.provider.WatchCards(ctx) })
 	g.Go(func() error { return h.provider.WatchStatus(ctx) })
