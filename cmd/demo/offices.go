@@ -22,7 +22,7 @@ const (
 	// What the municipality asks the pension office, as the hub's table of legal bases has it.
 	kodomoBasis   = "KODOMO-01"
 	kodomoPurpose = "JT01010000000214"
-	enrolmentItem = "TM00000000000041"
+	enrolmentItem = "TM00000000000046"
 
 	// The record that the demo citizen taro can tie to himself.
 	taroNumber = "1234-567890"

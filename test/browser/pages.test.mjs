@@ -10,9 +10,12 @@ const open = {
   portal: ['/help'],
   etax: ['/', '/number', '/help'],
   postbox: ['/', '/help'],
+  city: ['/', '/help'],
+  pension: ['/', '/help'],
   agent: ['/', '/?still=1'],
 }
 const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/details/confirmed', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere'], portal: ['/', '/connect', '/connect/etax'] }
+const offices = { city: ['/applications', '/apply', '/desk', '/desk/join'], pension: ['/tie', '/desk/join'] }
 
 describe('pages', { timeout: 300_000 }, () => {
   let browser, demo, varDir
@@ -76,6 +79,12 @@ describe('pages', { timeout: 300_000 }, () => {
     await who.look('postbox-close')
     await who.click('#close-confirm')
     await who.look('postbox-closed')
+    // Whoever agreed before is let through.
+    for (const site of Object.keys(offices)) {
+      await who.open(at[site] + '/login')
+      await who.click('#consent-allow')
+    }
+    await lookAt(who, offices)
     await who.leave()
   })
 })

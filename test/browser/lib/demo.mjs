@@ -16,6 +16,8 @@ export const addresses = (tls = false) => {
     hub: `${scheme}://localhost:8400`,
     portal: `${scheme}://localhost:8401`,
     etax: `${scheme}://localhost:8402`,
+    city: `${scheme}://localhost:8403`,
+    pension: `${scheme}://127.0.0.1:8403`,
     agent: `${scheme}://127.0.0.1:8404`,
     postbox: `${scheme}://localhost:8405`,
   }
