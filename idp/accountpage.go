@@ -72,6 +72,9 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if v.Told, err = p.told(c, s.Account); err != nil {
 		return err
 	}
+	if v.Exchanges, err = p.exchangesOf(ctx, s.Account, p.site.Lang(c.Request())); err != nil {
+		return err
+	}
 	v.HasSignatures = p.signing != nil
 	if v.HasPasskeys = p.party != nil && !s.Shared; v.HasPasskeys {
 		keys, err := p.passkeys.of(ctx, s.Account)

@@ -20,10 +20,11 @@ const tokenTypeJWT = "urn:ietf:params:oauth:token-type:jwt"
 // agencyTokenLife is how long the token of an exchange between offices lives: for one item, asked for at once.
 const agencyTokenLife = time.Minute
 
-// What one office may ask for in a minute, and how often it may name nobody: beyond that no further records are made of it.
+// What one office may ask for in a minute, and how often it may be refused, for whatever reason: a run through names or bases ends for
+// all its requests alike, and does not fill the record. More than the latter are never under way at once.
 var (
 	agencyRequests = ratelimit.Rule{Name: "exchange", Limit: 1200, Window: time.Minute}
-	agencyUnknown  = ratelimit.Rule{Name: "exchange-unknown", Limit: 60, Window: time.Minute}
+	agencyRefusals = ratelimit.Rule{Name: "exchange-refused", Limit: 300, Window: time.Minute}
 )
 
 // The words that a refused office reads beside those of [exchange.Reason].
@@ -46,8 +47,10 @@ func (p *Provider) exchangeForAgency(ctx context.Context, req tokenRequest) (tok
 	if err := p.checkActor(ctx, req); err != nil {
 		return tokenAnswer{}, err
 	}
-	if err := p.allowAgency(ctx, agencyRequests, req.client); err != nil {
-		return tokenAnswer{}, err
+	for _, rule := range []ratelimit.Rule{agencyRequests, agencyRefusals} { // the second counts until it is known better
+		if err := p.allowAgency(ctx, rule, req.client); err != nil {
+			return tokenAnswer{}, err
+		}
 	}
 	sub, err := p.clients.VerifyAgencySubject(ctx, req.client, req.form.Get("subject_token"), clients.AgencySubjectRules{Issuer: p.issuer, Store: p.store})
 	if err != nil {
@@ -62,14 +65,14 @@ func (p *Provider) exchangeForAgency(ctx context.Context, req tokenRequest) (tok
 		if e, ok := errors.AsType[*federation.Error](err); !ok || e.Reason != federation.SubjectUnknown {
 			return tokenAnswer{}, err
 		}
-		if err := p.allowAgency(ctx, agencyUnknown, req.client); err != nil {
-			return tokenAnswer{}, err
-		}
 	}
 	// A requester that hangs up has asked all the same.
 	permit, err := p.exchanges.Judge(context.WithoutCancel(ctx), q)
 	if err != nil {
 		return tokenAnswer{}, outcomeOfExchange(err)
+	}
+	if err := p.limiter.Refund(ctx, agencyRefusals, string(req.client.ID())); err != nil {
+		return tokenAnswer{}, err
 	}
 	return p.issueToAgency(ctx, req, sub, sector, resource, q, permit)
 }

@@ -193,6 +193,8 @@ type accountView struct {
 	Services []connectedView
 	Told     []receiptView // what services answered to the latest sign-outs
 
+	Exchanges []exchangeView // the latest that offices asked about her
+
 	Passkeys    []passkeyView
 	HasPasskeys bool // the hub offers them
 
