@@ -92,6 +92,10 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	broken, down, err := p.troubles(ctx, s.Account)
+	if err != nil {
+		return err
+	}
 	for _, con := range list {
 		name, operator, err := p.displayName(ctx, con.Client, lang)
 		if err != nil {
@@ -101,10 +105,33 @@ func (p *Provider) getAccount(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		v.Services = append(v.Services, connectedView{Client: string(con.Client), Name: name, Operator: operator, Launch: launch, Since: con.Since, Scopes: con.Scopes, Always: always[con.Client]})
+		v.Services = append(v.Services, connectedView{Client: string(con.Client), Name: name, Operator: operator, Launch: launch, Since: con.Since, Scopes: con.Scopes, Always: always[con.Client],
+			Broken: broken[con.Client], Down: down[con.Client]})
 	}
 	p.site.Render(c.Response(), c.Request(), http.StatusOK, web.Page{Name: "account", Title: "account.title", SignedIn: true, Data: v})
 	return nil
+}
+
+// troubles are the services that lost their connection with a person, and since when services do not answer.
+func (p *Provider) troubles(ctx context.Context, account federation.AccountID) (broken map[clients.ID]bool, down map[clients.ID]time.Time, err error) {
+	links, err := p.links.List(ctx, account)
+	if err != nil {
+		return nil, nil, err
+	}
+	healths, err := p.links.Health(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	broken, down = map[clients.ID]bool{}, map[clients.ID]time.Time{}
+	for _, l := range links {
+		broken[l.Client] = l.State == federation.Broken
+	}
+	for id, h := range healths {
+		if h.Health == federation.HealthDown {
+			down[id] = h.Since
+		}
+	}
+	return broken, down, nil
 }
 
 // launch is where a press on a service of the list leads (OIDC Core §4), listed in a directory or not; empty for one that registered

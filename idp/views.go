@@ -232,6 +232,9 @@ type connectedView struct {
 	Since          time.Time
 	Scopes         []string
 	Always         bool // the citizen wants her card asked for at each sign-in
+
+	Broken bool      // the service does not know the person any more
+	Down   time.Time // since when it does not answer; zero: it does, or nobody knows
 }
 
 // endSessionView is the data of end-session.html.

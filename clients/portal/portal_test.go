@@ -130,7 +130,7 @@ func TestServicePage(t *testing.T) {
 	b := w.signedIn()
 	for state, want := range map[string][]string{
 		"none": {`data-link="etax"`, "つなぎ方"}, "offered": {`data-link="etax"`, "続きからつなぐ", "つながりを切る"},
-		"linked": {`data-launch="etax"`, "2026年4月1日（水）から", "つながりを切る"}, "broken": {`data-link="etax"`, "つなぎ直す", "つながりを切る"},
+		"linked": {`data-launch="etax"`, "2026年4月1日（水）から", "つながりを切る"}, "broken": {`data-link="etax"`, "つなぎ直す", "つながりが見つかりませんでした", "つながりを切る"},
 		"ended": {`data-link="etax"`, "つなぎ方"},
 	} {
 		w.hub.SetLink("taro-at-etax", state)
@@ -146,6 +146,28 @@ func TestServicePage(t *testing.T) {
 	for _, path := range []string{"/connect/nobody", "/connect/nobody/open", "/connect/nobody/end", "/connect/..%2f..%2fapi/open"} {
 		if page := b.get(path); page.Error() != "service_unknown" || page.Status != http.StatusNotFound {
 			t.Errorf("%s: %d %q", path, page.Status, page.Error())
+		}
+	}
+}
+
+// A service that does not answer says so wherever it can be opened, and can be opened all the same.
+func TestServiceThatIsDownSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.hub.SetLink("taro-at-etax", "linked")
+	b := w.signedIn()
+	for health, down := range map[string]bool{"ok": false, "unknown": false, "down": true} {
+		w.hub.Set(func(s *rptest.Settings) {
+			for _, one := range s.Services {
+				if one["client_id"] == "etax" {
+					one["health"], one["health_since"] = health, "2026-04-01T05:05:00Z"
+				}
+			}
+		})
+		for _, path := range []string{"/", "/connect", "/connect/etax"} {
+			page := b.get(path)
+			if said := page.Has("data-down", "2026年4月1日（水）14:05から"); said != down || !page.Has(`data-launch="etax"`) {
+				t.Errorf("%s, %s: %v", health, path, said)
+			}
 		}
 	}
 }

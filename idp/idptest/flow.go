@@ -86,6 +86,16 @@ func (h *Hub) Bearer(t testing.TB, method, path, token string) Answer {
 	return h.call(t, req)
 }
 
+// JSON calls a resource with an access token and a document.
+func (h *Hub) JSON(t testing.TB, method, path, token, body string) Answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, h.Issuer+path, strings.NewReader(body))
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	return h.call(t, req)
+}
+
 func (h *Hub) call(t testing.TB, req *http.Request) Answer {
 	t.Helper()
 	resp, err := h.Client().Do(req)

@@ -1,5 +1,7 @@
 package web
 
+import "time"
+
 // The data of the components, one struct each. In a template a component is written
 //
 //	{{template "button" (button "label" (t "login.card.button") "id" "card-login")}}
@@ -113,6 +115,7 @@ type Tile struct {
 	Button                       Button
 	Level                        int // heading level; 0 means 2
 	Hook, HookValue              string
+	Down                         time.Time // since when it does not answer; zero: it does, or nobody knows
 }
 
 // Hidden is a hidden field.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -25,7 +26,8 @@ type entry struct {
 	ID, Name, Description, Facts string
 	Chip                         web.Chip
 	Button                       web.Button
-	Action                       string // POST address of the button, unless it is a link
+	Down                         time.Time // since when it does not answer
+	Action                       string    // POST address of the button, unless it is a link
 }
 
 const maxQuery = 100
@@ -71,7 +73,7 @@ func (c *Connect) entry(r *http.Request, s service) entry {
 	t.Button.Size = "small"
 	return entry{
 		ID: s.ClientID, Name: t.Title, Description: t.Text, Facts: t.Note,
-		Chip: web.Chip{Text: t.Chip, Kind: t.ChipKind}, Button: t.Button, Action: t.Action,
+		Chip: web.Chip{Text: t.Chip, Kind: t.ChipKind}, Button: t.Button, Action: t.Action, Down: t.Down,
 	}
 }
 

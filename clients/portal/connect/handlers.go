@@ -16,7 +16,8 @@ type serviceView struct {
 	ID, Name, Description, Operator, Domain, Kind string
 	Verified, Linked, Started                     bool
 	State                                         string // in words; empty if never connected
-	Since                                         time.Time
+	Since, Down                                   time.Time
+	Broken                                        bool
 	Button                                        web.Button
 	Points                                        []string // what ending the link does
 	For                                           string   // whom end.html is shown to
@@ -40,7 +41,7 @@ func (c *Connect) view(r *http.Request, s service) serviceView {
 	lang := c.web.Lang(r)
 	v := serviceView{
 		ID: s.ClientID, Name: s.name(lang), Description: s.description(lang), Operator: s.Operator, Domain: s.Domain,
-		Kind: c.kind(r, s), Verified: s.Verified, Linked: s.linked(), Started: s.started(), Since: s.Since, Button: c.action(r, s),
+		Kind: c.kind(r, s), Verified: s.Verified, Linked: s.linked(), Started: s.started(), Since: s.Since, Button: c.action(r, s), Down: s.down(), Broken: s.State == "broken",
 	}
 	v.State, _ = c.chip(r, s)
 	v.Button.Kind, v.Button.Context = "main", ""

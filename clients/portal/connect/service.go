@@ -30,10 +30,20 @@ type service struct {
 	State         string    `json:"state"`
 	Since         time.Time `json:"since"`
 	LaunchURI     string    `json:"launch_uri"`
+	Health        string    `json:"health"` // of the launch: ok, down, unknown
+	HealthSince   time.Time `json:"health_since"`
 }
 
 // linked reports whether one press is enough to enter.
 func (s service) linked() bool { return s.State == "linked" }
+
+// down is since when the service does not answer, zero if it does or nobody knows.
+func (s service) down() time.Time {
+	if s.Health != "down" {
+		return time.Time{}
+	}
+	return s.HealthSince
+}
 
 // started reports whether there is something that can be ended.
 func (s service) started() bool { return s.linked() || s.State == "offered" || s.State == "broken" }

@@ -47,7 +47,7 @@ func (c *Connect) Tiles(r *http.Request, s *rp.Session) (connected, offered []we
 func (c *Connect) tile(r *http.Request, s service) web.Tile {
 	lang := c.web.Lang(r)
 	t := web.Tile{
-		ID: "service-" + s.ClientID, Level: 3, Title: s.name(lang), Text: s.description(lang), Note: c.facts(r, s),
+		ID: "service-" + s.ClientID, Level: 3, Title: s.name(lang), Text: s.description(lang), Note: c.facts(r, s), Down: s.down(),
 	}
 	t.Chip, t.ChipKind = c.chip(r, s)
 	t.Button = c.action(r, s)
