@@ -46,10 +46,13 @@ func (s *stack) announce(w io.Writer) {
 	out("ready")
 }
 
-// addresses returns where every server answers.
+// addresses returns where every server answers, but those that begin shut.
 func (s *stack) addresses() []string {
 	var all []string
 	for _, srv := range s.servers {
+		if srv.gate != nil && srv.gate.shut {
+			continue
+		}
 		if srv.plain {
 			all = append(all, "http://"+srv.addr)
 		} else {

@@ -15,10 +15,12 @@ type gate struct {
 	name    string
 	handler http.Handler
 	bind    func(addr string) (net.Listener, error) // as the program was bound before
+	shut    bool                                    // from the beginning
 
 	mu     sync.Mutex
 	addr   string       // where it was bound
 	srv    *http.Server // nil while shut
+	l      net.Listener // that srv answers on
 	over   bool         // the demo ends
 	failed chan error   // has room for one
 }
@@ -27,9 +29,16 @@ type gate struct {
 func (g *gate) run(ctx context.Context, l net.Listener) error {
 	g.mu.Lock()
 	g.failed, g.addr = make(chan error, 1), l.Addr().String()
-	g.serve(l)
-	g.mu.Unlock()
 	var err error
+	if g.shut {
+		err = l.Close()
+	} else {
+		g.serve(l)
+	}
+	g.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 	case err = <-g.failed:
@@ -55,7 +64,7 @@ func (g *gate) serve(l net.Listener) {
 		Handler: g.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	g.srv = srv
+	g.srv, g.l = srv, l
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			select {
@@ -75,7 +84,9 @@ func (g *gate) down() error {
 	}
 	srv := g.srv
 	g.srv = nil
-	return srv.Close()
+	err := srv.Close()
+	_ = g.l.Close() // the server may not have begun to look after it
+	return err
 }
 
 // up opens it again where it was.

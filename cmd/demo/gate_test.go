@@ -64,7 +64,10 @@ func TestAProgramIsShutAndOpened(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Error(err)
 	}
-	if err := s.faults.service("one", "up"); err != nil || !errors.Is(ask(listeners[0]), syscall.ECONNREFUSED) {
+	if err := s.faults.service("one", "up"); err != nil {
+		t.Error(err)
+	}
+	if err := ask(listeners[0]); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("opened after the end: %v", err)
 	}
 }

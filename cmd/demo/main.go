@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,6 +45,10 @@ func run() error {
 	flag.DurationVar(&o.session.Warn, "session-warn", 0, "how long before the end of a session the hub's pages warn of it; 0: two minutes")
 	flag.BoolFunc("separate", "keep sessions of government and private services apart", func(string) error {
 		o.session.Separate = [][2]clients.SessionClass{{clients.ClassGovernment, clients.ClassPrivate}}
+		return nil
+	})
+	flag.Func("shut", "program that is shut when the demo begins, such as etax, or several with commas; POST /faults/etax/up at the authority opens it", func(list string) error {
+		o.shut = append(o.shut, strings.Split(list, ",")...)
 		return nil
 	})
 	verbose := flag.Bool("v", false, "log every refusal, not only failures")

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type options struct {
 	clientCA  string        // PEM file with authorities of clients' certificates
 	loginRate int64         // card challenges a minute; 0: the hub's own limit
 	recheck   time.Duration // of sessions' cards
+	shut      []string      // programs that are shut when the demo begins, by their names at /faults
 	session   idp.SessionRules
 	log       *slog.Logger
 }
@@ -110,13 +112,18 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 			return nil, err
 		}
 	}
+	for _, name := range s.shut {
+		if !slices.ContainsFunc(s.servers, func(srv server) bool { return srv.fault == name }) {
+			return nil, fmt.Errorf("-shut: %q is no program that can be shut", name)
+		}
+	}
 	return s, nil
 }
 
 // serve adds a server. One that names a fault can be shut and opened with POST /faults/NAME/down and …/up.
 func (s *stack) serve(srv server) {
 	if srv.fault != "" {
-		srv.gate = &gate{}
+		srv.gate = &gate{shut: slices.Contains(s.shut, srv.fault)}
 		s.faults.with(srv.fault, srv.gate.down, srv.gate.up)
 	}
 	s.servers = append(s.servers, srv)
