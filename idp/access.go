@@ -77,7 +77,7 @@ type accessOrder struct {
 	x5t     string
 	life    time.Duration
 	sub     string // the name the resources know the citizen by; empty: looked up
-	act     *actor // token exchange only
+	act     *actor // token exchange only; of a representative the grant knows
 }
 
 // mintAccess makes an access token of the grant and the record to keep of it. Neither the record nor the store can be turned back into
@@ -88,6 +88,12 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 	rec := accessRecord{
 		Exp: g.within(now, now.Add(o.life).Unix()), At: now.Unix(), Scopes: o.scopes, JKT: o.jkt, X5T: o.x5t, Aud: o.aud, Details: o.details,
 		Act: o.act,
+	}
+	if g.Acting != nil {
+		var err error
+		if rec.Act, err = p.actorAt(ctx, g, o.aud); err != nil {
+			return "", accessRecord{}, err
+		}
 	}
 	if len(o.aud) == 0 {
 		token := newToken(kindAccess, g.ID)
@@ -110,7 +116,7 @@ func (p *Provider) mintAccess(ctx context.Context, g *grant, o accessOrder) (str
 	token, err := p.keys.Sign(accessAlg, accessType, accessClaims{
 		Issuer: p.issuer, Subject: o.sub, Audience: o.aud, Client: string(g.Client), Expires: rec.Exp, IssuedAt: rec.At, ID: jti,
 		Scope: scopeText(g.scopesOf(&rec)), AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Bound: boundTo(o.jkt, o.x5t),
-		Details: detailsFor(g.detailsOf(&rec), o.aud), Actor: o.act, Exchange: g.Exchange,
+		Details: detailsFor(g.detailsOf(&rec), o.aud), Actor: rec.Act, Exchange: g.Exchange,
 	})
 	if err != nil {
 		return "", accessRecord{}, fmt.Errorf("sign access token: %w", err)

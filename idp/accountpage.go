@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -63,6 +64,11 @@ func (p *Provider) getAccount(c echo.Context) error {
 			v.NewCard = card
 		}
 	}
+	given, err := p.mandates.Given(ctx, s.Account)
+	if err != nil {
+		return err
+	}
+	v.Accepted = slices.ContainsFunc(given, func(m federation.Mandate) bool { return m.State == federation.MandateAccepted })
 	if v.Sessions, err = p.sessionViews(c, s); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
@@ -74,10 +75,10 @@ func (p *Provider) advance(c echo.Context, tx *transaction) error {
 	step, why := next(sit, p.now())
 	switch step {
 	case StepComplete:
-		return p.complete(c, tx, s, con)
+		return p.complete(c, tx, s, con, sit.Acting)
 	case StepRefuse:
 		return p.refuse(c, tx, codeOf(why))
-	case StepLogin, StepOpenFolder, StepConsent, StepConfirmDevice, StepSign:
+	case StepLogin, StepOpenFolder, StepConsent, StepConfirmDevice, StepSign, StepChoose:
 		if err := p.park(c, tx, s, step); err != nil {
 			return err
 		}
@@ -109,6 +110,8 @@ func stepPath(s Step) string {
 		return "/device/confirm"
 	case StepSign:
 		return "/sign"
+	case StepChoose:
+		return choosePath
 	case StepLogin, StepComplete, StepRefuse:
 	}
 	return "/login"
@@ -118,6 +121,9 @@ func stepPath(s Step) string {
 func (p *Provider) park(c echo.Context, tx *transaction, s *session, step Step) error {
 	if tx.ID == "" {
 		tx.Browser = digest(p.browserProof(c))
+	}
+	if step == StepChoose {
+		tx.Shown = s.ID // who is asked is who answers
 	}
 	if step == StepConsent {
 		if tx.State != Authenticated {
@@ -185,6 +191,26 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 		return sit, con, err
 	}
 	sit.AlwaysCard = sit.AlwaysCard || chosen.AlwaysCard
+	who, err := p.capacity(ctx, tx, s, client)
+	if err != nil {
+		return sit, con, err
+	}
+	sit.Acting, sit.Undecided = who.Acting, who.Undecided
+	if req.HintSub != "" {
+		if sit.HintAgree, err = p.names(ctx, s, who, client, req.HintSub); err != nil {
+			return sit, con, err
+		}
+	}
+	if m := who.Acting; m != nil {
+		// What the person agreed to herself is what there is; her representative agrees to nothing.
+		con, err = p.accounts.consentFor(ctx, m.Principal, req.Client)
+		if err != nil {
+			return sit, con, fmt.Errorf("read consent: %w", err)
+		}
+		hers, err := p.accounts.choicesFor(ctx, m.Principal, req.Client)
+		sit.Covered, sit.Decided, sit.AlwaysCard = true, true, sit.AlwaysCard || hers.AlwaysCard
+		return sit, con, err
+	}
 	con, err = p.accounts.consentFor(ctx, s.Account, req.Client)
 	if err != nil {
 		return sit, con, fmt.Errorf("read consent: %w", err)
@@ -202,13 +228,6 @@ func (p *Provider) situation(ctx context.Context, tx *transaction, s *session) (
 		return sit, con, err
 	}
 	sit.Unsigned = document != nil && tx.Signature == ""
-	if req.HintSub != "" {
-		sub, err := p.subjectFor(ctx, s, req.Client)
-		if err != nil {
-			return sit, con, err
-		}
-		sit.HintAgree = sub == req.HintSub
-	}
 	return sit, con, nil
 }
 
@@ -225,7 +244,7 @@ func (p *Provider) subjectFor(ctx context.Context, s *session, id clients.ID) (s
 }
 
 // complete answers a request for which nothing more is needed.
-func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con consent) error {
+func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con consent, by *federation.Mandate) error {
 	if tx.Request == nil {
 		return c.Redirect(http.StatusSeeOther, tx.Return)
 	}
@@ -245,6 +264,11 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	} else if err != nil {
 		return err
 	}
+	if err := p.enteredFor(ctx, s, client, by); errors.Is(err, errSessionEnded) {
+		return p.advance(c, tx)
+	} else if err != nil {
+		return err
+	}
 	details, err := tx.grantedDetails()
 	if err != nil {
 		return err
@@ -260,7 +284,16 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		g.Told = told
 	}
 	g.limit(client)
-	if g.Claims, err = req.Claims.within(con.Scopes).encoded(); err != nil {
+	covered := con.Scopes
+	if by != nil {
+		covered = nil
+		if err := p.actFor(ctx, g, *by, client, con); mandateUnknown(err) {
+			return p.advance(c, tx)
+		} else if err != nil {
+			return err
+		}
+	}
+	if g.Claims, err = req.Claims.within(covered).encoded(); err != nil {
 		return fmt.Errorf("encode claims request: %w", err)
 	}
 	if tx.Device != "" {
@@ -277,8 +310,10 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		}
 		return err
 	}
-	if err := p.record(ctx, audit.Event{Kind: eventEntered, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
-		return err
+	if by == nil { // else the use of the mandate says so, of both
+		if err := p.record(ctx, audit.Event{Kind: eventEntered, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
+			return err
+		}
 	}
 	if err := p.close(ctx, tx); err != nil {
 		return err

@@ -55,6 +55,7 @@ type demand struct {
 	or      string        // another scope that does as well; empty: none
 	service bool          // got by a client on its own behalf (RFC 6749 §4.4); otherwise it must speak for a citizen
 	either  bool          // speaks for a citizen or for the client, and the resource tells them apart; service means nothing then
+	acting  bool          // a representative may do it for the citizen; no API of ours takes her token unless it says so
 	acr     string        // the lowest level of the citizen's sign-in; empty: any
 	maxAge  time.Duration // the longest time since; 0: any
 }
@@ -112,6 +113,9 @@ func (p *Provider) bearerHeld(ctx context.Context, r *http.Request, d demand) (h
 		return none, invalid
 	}
 	if d.scope != "" && !slices.ContainsFunc(g.scopesOf(a), func(s string) bool { return s == d.scope || s == d.or }) || !d.either && d.service != (g.Account == "") {
+		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
+	}
+	if g.Acting != nil && !d.acting {
 		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
 	return held, p.fresh(g, d, bound)

@@ -160,7 +160,7 @@ func (p *Provider) personal(ctx context.Context, g *grant, scopes []string, aske
 			}
 		}
 	}
-	if len(wanted) == 0 || g.Account == "" {
+	if len(wanted) == 0 || g.Account == "" || g.Acting != nil { // a representative learns nothing of her here
 		return nil, nil
 	}
 	s, err := p.attributes.of(ctx, g.Account)

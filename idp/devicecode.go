@@ -17,18 +17,21 @@ const (
 	maxUserCodeText  = 128 // bytes of what is typed that are looked at
 )
 
-// newUserCode draws one, each letter equally likely.
-func newUserCode() userCode {
-	out := make([]byte, 0, userCodeLength)
+// newUserCode draws one.
+func newUserCode() userCode { return userCode(drawLetters(userCodeLength)) }
+
+// drawLetters draws letters, each equally likely.
+func drawLetters(n int) []byte {
+	out := make([]byte, 0, n)
 	fair := byte(len(userCodeAlphabet) * (256 / len(userCodeAlphabet)))
 	var b [1]byte
-	for len(out) < userCodeLength {
+	for len(out) < n {
 		_, _ = rand.Read(b[:]) // see randomText
 		if b[0] < fair {
 			out = append(out, userCodeAlphabet[int(b[0])%len(userCodeAlphabet)])
 		}
 	}
-	return userCode(out)
+	return out
 }
 
 // String is the code as devices show it.
@@ -43,8 +46,17 @@ func (u userCode) head() userCode { return u[:userCodeHalf] }
 // and hyphens of every kind, among which is the long-vowel mark that a Japanese keyboard makes of the hyphen key. It returns a whole code, or
 // the half of one if that is all there is.
 func parseUserCode(typed string) (userCode, bool) {
-	if len(typed) > maxUserCodeText {
+	out, ok := readLetters(typed, userCodeLength)
+	if !ok || len(out) != userCodeLength && len(out) != userCodeHalf {
 		return "", false
+	}
+	return userCode(out), true
+}
+
+// readLetters reads at most so many letters of codes.
+func readLetters(typed string, most int) ([]byte, bool) {
+	if len(typed) > maxUserCodeText {
+		return nil, false
 	}
 	var out []byte
 	for _, r := range typed {
@@ -58,15 +70,12 @@ func parseUserCode(typed string) (userCode, bool) {
 			r -= 'a' - 'A'
 		}
 		letter := strings.IndexRune(userCodeAlphabet, r)
-		if letter < 0 || len(out) == userCodeLength {
-			return "", false
+		if letter < 0 || len(out) == most {
+			return nil, false
 		}
 		out = append(out, userCodeAlphabet[letter])
 	}
-	if len(out) != userCodeLength && len(out) != userCodeHalf {
-		return "", false
-	}
-	return userCode(out), true
+	return out, true
 }
 
 // ignorable is what stands between letters without meaning anything.

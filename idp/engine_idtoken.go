@@ -28,6 +28,7 @@ type idTokenClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	SID      string   `json:"sid,omitempty"`
 	ATHash   string   `json:"at_hash,omitempty"`
+	Actor    *actor   `json:"act,omitempty"` // RFC 8693 §4.1: who acts for the subject
 
 	Status *statusClaim `json:"status,omitempty"`
 }
@@ -49,7 +50,7 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 	claims := idTokenClaims{
 		Issuer: s.p.issuer, Subject: g.Subject, Audience: string(g.Client),
 		Expires: now.Add(lifespan).Unix(), IssuedAt: now.Unix(),
-		AuthTime: g.AuthTime, ACR: g.told(), AMR: g.AMR,
+		AuthTime: g.AuthTime, ACR: g.told(), AMR: g.AMR, Actor: g.actor(),
 	}
 	// Back-Channel Logout §2.1, Front-Channel Logout §3: a session id is for clients that take part in signing out; others have no use
 	// for something that tells two sessions of a citizen apart.

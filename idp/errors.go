@@ -161,6 +161,8 @@ func codeOf(w Why) *oauthError {
 	switch w {
 	case NoSession, PromptLogin, MaxAgeExceeded, ACRTooLow, OtherPerson, DeviceUnconfirmed, CardUnsure, CardAlways, LimitReached:
 		return &oauthError{code: "login_required", description: "the citizen must sign in"}
+	case CapacityMissing:
+		return &oauthError{code: "interaction_required", description: "the citizen must say for whom she acts"}
 	case SignatureMissing:
 		return &oauthError{code: "interaction_required", description: "the citizen must sign first"}
 	case FolderMissing:

@@ -81,7 +81,7 @@ func (p *Provider) subjectToken(ctx context.Context, req tokenRequest) (heldToke
 	}
 	own := t.g.Client == req.client.ID()
 	switch {
-	case t.g.Account == "":
+	case t.g.Account == "", t.g.Acting != nil: // a representative was let in at one service, and nowhere else
 		return t, unfit
 	case t.g.Exchange != "": // for one item at one office, and nowhere further
 		return t, unfit

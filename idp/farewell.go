@@ -29,7 +29,7 @@ func (p *Provider) notices(s *session, front []clients.ID) []federation.Notice {
 	out := make([]federation.Notice, 0, len(s.Clients))
 	for _, cl := range s.Clients {
 		out = append(out, federation.Notice{
-			Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(s.ID, string(cl.ID)), Browser: slices.Contains(front, cl.ID),
+			Account: s.Account, Client: cl.ID, Session: s.ID, SID: p.clientSID(s.ID, string(cl.ID)), Browser: slices.Contains(front, cl.ID), Nameless: cl.Acted,
 		})
 	}
 	return out
@@ -50,6 +50,10 @@ func (p *Provider) noticesEverywhere(ctx context.Context, account federation.Acc
 			if err != nil && !errors.Is(err, clients.ErrSuspended) && !errors.Is(err, clients.ErrUnknown) {
 				return nil, fmt.Errorf("read client: %w", err)
 			}
+			if n.Nameless && !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+			n.Nameless = false
 			if c == nil || !c.BackchannelLogoutSessionRequired() {
 				n.Session, n.SID = "", ""
 			}

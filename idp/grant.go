@@ -39,6 +39,7 @@ type grant struct {
 	Issued    int64                `json:"is"`           // Unix milliseconds
 	Hard      int64                `json:"h"`            // Unix seconds after which nothing of the grant lives
 	Idle      int64                `json:"il,omitempty"` // seconds that tokens live for, if the client wants them to live shorter
+	Acting    *acting              `json:"fo,omitempty"` // somebody acts for the citizen
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
 	Exchange  string               `json:"ex,omitempty"` // the exchange between offices it was made for; it has no session and no consent
 	Ended     bool                 `json:"x,omitempty"`
@@ -68,7 +69,7 @@ type accessRecord struct {
 	X5T    string   `json:"x,omitempty"`  // thumbprint of the certificate it is bound to (RFC 8705 §3.1)
 	Aud    []string `json:"au,omitempty"` // resources it is for (RFC 8707); none: the hub's own endpoints
 	Sub    string   `json:"su,omitempty"` // what those call the citizen; empty: what the client does
-	Act    *actor   `json:"ac,omitempty"` // token exchange only
+	Act    *actor   `json:"ac,omitempty"` // who acts, by exchange or for the citizen
 
 	Details json.RawMessage `json:"ad,omitempty"` // nil: all of the grant's
 }

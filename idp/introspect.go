@@ -129,7 +129,7 @@ func (p *Provider) describe(ctx context.Context, client *clients.Client, token s
 		}
 		return introspection{
 			Active: true, Scope: scopeText(g.Scopes), Client: string(g.Client), Expires: r.Exp, Subject: g.Subject, Issuer: p.issuer,
-			AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Bound: boundTo(r.JKT, r.X5T), Details: g.Details,
+			AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Bound: boundTo(r.JKT, r.X5T), Details: g.Details, Actor: g.actor(),
 		}, g, nil
 	}
 	t, err := p.findAccess(ctx, token)
@@ -151,6 +151,8 @@ func (p *Provider) describeAccess(asker *clients.Client, t heldToken) introspect
 	}
 	if t.a.Sub != "" && servesAny(asker, t.a.Aud) {
 		out.Subject = t.a.Sub
+	} else if t.g.Acting != nil { // by the names that the client knows both by
+		out.Actor = t.g.actor()
 	}
 	if t.jti == "" {
 		out.ID = digest(t.a.Digest)

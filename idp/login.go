@@ -80,7 +80,7 @@ func whyWord(w Why) string {
 		return "always-card"
 	case LimitReached:
 		return "limit"
-	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, Unconfirmed, AlreadyOver, DeviceUnconfirmed, SignatureMissing, ACRUnmet:
+	case Satisfied, NoSession, FolderMissing, ConsentMissing, PromptConsent, Unconfirmed, AlreadyOver, DeviceUnconfirmed, SignatureMissing, ACRUnmet, CapacityMissing:
 	}
 	return ""
 }

@@ -3,6 +3,8 @@ package idp
 import (
 	"slices"
 	"time"
+
+	"github.com/tsunagu-id/tsunagu/federation"
 )
 
 // Step is what has to happen next in a login.
@@ -18,6 +20,7 @@ const (
 	StepRefuse
 	StepConfirmDevice
 	StepSign
+	StepChoose
 )
 
 // Why is the reason for a Step other than StepComplete.
@@ -43,6 +46,7 @@ const (
 	CardUnsure       // nobody could say for too long whether the session's card still counts
 	CardAlways       // the service, or the citizen for it, wants the card at each sign-in
 	LimitReached     // the session has been unused for longer, or is older, than the service takes
+	CapacityMissing  // she may act for others at the service, and has not said for whom
 )
 
 // situation is everything next looks at.
@@ -58,12 +62,14 @@ type situation struct {
 	Idle         time.Duration // the service takes no session that was unused for as long; 0: any
 	Absolute     time.Duration // nor one whose login is as old; 0: any
 	Session      *sessionFacts
-	HintAgree    bool // no id_token_hint, or it names the session's person
-	Covered      bool // an earlier consent covers everything asked
-	Decided      bool // the citizen agreed on the consent page in this login
-	Unconfirmed  bool // verified claims are agreed to, and essential ones cannot be passed on, or were just confirmed
-	Unsigned     bool // a document is to be signed that is not yet
-	Stranger     bool // a device asked that the citizen has not called her own yet
+	HintAgree    bool                // no id_token_hint, or it names the session's person
+	Covered      bool                // an earlier consent covers everything asked
+	Decided      bool                // the citizen agreed on the consent page in this login
+	Unconfirmed  bool                // verified claims are agreed to, and essential ones cannot be passed on, or were just confirmed
+	Unsigned     bool                // a document is to be signed that is not yet
+	Undecided    bool                // the citizen may act for others here, and has not said for whom
+	Acting       *federation.Mandate // by which she acts for another
+	Stranger     bool                // a device asked that the citizen has not called her own yet
 }
 
 // next decides, from stored facts alone, what must happen before the request may be answered. It reads no clock, no store and no
@@ -100,6 +106,9 @@ func interactive(s situation, now time.Time) (Step, Why) {
 	}
 	if s.ACREssential && !acrSatisfied(s.ACR, s.Session.ACR) {
 		return StepRefuse, ACRUnmet // the login was made here, and at a lower level
+	}
+	if s.Undecided {
+		return StepChoose, CapacityMissing
 	}
 	if !s.HintAgree {
 		return StepRefuse, OtherPerson // the right person had the chance to log in and somebody else did

@@ -38,6 +38,7 @@ type Deps struct {
 	Cards      *cardauth.Verifier
 	Subjects   *federation.Subjects
 	Links      *federation.Links
+	Mandates   *federation.Mandates
 	Deliveries *federation.Deliveries
 	Signals    *federation.Signals
 	Exchanges  *exchange.Register
@@ -65,6 +66,8 @@ type Deps struct {
 
 	// RelinkWait is how long a card that was tied by a signature waits before it opens the folder; zero means DefaultRelinkWait.
 	RelinkWait time.Duration
+	// MandateMonths is the longest that a citizen may be represented by one mandate; zero means DefaultMandateMonths.
+	MandateMonths int
 	// LoginRate bounds the card challenges of one browser, told by its cookie; zero means 60 a minute.
 	LoginRate ratelimit.Rule
 	// StrangerRate bounds the audit rows, of each kind, that requests can cause which prove nothing: the log must tell of an attack
@@ -86,6 +89,7 @@ type Provider struct {
 	cards      *cardauth.Verifier
 	subjects   *federation.Subjects
 	links      *federation.Links
+	mandates   *federation.Mandates
 	deliveries *federation.Deliveries
 	signals    *federation.Signals
 	exchanges  *exchange.Register
@@ -98,6 +102,7 @@ type Provider struct {
 	limiter    *ratelimit.Limiter
 	figures    figures
 	relinkWait time.Duration
+	maxMonths  int // of a mandate
 	loginRate  ratelimit.Rule
 	strangers  ratelimit.Rule
 	recheck    Recheck
@@ -136,7 +141,7 @@ func New(d Deps) (*Provider, error) {
 	for name, missing := range map[string]bool{
 		"AgentURL": d.AgentURL == "", "Keys": d.Keys == nil, "Digest": d.Digest == nil, "Sealer": d.Sealer == nil, "Clients": d.Clients == nil,
 		"Challenges": d.Challenges == nil, "Cards": d.Cards == nil, "Subjects": d.Subjects == nil, "Links": d.Links == nil,
-		"Deliveries": d.Deliveries == nil, "Signals": d.Signals == nil, "Exchanges": d.Exchanges == nil,
+		"Mandates": d.Mandates == nil, "Deliveries": d.Deliveries == nil, "Signals": d.Signals == nil, "Exchanges": d.Exchanges == nil,
 		"DB": d.DB == nil, "Transient": d.Transient == nil, "Audit": d.Audit == nil, "Site": d.Site == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
@@ -148,6 +153,9 @@ func New(d Deps) (*Provider, error) {
 	}
 	if d.RelinkWait == 0 {
 		d.RelinkWait = DefaultRelinkWait
+	}
+	if d.MandateMonths == 0 {
+		d.MandateMonths = DefaultMandateMonths
 	}
 	if d.LoginRate.Limit == 0 {
 		d.LoginRate = ratelimit.Rule{Name: "login", Limit: 60, Window: time.Minute}
@@ -164,9 +172,9 @@ func New(d Deps) (*Provider, error) {
 		recheck: d.Recheck,
 		issuer:  d.Issuer, agentURL: strings.TrimSuffix(d.AgentURL, "/"), sample: d.Sample, mutual: d.MutualTLS, keys: d.Keys, digest: d.Digest,
 		sealer:  d.Sealer,
-		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, deliveries: d.Deliveries, signals: d.Signals, exchanges: d.Exchanges, db: d.DB,
+		clients: d.Clients, challenges: d.Challenges, cards: d.Cards, subjects: d.Subjects, links: d.Links, mandates: d.Mandates, deliveries: d.Deliveries, signals: d.Signals, exchanges: d.Exchanges, db: d.DB,
 		store: d.Transient, audit: d.Audit, site: d.Site, now: d.Now, log: d.Log,
-		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, relinkWait: d.RelinkWait, strangers: d.StrangerRate,
+		limiter: ratelimit.New(d.Transient, d.Now), loginRate: d.LoginRate, relinkWait: d.RelinkWait, maxMonths: d.MandateMonths, strangers: d.StrangerRate,
 		accounts:     accounts{db: d.DB, now: d.Now},
 		attributes:   attributes{db: d.DB, seal: d.Sealer, now: d.Now},
 		passkeys:     passkeys{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now},
@@ -264,6 +272,9 @@ func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
 	}
 	ok, err := p.accounts.ground(ctx, g)
 	if err != nil || !ok {
+		return false, err
+	}
+	if ok, err := p.mandateStands(ctx, g); err != nil || !ok {
 		return false, err
 	}
 	if g.Passkey != "" {
@@ -376,6 +387,8 @@ const (
 	eventPasskeyRemoved audit.Kind = "passkey.removed"
 	eventPasskeyCloned  audit.Kind = "passkey.cloned"
 	eventPasskeyRefused audit.Kind = "passkey.refused"
+
+	eventInviteWrong audit.Kind = "mandate.wrong_code" // somebody with a card typed an invitation that is none
 
 	eventDeviceAsked     audit.Kind = "device.asked"
 	eventDeviceWrongCode audit.Kind = "device.wrong_code"

@@ -73,6 +73,9 @@ func refOf(issuerKey string, serial []byte) cardRef {
 type sessionClient struct {
 	ID    clients.ID `json:"i"`
 	Since int64      `json:"t"` // Unix milliseconds
+
+	For   federation.MandateID `json:"f,omitempty"` // by which it was last entered for somebody else; empty: for herself
+	Acted bool                 `json:"x,omitempty"` // it was once entered for somebody else: its session may be in another's name
 }
 
 // since is when a service was entered in the session, in Unix milliseconds; 0 if it was not, or was left.
@@ -92,6 +95,16 @@ func (s *session) services() []clients.ID {
 		out = append(out, c.ID)
 	}
 	return out
+}
+
+// capacityAt is by which mandate a service was last entered in the session, empty for herself; false: it was not entered, or was left.
+func (s *session) capacityAt(id clients.ID) (federation.MandateID, bool) {
+	for _, c := range s.Clients {
+		if c.ID == id {
+			return c.For, true
+		}
+	}
+	return "", false
 }
 
 // sessions keeps sessions, and for each person the list of them, in the ephemeral store.
@@ -239,6 +252,41 @@ func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) err
 			return errSessionEnded
 		}
 		*n = *fresh
+	}
+	return fmt.Errorf("session %s: %w", n.ID, ephemeral.ErrConflict)
+}
+
+// enteredFor records for whom a service of the session was entered last.
+func (s sessions) enteredFor(ctx context.Context, n *session, client clients.ID, mandate federation.MandateID) error {
+	for range 8 {
+		i := slices.IndexFunc(n.Clients, func(c sessionClient) bool { return c.ID == client })
+		if i < 0 {
+			return errSessionEnded
+		}
+		if n.Clients[i].For == mandate {
+			return nil
+		}
+		n.Clients[i].For = mandate
+		n.Clients[i].Acted = n.Clients[i].Acted || mandate != ""
+		b, err := json.Marshal(n)
+		if err != nil {
+			return fmt.Errorf("encode session: %w", err)
+		}
+		err = s.store.Swap(ctx, sessionKey(n.ID), n.version, b, s.remaining(n))
+		if err != nil && !errors.Is(err, ephemeral.ErrConflict) {
+			return fmt.Errorf("store session: %w", err)
+		}
+		fresh, err2 := s.get(ctx, n.ID)
+		if err2 != nil {
+			return err2
+		}
+		if fresh == nil {
+			return errSessionEnded
+		}
+		*n = *fresh
+		if err == nil {
+			return nil
+		}
 	}
 	return fmt.Errorf("session %s: %w", n.ID, ephemeral.ErrConflict)
 }

@@ -161,14 +161,15 @@ func (a accounts) consents(ctx context.Context, id federation.AccountID) ([]cons
 	return out, rows.Err()
 }
 
-// ground says whether what a grant rests on still stands: the folder, not signed out everywhere since, the consent, and the card.
+// ground says whether what a grant rests on still stands: the folder of whoever signed in, not signed out everywhere since, the citizen's
+// consent, and the card.
 func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	var ended int64
 	var cut sql.NullInt64
 	var revoked sql.NullString
-	err := a.db.QueryRow(ctx, `SELECT a.ended_before, b.cut_ms, b.revoked FROM account a JOIN consent c ON c.account = a.id
+	err := a.db.QueryRow(ctx, `SELECT a.ended_before, b.cut_ms, b.revoked FROM account a JOIN consent c ON c.account = $5
 		LEFT JOIN card_binding b ON b.issuer_key = $3 AND b.serial = $4
-		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL`, string(g.Account), g.Consent, g.Card.IssuerKey, g.Card.serial()).Scan(&ended, &cut, &revoked)
+		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL`, string(g.holder()), g.Consent, g.Card.IssuerKey, g.Card.serial(), string(g.Account)).Scan(&ended, &cut, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

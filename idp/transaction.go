@@ -71,6 +71,9 @@ type transaction struct {
 	Asked     []string   `json:"a,omitempty"`  // the scopes that the consent page shows
 	Decided   bool       `json:"d,omitempty"`  // the citizen agreed on the consent page in this login
 
+	Acting  federation.MandateID `json:"fo,omitempty"` // by which the citizen said she signs in for another; empty: for herself
+	Chooser string               `json:"fc,omitempty"` // the session in which she said so; empty: she has not
+
 	Card  bool `json:"ca,omitempty"` // the hub's own page wants a card login of the last minutes
 	Again bool `json:"ag,omitempty"` // the citizen signs in again because the session cannot go on for longer
 

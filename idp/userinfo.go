@@ -17,7 +17,7 @@ import (
 func (p *Provider) getUserinfo(c echo.Context) error {
 	ctx := c.Request().Context()
 	allowAnyOrigin(c.Response().Header())
-	g, scopes, err := p.bearerScopes(ctx, c.Request(), demand{scope: clients.ScopeOpenID})
+	g, scopes, err := p.bearerScopes(ctx, c.Request(), demand{scope: clients.ScopeOpenID, acting: true})
 	if err != nil {
 		return p.answerBearer(c.Response(), c.Request(), err)
 	}
@@ -66,6 +66,9 @@ func (p *Provider) userinfoClaims(ctx context.Context, g *grant, scopes []string
 		}
 	}
 	out["sub"] = g.Subject
+	if a := g.actor(); a != nil {
+		out["act"] = a
+	}
 	return out, nil
 }
 

@@ -59,7 +59,7 @@ type verification struct {
 // the certificate's authority does not stand by at this moment; what cannot be given is left out and is no error (OpenID Connect for
 // Identity Assurance 1.0 §5.7).
 func (p *Provider) verified(ctx context.Context, g *grant, asked *verifiedAsks) (any, error) {
-	if asked == nil || g.Account == "" {
+	if asked == nil || g.Account == "" || g.Acting != nil {
 		return nil, nil
 	}
 	c, err := p.client(ctx, g.Client)

@@ -184,6 +184,7 @@ type consentItem struct {
 
 // accountView is the data of account.html.
 type accountView struct {
+	Accepted bool // somebody accepted to represent the person, and waits for her word
 	Opened   time.Time
 	Card     cardView   // that lasts longest; zero: none
 	NewCard  cardView   // that was added of late and can be taken back; zero: none

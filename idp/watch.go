@@ -257,14 +257,14 @@ func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) 
 				return false, err
 			}
 		}
-		foot, err := p.accounts.footing(ctx, g.Account, g.Card)
+		foot, err := p.accounts.footing(ctx, g.holder(), g.Card)
 		if err != nil {
 			return false, fmt.Errorf("card of grant: %w", err)
 		}
 		if keepsOffline(foot.Revoked) { // and live has said that it lives on
 			return true, nil
 		}
-		v, err := p.vouch(ctx, g.Account, g.Card, foot.Checked)
+		v, err := p.vouch(ctx, g.holder(), g.Card, foot.Checked)
 		switch {
 		case err != nil:
 			return false, fmt.Errorf("card of grant: %w", err)

@@ -46,8 +46,10 @@ type Config struct {
 	Linkage jlis.Authority
 	// RelinkWait is how long a card that was tied by a signature waits; zero: a day.
 	RelinkWait time.Duration
-	Fetch      *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
-	Policies   []clients.Policy // who may register clients at the registration endpoint; none: nobody
+	// MandateMonths is the longest that a citizen may be represented by one mandate; zero: idp.DefaultMandateMonths.
+	MandateMonths int
+	Fetch         *clients.Fetcher // to reach addresses that clients chose; nil: public ones only, and no client may publish its keys at one
+	Policies      []clients.Policy // who may register clients at the registration endpoint; none: nobody
 	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
 	MutualTLS   idp.MutualTLS
 	Authorities *x509.CertPool
@@ -85,6 +87,7 @@ type Hub struct {
 	outbox   *federation.Deliveries
 	now      func() time.Time
 	launches *federation.Launches
+	mandates *federation.Mandates
 	// Exchanges are the legal bases of exchange between offices, and the records.
 	Exchanges *exchange.Register
 	lists     []*cardauth.Revocation // to keep fresh
@@ -131,6 +134,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if err := h.openOutboxes(c, subjects); err != nil {
 		return nil, err
 	}
+	if h.mandates, err = federation.NewMandates(federation.Deps{DB: c.DB, Audit: h.Audit, Now: c.Now}); err != nil {
+		return nil, fmt.Errorf("federation: %w", err)
+	}
 	if h.Exchanges, err = exchange.Open(ctx, exchange.Deps{DB: c.DB, Audit: h.Audit, Now: c.Now}); err != nil {
 		return nil, err
 	}
@@ -156,8 +162,8 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	h.provider, err = idp.New(idp.Deps{
 		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
-		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
-		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, Metrics: c.Metrics,
+		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Mandates: h.mandates, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
+		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, MandateMonths: c.MandateMonths, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
@@ -228,6 +234,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		return h.Exchanges.Run(ctx, func(err error) { h.log.ErrorContext(ctx, "records of exchanges", "err", err) })
 	})
 	g.Go(func() error { return h.provider.EndLivePages(ctx) })
+	g.Go(func() error { return h.provider.WatchMandates(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}
