@@ -2,6 +2,9 @@ package idp
 
 import (
 	"context"
+	"net/url"
+	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +138,20 @@ func TestEndOfASessionIsToldByOne(t *testing.T) {
 		}
 		if due, err := e.anyDue(ctx, now.Add(30*time.Minute)); due || err != nil {
 			t.Error("another session is due", err)
+		}
+	})
+}
+
+// FuzzOwnPath: whatever an address or a form names, nobody is led off the citizen's own pages.
+func FuzzOwnPath(f *testing.F) {
+	for _, s := range []string{"/account", "/account/devices", "//evil.example", "/account/../x", "https://evil.example/account/", "/account/%2e%2e/x", "/account/\t"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := ownPath(s)
+		u, err := url.Parse(got)
+		if err != nil || u.Host != "" || u.Scheme != "" || u.Path != got || path.Clean(got) != got || got != "/account" && !strings.HasPrefix(got, "/account/") {
+			t.Errorf("%q leads to %q", s, got)
 		}
 	})
 }
