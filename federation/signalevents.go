@@ -77,7 +77,7 @@ func SessionRevoked(why LogoutReason) Event {
 	switch why {
 	case LogoutCardRevoked:
 		by = InitiatedBySystem
-	case LogoutOtherPerson, LogoutPasskeyRemoved:
+	case LogoutOtherPerson, LogoutPasskeyRemoved, LogoutExpired, LogoutTooMany:
 		by = InitiatedByPolicy
 	case LogoutSession, LogoutEverywhere, LogoutService, LogoutLinkEnded, LogoutCardRemoved:
 	}
