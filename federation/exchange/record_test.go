@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -147,7 +148,7 @@ func TestOnlyTheProviderConfirms(t *testing.T) {
 	bad := request("her")
 	bad.Ask.Item = "TM00000000000099"
 	_, err := r.Judge(t.Context(), bad)
-	e, ok := err.(*Error)
+	e, ok := errors.AsType[*Error](err)
 	if !ok || e.ID == "" {
 		t.Fatal(err)
 	}
@@ -281,7 +282,7 @@ func TestManyExchangesOfOnePersonAreFoundByIndex(t *testing.T) {
 				t.Errorf("%s: %s", what, step)
 			}
 		}
-		if err := rs.Close(); err != nil || !used {
+		if err := errors.Join(rs.Err(), rs.Close()); err != nil || !used {
 			t.Errorf("%s: no index is used, %v", what, err)
 		}
 		want := map[string]int{"far back": 16, "a rare office": 5, "a rare item": 5, "both": 5, "an office there is not": 0}
