@@ -107,7 +107,9 @@ func TestRecordIsOnePersons(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		o := open(t, db, testTime)
 		key := o.key("1234567890")
-		atOnce(t, func(i int) (bool, error) { return true, insertTie(t.Context(), db, fmt.Sprintf("sub-%d", i), key, testTime) })
+		atOnce(t, func(i int) (bool, error) {
+			return true, insertTie(t.Context(), db, fmt.Sprintf("sub-%d", i), key, testTime)
+		})
 		var n int
 		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM agency_tie`).Scan(&n); err != nil || n != 1 {
 			t.Errorf("%d tied the record, %v", n, err)

@@ -36,7 +36,7 @@ func (o *Office) apply(ctx context.Context, sub string, a allowance) (*applicati
 		return nil, err
 	}
 	id := rand.Text()
-	one := application{id: id, sub: sub, receipt: "JT-" + rand.Text()[:10], made: o.now()}
+	one := application{id: id, sub: sub, receipt: "KT-" + rand.Text()[:10], made: o.now()}
 	if err := insertApplication(ctx, o.db, one, o.party.Seal("application "+id, rp.NewSecret(string(content)))); err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
 	}

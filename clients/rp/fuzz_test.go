@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzCallbackQuery: what is accepted has no parameter of the protocol twice; what is refused is a malformed response.
@@ -73,6 +74,28 @@ func FuzzSecurityEventToken(f *testing.F) {
 		}
 		if e, ok := asReason(err); err != nil && (!ok || e.Reason != TokenInvalid) {
 			t.Fatalf("refused with %v", err)
+		}
+	})
+}
+
+// FuzzProof: a request is taken for proven only if its proof verifies with the key that it is then compared by, and names this request.
+func FuzzProof(f *testing.F) {
+	const address = "https://office.example/items/TM00000000000041"
+	p := &Party{now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
+	for _, s := range []string{"", "a.b.c", "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6Im5vbmUifQ.e30.", "eyJhbGciOiJFUzI1NiIsInR5cCI6ImRwb3Arand0IiwiandrIjp7fX0.e30.AA"} {
+		f.Add(s, "DPoP x")
+	}
+	f.Fuzz(func(t *testing.T, proof, authorization string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/items/TM00000000000041", http.NoBody)
+		r.Header["Authorization"], r.Header["Dpop"] = []string{authorization}, []string{proof}
+		token, err := presented(r)
+		if err == nil && (token == "" || strings.ContainsAny(token, " ,")) {
+			t.Errorf("token %q", token)
+		}
+		if got, err := p.proofOf(r, address, token); err == nil {
+			t.Errorf("nobody signed %q, and it proves %+v", proof, got)
+		} else if e, ok := asReason(err); !ok || e.Reason != TokenInvalid {
+			t.Errorf("refused with %v", err)
 		}
 	})
 }

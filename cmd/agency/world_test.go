@@ -68,11 +68,15 @@ type place struct {
 // fussy is a transport that lets nothing through whose path has a part.
 type fussy struct {
 	deaf atomic.Value // string; empty: everything goes through
+	seen atomic.Value // string: the last token that was shown to an office
 }
 
 func (f *fussy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if part, _ := f.deaf.Load().(string); part != "" && strings.Contains(r.URL.Path, part) {
 		return nil, io.ErrUnexpectedEOF
+	}
+	if strings.HasPrefix(r.URL.Path, "/items/") {
+		f.seen.Store(strings.TrimPrefix(r.Header.Get("Authorization"), "DPoP "))
 	}
 	return http.DefaultTransport.RoundTrip(r)
 }
@@ -106,7 +110,11 @@ func newWorld(t *testing.T) *world {
 	}
 	w.pension.config = agency.Config{
 		Slug: "pension", ClientID: "pension", Name: agency.Text{JA: "見本年金事務所", EN: "Sample Pension Office"},
-		Records: []agency.Record{{Number: "1234-567890", Born: "1980-02-17", Item: item, Category: 2, Since: "2003-04-01", AsOf: "2026-11-01"}},
+		Records: []agency.Record{
+			{Number: "1234-567890", Born: "1980-02-17", Item: item, Category: 2, Since: "2003-04-01", AsOf: "2026-11-01"},
+			{Number: "2345-678901", Born: "1992-07-07", Item: item, Category: 3, Since: "2020-04-01", AsOf: "2026-11-01", Nondisclosure: 1},
+			{Number: "3456-789012", Born: "1992-07-07", Item: item, Category: 1, Since: "2020-04-01", AsOf: "2026-11-01", Withheld: true},
+		},
 	}
 	var registered []map[string]any
 	var hosts []string
@@ -327,7 +335,7 @@ func (w *world) applies(taro, hanako *person) (casePath string) {
 	if got := taro.post(w.pension, "/tie", "/tie", "number", "１２３４ー５６７８９０", "born", "1980年2月17日"); got.path != "/record" || !got.has("第2号被保険者") {
 		t.Fatalf("tie: %d at %s %s", got.status, got.path, got.refusal())
 	}
-	if got := taro.post(w.city, "/apply", "/apply", "children", "2", "youngest", "2024/4/1"); got.path != "/applications" || !got.has("JT-") {
+	if got := taro.post(w.city, "/apply", "/apply", "children", "2", "youngest", "2024/4/1"); got.path != "/applications" || !got.has("KT-") {
 		t.Fatalf("apply: %d at %s %s", got.status, got.path, got.refusal())
 	}
 	hanako.join(w.city)
