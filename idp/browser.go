@@ -105,6 +105,9 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	if err := p.bindRemoval(ctx, s); err != nil {
 		return err
 	}
+	if err := p.meetBrowser(c, tx, s); err != nil {
+		return err
+	}
 	p.site.SetCookie(c.Response(), web.Cookie{Name: string(s.slot), Value: cookie})
 	if err := p.clearOther(c, s); err != nil {
 		return err

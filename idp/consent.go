@@ -115,11 +115,15 @@ func (p *Provider) postConsent(c echo.Context) error {
 			return err
 		}
 		if err := p.db.Tx(ctx, func(ctx context.Context) error {
-			if err := p.accounts.agree(ctx, s.Account, id, tx.Asked); err != nil {
+			first, err := p.accounts.agree(ctx, s.Account, id, tx.Asked)
+			if err != nil {
 				return fmt.Errorf("store consent: %w", err)
 			}
-			return p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID,
-				Facts: consentFacts(tx)})
+			facts := consentFacts(tx)
+			if first {
+				facts["first"] = "yes"
+			}
+			return p.record(ctx, audit.Event{Kind: eventConsent, Account: string(s.Account), Client: string(id), Session: s.ID, Facts: facts})
 		}); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp/passkey"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/mail"
 	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -54,6 +55,10 @@ type Deps struct {
 	// Signatures over documents; both, or neither: then nothing is signed here.
 	SignatureRequests *cardauth.SignatureRequests
 	Signing           *cardauth.SigningVerifier
+
+	// Mail takes notices to citizens; nil: they cannot choose mail. Webhooks reaches addresses that citizens chose; nil: they cannot choose one.
+	Mail     mail.Sender
+	Webhooks Webhooks
 
 	// MutualTLS is the second address, for clients with certificates; zero: none.
 	MutualTLS MutualTLS
@@ -106,6 +111,10 @@ type Provider struct {
 	loginRate  ratelimit.Rule
 	strangers  ratelimit.Rule
 	recheck    Recheck
+
+	mail  mail.Sender // nil: no mail
+	hooks Webhooks    // nil: no webhooks
+	news  notices
 
 	signing           *cardauth.SigningVerifier // nil: no signatures
 	signatureRequests *cardauth.SignatureRequests
@@ -185,6 +194,9 @@ func New(d Deps) (*Provider, error) {
 		pairings:     pairings{store: d.Transient, now: d.Now},
 		livePages:    newLivePages(),
 	}
+	p.mail, p.hooks = d.Mail, d.Webhooks
+	p.news = notices{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now}
+	p.observeNotices()
 	p.figures = newFigures(d.Metrics)
 	if d.Signing != nil {
 		p.signing, p.signatureRequests = d.Signing, d.SignatureRequests

@@ -92,9 +92,9 @@ func (a accounts) consentFor(ctx context.Context, id federation.AccountID, clien
 	return c, err
 }
 
-// agree widens the live consent by the scopes, or makes one.
-func (a accounts) agree(ctx context.Context, id federation.AccountID, client clients.ID, scopes []string) error {
-	return a.db.Tx(ctx, func(ctx context.Context) error {
+// agree widens the live consent by the scopes, or makes one and reports that: the service is new, or new again.
+func (a accounts) agree(ctx context.Context, id federation.AccountID, client clients.ID, scopes []string) (first bool, err error) {
+	err = a.db.Tx(ctx, func(ctx context.Context) error {
 		if err := a.lock(ctx, id); err != nil {
 			return err
 		}
@@ -102,6 +102,7 @@ func (a accounts) agree(ctx context.Context, id federation.AccountID, client cli
 		if err != nil {
 			return err
 		}
+		first = c.ID == 0
 		all := slices.Clone(c.Scopes)
 		all = append(all, scopes...)
 		slices.Sort(all)
@@ -112,6 +113,7 @@ func (a accounts) agree(ctx context.Context, id federation.AccountID, client cli
 			randomInt(), string(id), string(client), scopeText(all), now)
 		return err
 	})
+	return first, err
 }
 
 // endConsent ends what a service may do, and says whether it could do anything; its grants rest on the consent and die with it. Signatures
@@ -162,14 +164,15 @@ func (a accounts) consents(ctx context.Context, id federation.AccountID) ([]cons
 }
 
 // ground says whether what a grant rests on still stands: the folder of whoever signed in, not signed out everywhere since, the citizen's
-// consent, and the card.
+// consent, the card, and the session in that its owner has not disowned it.
 func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	var ended int64
 	var cut sql.NullInt64
 	var revoked sql.NullString
 	err := a.db.QueryRow(ctx, `SELECT a.ended_before, b.cut_ms, b.revoked FROM account a JOIN consent c ON c.account = $5
 		LEFT JOIN card_binding b ON b.issuer_key = $3 AND b.serial = $4
-		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL`, string(g.holder()), g.Consent, g.Card.IssuerKey, g.Card.serial(), string(g.Account)).Scan(&ended, &cut, &revoked)
+		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM session_disowned d WHERE d.session = $6)`,
+		string(g.holder()), g.Consent, g.Card.IssuerKey, g.Card.serial(), string(g.Account), g.SID).Scan(&ended, &cut, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

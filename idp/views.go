@@ -200,6 +200,7 @@ type accountView struct {
 	HasPasskeys bool // the hub offers them
 
 	HasSignatures bool // something can be signed here
+	Unread        int  // notices
 }
 
 // cardView is a card as its owner sees it.

@@ -10,6 +10,7 @@ const (
 	mutualAddr    = "localhost:8410" // for clients with certificates, with TLS only
 	operatorsAddr = "localhost:8409" // figures for operators
 	authorityAddr = "127.0.0.1:8406"
+	mailAddr      = "127.0.0.1:8408" // SMTP
 )
 
 func (o options) url(addr string) string {

@@ -26,6 +26,7 @@ func (s *stack) announce(w io.Writer) {
 		out("  %-22s %s", a.what, s.url(a.addr))
 	}
 	out("  %-22s http://%s", "test authority", authorityAddr)
+	out("  %-22s http://%s/mail", "mail simulator", authorityAddr)
 	out("  %-22s http://%s/metrics", "hub, for operators", operatorsAddr)
 	if s.tls {
 		out("  %-22s %s", "hub, mutual TLS", s.url(mutualAddr))

@@ -29,6 +29,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
+	"github.com/tsunagu-id/tsunagu/internal/mail/mailtest"
 	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -66,6 +67,7 @@ type stack struct {
 	http      *http.Client      // trusts the authority
 	pki       *cardtest.PKI
 	faults    *faults
+	mail      *mailtest.Simulator
 	servers   []server
 	runners   []func(context.Context) error
 	databases []*sqldb.DB
@@ -106,6 +108,8 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	authority := http.NewServeMux()
 	authority.Handle("/", responder)
 	authority.Handle("/jlis/", linkage)
+	s.mail = mailtest.New(time.Now, nil)
+	authority.Handle("GET /mail", s.mail)
 	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(authority)), plain: true})
 	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addPostbox, s.addAgency, s.addAgent} {
 		if err := part(ctx); err != nil {
@@ -201,6 +205,10 @@ func (s *stack) addHub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	post, err := s.post()
+	if err != nil {
+		return err
+	}
 	h, err := hub.New(ctx, hub.Config{
 		Issuer: s.url(hubAddr), AgentURL: s.url(agentAddr), DB: db, Sealer: sealer, Anchors: anchors, Revocation: revocation, Fetch: fetch,
 		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
@@ -208,7 +216,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		PhonePolicy: cardtest.PolicyPhone, RelinkWait: 10 * time.Second,
 		Policies: policies,
 		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
-		Recheck: idp.Recheck{Every: s.recheck}, Session: s.session,
+		Recheck: idp.Recheck{Every: s.recheck}, Session: s.session, Mail: post,
 		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
 	})
 	if err != nil {
@@ -225,7 +233,7 @@ func (s *stack) addHub(ctx context.Context) error {
 	if mutual.BaseURL != "" {
 		s.serve(server{name: "hub, mutual TLS", addr: mutualAddr, handler: h.MutualHandler(), mutual: true})
 	}
-	s.runners = append(s.runners, h.Run)
+	s.runners = append(s.runners, h.Run, s.takeMail)
 	return nil
 }
 

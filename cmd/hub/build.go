@@ -56,6 +56,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err != nil {
 		return nil, nil, err
 	}
+	post, err := c.SMTP.sender()
+	if err != nil {
+		return nil, nil, err
+	}
 	db, err := sqldb.Open(ctx, dsn)
 	if err != nil {
 		return nil, nil, fmt.Errorf("database: %w", err)
@@ -84,8 +88,8 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	}
 	h, err = hub.New(ctx, hub.Config{
 		Issuer: c.Issuer, AgentURL: c.AgentURL, DB: db, Transient: transient, Sealer: sealer, Anchors: anchors, Revocation: revocation, PhonePolicy: c.Cards.PhonePolicy,
-		Linkage: linkage,
-		Fetch:   fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
+		Linkage: linkage, Mail: post,
+		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
 		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(), Session: c.sessions(),
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},

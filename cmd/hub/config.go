@@ -68,6 +68,7 @@ type config struct {
 		Login     int64 `json:"login"`     // card challenges of one browser, a minute; 0: 60
 		Strangers int64 `json:"strangers"` // audit rows of each kind by requests that prove nothing, a minute; 0: 300
 	} `json:"rates"`
+	SMTP      smtp      `json:"smtp"` // takes notices to citizens; without an address there is no mail
 	Operators operators `json:"operators"`
 	Sample    bool      `json:"sample"`
 }
@@ -202,6 +203,9 @@ func (c config) verify() error {
 		}
 	}
 	if _, err := c.Mutual.authorities(); err != nil {
+		return err
+	}
+	if _, err := c.SMTP.sender(); err != nil {
 		return err
 	}
 	if err := c.Operators.check(); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/mail"
 	"github.com/tsunagu-id/tsunagu/internal/metrics"
 	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -53,6 +54,7 @@ type Config struct {
 	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
 	MutualTLS   idp.MutualTLS
 	Authorities *x509.CertPool
+	Mail        mail.Sender // takes notices to citizens; nil: they cannot choose mail
 	Now         func() time.Time
 	Log         *slog.Logger
 	Sample      bool
@@ -93,6 +95,7 @@ type Hub struct {
 	lists     []*cardauth.Revocation // to keep fresh
 	metrics   *metrics.Registry
 	log       *slog.Logger
+	fetch     *clients.Fetcher
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -164,7 +167,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Mandates: h.mandates, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, MandateMonths: c.MandateMonths, Metrics: c.Metrics,
-		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session,
+		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session, Mail: c.Mail, Webhooks: h.fetch,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
@@ -195,6 +198,7 @@ func (h *Hub) openOutboxes(c Config, subjects *federation.Subjects) (err error) 
 			return err
 		}
 	}
+	h.fetch = fetch
 	h.Signals, err = federation.NewSignals(federation.SignalsDeps{
 		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Links: h.Links, Audit: h.Audit, Sealer: c.Sealer, Sign: h.Keys.Sign,
 		Agreed: idp.Agreed(c.DB), Check: fetch.Check, Send: fetch.Send, Now: c.Now, Log: c.Log,
@@ -235,6 +239,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return h.provider.EndLivePages(ctx) })
 	g.Go(func() error { return h.provider.WatchMandates(ctx) })
+	g.Go(func() error { return h.provider.RunNotices(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/idp/hub"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
+	"github.com/tsunagu-id/tsunagu/internal/mail"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -48,7 +49,8 @@ type Options struct {
 	Recheck   idp.Recheck // of the cards of sessions
 	Session   idp.SessionRules
 	// Own: an authority of its own, which can revoke cards without another test noticing; and the hub does what has to happen on its own.
-	Own bool
+	Own  bool
+	Mail mail.Sender // takes notices to citizens
 	// Shared: the card app is that of a computer that others use too.
 	Shared bool
 }
@@ -141,7 +143,7 @@ func Start(t testing.TB, o Options) *Hub {
 		config.MutualTLS = idp.MutualTLS{BaseURL: h.MutualURL, ProxyHeader: o.Mutual.ProxyHeader, TrustedProxies: o.Mutual.TrustedProxies}
 		config.Authorities = o.Mutual.Authorities
 	}
-	config.Recheck, config.Session = o.Recheck, o.Session
+	config.Recheck, config.Session, config.Mail = o.Recheck, o.Session, o.Mail
 	h.config = config
 	h.Hub, err = hub.New(ctx, config)
 	must(t, err)

@@ -29,6 +29,9 @@ func (l Language) datetime(t time.Time) string {
 // clock writes 14:05.
 func clock(t time.Time) string { return japan(t).Format("15:04") }
 
+// DateTime writes a time as pages in the language do, for text that is none.
+func DateTime(lang string, t time.Time) string { return languageOf(lang).datetime(t) }
+
 func weekday(t time.Time) string {
 	return []string{"日", "月", "火", "水", "木", "金", "土"}[t.Weekday()]
 }

@@ -93,6 +93,16 @@ func (s *Site) Text(r *http.Request, key string, args ...string) string {
 	return text
 }
 
+// TextIn is a message in a language, outside a request; an unknown key yields the key.
+func (s *Site) TextIn(lang, key string, args ...string) string {
+	text, err := s.texts.text(languageOf(lang).Code, key, args...)
+	if err != nil {
+		s.log.Error("message", "err", err)
+		return key
+	}
+	return text
+}
+
 func (s *Site) build(r *http.Request, p Page) ([]byte, error) {
 	lang := s.Lang(r)
 	page, ok := s.pages[lang][p.Name]
