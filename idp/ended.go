@@ -35,7 +35,7 @@ func endWord(reason federation.LogoutReason, revoked string) string {
 		}
 		return "card-revoked"
 	case federation.LogoutSession, federation.LogoutEverywhere, federation.LogoutService, federation.LogoutOtherPerson, federation.LogoutLinkEnded,
-		federation.LogoutPasskeyRemoved, federation.LogoutExpired:
+		federation.LogoutPasskeyRemoved, federation.LogoutExpired, federation.LogoutMandateEnded:
 	case federation.LogoutTooMany:
 		return "too-many"
 	}

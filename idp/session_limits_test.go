@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -188,5 +189,42 @@ func TestOldestSessionIsEndedAndTold(t *testing.T) {
 		if p := last.Get("/account/devices?page=" + odd); p.Status != http.StatusOK || !strings.Contains(p.Body, "data-session=") {
 			t.Errorf("page %s: %d", odd, p.Status)
 		}
+	}
+}
+
+// TestServiceThatMakesRoomIsTold: a session names a hundred services at most; the one that goes for the next is told, and dead in it.
+func TestServiceThatMakesRoomIsTold(t *testing.T) {
+	o := idptest.Options{}
+	at := func(i int) (id, uri string) {
+		id = fmt.Sprintf("many-%d", i)
+		return id, "https://" + id + ".example/callback"
+	}
+	for i := range 101 {
+		id, uri := at(i)
+		o.Clients = append(o.Clients, map[string]any{
+			"client_id": id, "client_name": id, "operator": "多くの運営者", "redirect_uris": []string{uri}, "scope": "openid", "token_endpoint_auth_method": "none",
+		})
+	}
+	h := idptest.Start(t, o)
+	b := atHome(t, h, "taro")
+	enter := func(i int) {
+		id, uri := at(i)
+		if p := b.Finish(b.Get(idptest.NewRequest("client_id", id, "redirect_uri", uri, "scope", "openid").Path())); p.URL.Query().Get("code") == "" {
+			t.Fatalf("%s: %d %s", id, p.Status, p.URL)
+		}
+	}
+	for i := range 100 {
+		enter(i)
+	}
+	enter(3) // again
+	if n := counted(t, h.DB, `SELECT COUNT(*) FROM logout_delivery`); n != 0 {
+		t.Errorf("%d told while there was room", n)
+	}
+	enter(100)
+	if n := counted(t, h.DB, `SELECT COUNT(*) FROM logout_delivery WHERE client = 'many-0' AND reason = 'too-many'`); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if n := counted(t, h.DB, `SELECT COUNT(*) FROM session_service`); n != 100 {
+		t.Errorf("%d services in the session", n)
 	}
 }
