@@ -63,7 +63,9 @@ func (c *Client) PostLogoutAllows(s string) bool {
 }
 
 // SignsOut reports whether the client takes part in signing out: it is told of
-// logouts, or sends citizens to the hub for one with a way back.
+// logouts, may hear of them in a stream of security events, or sends citizens to
+// the hub for one with a way back.
 func (c *Client) SignsOut() bool {
-	return c.m.BackchannelLogoutURI != "" || c.m.FrontchannelLogoutURI != "" || len(c.m.PostLogoutRedirectURIs) > 0
+	streams := slices.Contains(c.m.Scopes, ScopeSSFRead) || slices.Contains(c.m.Scopes, ScopeSSFManage)
+	return streams || c.m.BackchannelLogoutURI != "" || c.m.FrontchannelLogoutURI != "" || len(c.m.PostLogoutRedirectURIs) > 0
 }
