@@ -40,11 +40,11 @@ func (p *Party) Accept(ctx context.Context, r *http.Request, resource, address s
 		return Grant{}, err
 	}
 	if g.bound == "" || !same(g.bound, proof.thumb) {
-		return Grant{}, notAccepted("bound to no key, or to another", nil)
+		return Grant{}, notAccepted("bound to no key, or to another")
 	}
 	err = p.store.Create(ctx, "proof:1:"+digest("proof", proof.thumb+"\x00"+proof.ID), []byte{1}, maxProofAge+2*clockSkew)
 	if errors.Is(err, ephemeral.ErrExists) {
-		return Grant{}, notAccepted("proof used already", nil)
+		return Grant{}, notAccepted("proof used already")
 	}
 	if err != nil {
 		return Grant{}, fmt.Errorf("remember proof: %w", err)
@@ -52,19 +52,19 @@ func (p *Party) Accept(ctx context.Context, r *http.Request, resource, address s
 	return g, nil
 }
 
-func notAccepted(detail string, err error) error {
-	return &Error{Reason: TokenInvalid, Detail: "access token: " + detail, Err: err}
+func notAccepted(detail string) error {
+	return &Error{Reason: TokenInvalid, Detail: "access token: " + detail}
 }
 
 // presented returns the one token of a request. Bearer tokens are refused: anybody who saw one could use it.
 func presented(r *http.Request) (string, error) {
 	lines := r.Header.Values("Authorization")
 	if len(lines) != 1 {
-		return "", notAccepted("not exactly one", nil)
+		return "", notAccepted("not exactly one")
 	}
 	scheme, token, _ := strings.Cut(lines[0], " ")
 	if !strings.EqualFold(scheme, "DPoP") || token == "" || len(token) > maxPresented || strings.ContainsAny(token, " \t,") {
-		return "", notAccepted("not presented as one bound to a key", nil)
+		return "", notAccepted("not presented as one bound to a key")
 	}
 	return token, nil
 }
@@ -78,7 +78,7 @@ type possession struct {
 func (p *Party) proofOf(r *http.Request, address, token string) (possession, error) {
 	lines := r.Header.Values("DPoP")
 	if len(lines) != 1 || len(lines[0]) > maxPresented {
-		return possession{}, notAccepted("not exactly one proof", nil)
+		return possession{}, notAccepted("not exactly one proof")
 	}
 	payload, thumb, err := embedded(lines[0])
 	if err != nil {
@@ -92,19 +92,19 @@ func (p *Party) proofOf(r *http.Request, address, token string) (possession, err
 		Hash   string  `json:"ath"`
 	}
 	if err := json.Unmarshal(payload, &c); err != nil {
-		return possession{}, notAccepted("proof is malformed", nil)
+		return possession{}, notAccepted("proof is malformed")
 	}
 	sum := sha256.Sum256([]byte(token))
 	now := float64(p.now().Unix())
 	switch {
 	case c.ID == "" || len(c.ID) > 255:
-		return possession{}, notAccepted("proof without jti", nil)
+		return possession{}, notAccepted("proof without jti")
 	case c.Method != r.Method || !sameAddress(c.URI, address):
-		return possession{}, notAccepted("proof of another request", nil)
+		return possession{}, notAccepted("proof of another request")
 	case c.At > now+clockSkew.Seconds() || c.At < now-(maxProofAge+clockSkew).Seconds():
-		return possession{}, notAccepted("proof of another time", nil)
+		return possession{}, notAccepted("proof of another time")
 	case !same(c.Hash, base64.RawURLEncoding.EncodeToString(sum[:])):
-		return possession{}, notAccepted("proof of another token", nil)
+		return possession{}, notAccepted("proof of another token")
 	}
 	return possession{ID: c.ID, thumb: thumb}, nil
 }
@@ -113,22 +113,22 @@ func (p *Party) proofOf(r *http.Request, address, token string) (possession, err
 func embedded(compact string) (payload []byte, thumb string, err error) {
 	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256, jose.PS256, jose.EdDSA})
 	if err != nil {
-		return nil, "", notAccepted("proof is not signed as it must be", nil)
+		return nil, "", notAccepted("proof is not signed as it must be")
 	}
 	head := jws.Signatures[0].Protected
 	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != "dpop+jwt" {
-		return nil, "", notAccepted("proof of another type", nil)
+		return nil, "", notAccepted("proof of another type")
 	}
 	key := head.JSONWebKey
 	if key == nil || !key.Valid() || !key.IsPublic() {
-		return nil, "", notAccepted("proof without a public key", nil)
+		return nil, "", notAccepted("proof without a public key")
 	}
 	if payload, err = jws.Verify(key); err != nil {
-		return nil, "", notAccepted("proof with a wrong signature", nil)
+		return nil, "", notAccepted("proof with a wrong signature")
 	}
 	sum, err := key.Thumbprint(crypto.SHA256)
 	if err != nil {
-		return nil, "", notAccepted("proof with a strange key", nil)
+		return nil, "", notAccepted("proof with a strange key")
 	}
 	return payload, base64.RawURLEncoding.EncodeToString(sum), nil
 }
