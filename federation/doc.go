@@ -9,7 +9,8 @@
 //     their tables side by side learn nothing.
 //   - Links: the connection between a person and a service, visible on both
 //     sides. Every change is a row of history and an entry of the audit log,
-//     written in the transaction that makes the change.
+//     written in the transaction that makes the change. Both sides may be
+//     restored from a backup: reconcile.go has what makes them agree again.
 //   - Deliveries: what each service is told when a person signs out (OpenID
 //     Connect Back-Channel Logout 1.0), tried again until it answers, and kept
 //     as a receipt that the person can read.
@@ -25,7 +26,7 @@
 //
 // The portal offers, the service confirms once it has tied the person's
 // subject to an account of its own, and either side may end it. The table is
-// in moves.go.
+// in moves.go. A service names each tie; one that ended is never linked again.
 //
 // The package also serves the API by which the portal and the services do
 // that, and builds the address that starts a sign-in at a service (Core §4).

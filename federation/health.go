@@ -70,6 +70,9 @@ func NewLaunches(d LaunchesDeps) (*Launches, error) {
 	if d.Every == 0 {
 		d.Every = DefaultLaunchEvery
 	}
+	if d.Every < time.Second {
+		return nil, errors.New("federation: launches are tried a second apart at least")
+	}
 	return &Launches{d: d}, nil
 }
 

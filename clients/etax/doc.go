@@ -9,15 +9,17 @@
 // A binding is a row that says which account belongs to which person, by the person's name at the hub (sub). Neither side is
 // in two bindings; the database decides who of many at once is first.
 //
-// The hub has its own record of the tie, the link, which the citizen sees in the portal. The two are kept together like this:
+// The hub has its own record of the tie, the link, which the citizen sees in the portal. A tie has a random name, which both records hold. The
+// two are kept together like this:
 //
 //	bound here     the row is written first, as not reported; then the hub is told, "linked". If it does not answer, every
-//	               later visit asks how the link stands and tells it again, until it answers.
-//	ended here     the row goes, and in the same transaction a row of the outbox comes ("ending"), which Run delivers until
-//	               the hub has heard it.
-//	ended there    the hub is asked at every login, and while somebody stays at the home page once a minute. If it says that
-//	               the tie ended since we reported it, the row goes, and the person is asked again. judge in link.go is the
-//	               whole rule.
+//	               later visit asks how the link stands and tells it again, and so does Run, until it answers.
+//	ended here     the row goes, and in the same transaction a row of the outbox comes ("ended"), which Run delivers until
+//	               the hub has heard it, and which stays: a hub that is restored from a backup is told again.
+//	ended there    Run reads what changed at the hub, at once when the hub ends sessions here; and the hub is asked at every
+//	               login, and while somebody stays at the home page once a minute. If it says that the tie is over, the row
+//	               goes, and the person is asked again. rp.Judge is the whole rule.
+//	restored       either database may be yesterday's. Run notices by the hub's history, or at the daily census; see rp.Follow.
 //
 // # A return
 //

@@ -77,6 +77,9 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	if s.follow == 0 {
 		s.follow = DefaultFollow
 	}
+	if s.follow < time.Second {
+		return nil, errors.New("etax: Follow is a second at least")
+	}
 	if c.Sample && len(c.Accounts) > 0 {
 		s.hint = &c.Accounts[0]
 	}

@@ -216,7 +216,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		PhonePolicy: cardtest.PolicyPhone, RelinkWait: 10 * time.Second,
 		Policies: policies,
 		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
-		Recheck: idp.Recheck{Every: s.recheck}, Session: s.session, Mail: post,
+		Recheck: idp.Recheck{Every: s.recheck}, LaunchEvery: 20 * time.Second, Session: s.session, Mail: post,
 		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
 	})
 	if err != nil {
@@ -324,7 +324,7 @@ func (s *stack) addETax(ctx context.Context) error {
 	site, err := etax.New(ctx, etax.Config{
 		Issuer: s.url(hubAddr), BaseURL: s.url(etaxAddr), ClientID: "etax", Credential: key, HTTP: s.http, DB: db, Now: time.Now,
 		Log: s.log.With("program", "etax"), Sample: true, Accounts: []etax.Account{{Number: etaxNumber, Password: rp.NewSecret(etaxPassword)}},
-		SignatureAuthorities: s.pki.Sign().PEM(),
+		SignatureAuthorities: s.pki.Sign().PEM(), Follow: 5 * time.Second,
 	})
 	if err != nil {
 		return err

@@ -34,5 +34,6 @@ func (c *config) open(ctx context.Context, parts program.Parts) (program.Site, e
 	return etax.New(ctx, etax.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: parts.Key, HTTP: parts.HTTP, DB: parts.DB,
 		Now: time.Now, Log: parts.Log, Sample: c.Sample, Accounts: accounts, SignatureAuthorities: signers,
+		Follow: time.Duration(c.Follow),
 	})
 }

@@ -47,6 +47,8 @@ type config struct {
 		Linkage     linkageConfig `json:"linkage"`       // whose older card a new one replaces; without an address nobody is asked
 		Signing     signing       `json:"signing"`
 	} `json:"cards"`
+	LaunchEvery conf.Duration `json:"launch_every"` // how often the launch of a listed service is tried; 0: the hub's own
+
 	Recheck struct { // of the cards that sessions rest on
 		Every     conf.Duration `json:"every"`      // 0: five minutes
 		Patience  conf.Duration `json:"patience"`   // 0: four hours

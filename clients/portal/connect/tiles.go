@@ -23,6 +23,14 @@ func (c *Connect) Tiles(r *http.Request, s *rp.Session) (connected, offered []we
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, one := range all { // ended meanwhile, at the service or by the hub: then it was not opened from here since
+		if at[one.ClientID] != 0 && !one.started() {
+			if err := forgetOpened(r.Context(), c.db, s.Subject(), one.ClientID); err != nil {
+				return nil, nil, err
+			}
+			delete(at, one.ClientID)
+		}
+	}
 	slices.SortStableFunc(all, func(a, b service) int {
 		return cmp.Compare(at[b.ClientID], at[a.ClientID])
 	})
