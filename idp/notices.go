@@ -11,6 +11,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 )
 
@@ -81,6 +82,10 @@ func noticeRules() []noticeRule {
 		{event: eventCardUndone, word: "card-undone", kind: noticeMeans},
 		{event: eventPasskeyAdded, word: "passkey", kind: noticeMeans},
 		{event: eventPasskeyCloned, word: "passkey-cloned", kind: noticeMeans},
+		{event: federation.EventMandateAccepted, word: "proxy", kind: noticeProxy},
+		{event: federation.EventMandateEnded, word: "proxy-ended", kind: noticeProxy},
+		{event: exchange.EventRequested, word: "exchange", kind: noticeExchange},
+		{event: exchange.EventRefused, word: "exchange-refused", kind: noticeExchange},
 		{event: eventNoticeAddress, word: "address", kind: noticeSettings},
 		{event: eventNoticeStopped, word: "stopped", kind: noticeSettings},
 		{event: eventNoticeDisowned, word: "disowned", kind: noticeSettings},
@@ -151,7 +156,13 @@ func (n notices) tell(ctx context.Context, e audit.Event) error {
 	now := n.now()
 	one := notice{
 		ID: newID(), Account: federation.AccountID(e.Account), Word: rule.word, Client: clients.ID(e.Client), Session: e.Session, Created: now,
-		Facts: noticeFacts{Device: e.Facts["device"], ACR: e.Facts["acr"], Other: e.Facts["provider"]},
+		Facts: noticeFacts{Device: e.Facts["device"], ACR: e.Facts["acr"]},
+	}
+	if rule.kind == noticeExchange { // who asked, and whom; nobody is named where the law keeps the content from the citizen
+		one.Client, one.Facts.Other = clients.ID(e.Actor), e.Client
+		if e.Facts["nondisclosure"] != "" {
+			one.Client, one.Facts.Other = "", ""
+		}
 	}
 	one.Linked = one.Session != "" && disownable(one.Word)
 	if err := n.insert(ctx, one); err != nil {
