@@ -85,7 +85,7 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 			if err := insertDelivery(ctx, o.d.DB, batch, r); err != nil {
 				return fmt.Errorf("store logout delivery: %w", err)
 			}
-			told = append(told, o.signal(r, batch))
+			told = append(told, o.signal(r, batch, n.Nameless))
 		}
 		if o.d.Signals == nil {
 			return nil
@@ -141,8 +141,8 @@ func (o *Deliveries) collects(ctx context.Context, r *Delivery) (bool, error) {
 }
 
 // signal is what a stream says of a delivery.
-func (o *Deliveries) signal(r Delivery, batch string) Signal {
-	s := Signal{Account: r.Account, Client: r.Client, SID: r.sid, Event: SessionRevoked(r.Reason), Cause: batch}
+func (o *Deliveries) signal(r Delivery, batch string, nameless bool) Signal {
+	s := Signal{Account: r.Account, Client: r.Client, SID: r.sid, Nameless: nameless, Event: SessionRevoked(r.Reason), Cause: batch}
 	if r.State == Collects {
 		s.delivery = r.ID
 	}

@@ -70,7 +70,9 @@ type Signal struct {
 	Account AccountID
 	Client  clients.ID // whom it is for; empty: every service that the person agreed to or is linked with
 	SID     string     // the session it is about, by the name that Client knows it by; empty: the person
-	Event   Event
+	// Nameless: the service's session is in the name of somebody whom the person represents there. SID alone names it.
+	Nameless bool
+	Event    Event
 	// Cause ties the events of one occurrence together for each receiver, and for no two receivers (SSF 1.0 §4.1.9); empty: none.
 	Cause string
 
@@ -120,9 +122,11 @@ func (s *Signals) emit(ctx context.Context, st stream, one Signal) error {
 	if out, err := excluded(ctx, s.d.DB, st.ID, one.Account); err != nil || out {
 		return err
 	}
-	sub, err := s.d.Subjects.For(ctx, one.Account, c.Sector())
-	if err != nil {
-		return err
+	sub := ""
+	if !one.Nameless {
+		if sub, err = s.d.Subjects.For(ctx, one.Account, c.Sector()); err != nil {
+			return err
+		}
 	}
 	return s.insert(ctx, st, queued{Type: one.Event.Type, Account: one.Account, Delivery: one.delivery}, body{
 		Subject: subjectOf(s.d.Issuer, sub, one.SID), Event: one.Event.at(s.d.Now()), Happened: s.d.Now().Unix(), Txn: s.txn(st, one.Cause),

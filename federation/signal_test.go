@@ -214,6 +214,11 @@ func TestSignalsGoToServicesThatKnowThePerson(t *testing.T) {
 		if c.Subject["format"] != "complex" || user["format"] != "iss_sub" || session["format"] != "opaque" || session["id"] != "sid-1" {
 			t.Errorf("%+v", c.Subject)
 		}
+		w.advance(time.Second) // and one in which somebody acts for somebody else
+		w.emit(Signal{Account: linked, Client: "etax", SID: "sid-2", Nameless: true, Event: SessionRevoked(LogoutSession)})
+		if c := w.queue(etax)[2]; c.Subject["user"] != nil || c.Subject["session"] == nil {
+			t.Errorf("it says who acted: %+v", c.Subject)
+		}
 		if len(w.queue(shop)) != 1 {
 			t.Error("another service was told")
 		}

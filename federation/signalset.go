@@ -31,13 +31,18 @@ type setClaims struct {
 	Events   map[EventType]map[string]any `json:"events"`
 }
 
-// subjectOf names a person as one sector knows them (RFC 9493 §3.2.3), and with sid one session of theirs (SSF 1.0 §3.2).
+// subjectOf names a person as one sector knows them (RFC 9493 §3.2.3), and with sid one session of theirs (SSF 1.0 §3.2); without sub
+// the session alone.
 func subjectOf(issuer, sub, sid string) map[string]any {
 	user := map[string]any{"format": "iss_sub", "iss": issuer, "sub": sub}
 	if sid == "" {
 		return user
 	}
-	return map[string]any{"format": "complex", "user": user, "session": map[string]any{"format": "opaque", "id": sid}}
+	out := map[string]any{"format": "complex", "session": map[string]any{"format": "opaque", "id": sid}}
+	if sub != "" {
+		out["user"] = user
+	}
+	return out
 }
 
 // streamSubject names a stream, in the events about it (SSF 1.0 §8.1.4).

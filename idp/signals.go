@@ -156,7 +156,7 @@ func (p *Provider) tellLevel(ctx context.Context, old, s *session) error {
 	signals := make([]federation.Signal, 0, len(old.Clients))
 	for _, cl := range old.Clients {
 		signals = append(signals, federation.Signal{
-			Account: s.Account, Client: cl.ID, SID: p.clientSID(old.ID, string(cl.ID)), Cause: web.Trace(ctx),
+			Account: s.Account, Client: cl.ID, SID: p.clientSID(old.ID, string(cl.ID)), Nameless: cl.Acted, Cause: web.Trace(ctx),
 			Event: federation.AssuranceLevelChanged(p.issuer, old.ACR, s.ACR, acrRank[s.ACR] > acrRank[old.ACR]),
 		})
 	}

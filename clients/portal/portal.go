@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tsunagu-id/tsunagu/clients/portal/connect"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -41,6 +43,7 @@ type Portal struct {
 	db      *sqldb.DB
 	store   *ephemeral.SQL
 	connect *connect.Connect
+	push    rp.Secret // that the hub shows when it pushes security events
 	log     *slog.Logger
 	handler http.Handler
 }
@@ -73,6 +76,7 @@ func New(ctx context.Context, c Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.push = p.party.Derive("signals")
 	p.connect, err = connect.New(ctx, connect.Deps{Party: p.party, Site: look, DB: c.DB, Now: c.Now})
 	if err != nil {
 		return nil, err
@@ -87,7 +91,7 @@ func frame(c Config) web.SiteConfig {
 		Slug: "portal", Kind: web.Portal, Secure: strings.HasPrefix(c.BaseURL, "https://"), Sample: c.Sample,
 		SignOut: rp.PathLogout, Log: c.Log,
 		Footer:           []web.Link{{Key: "frame.help", Href: "/help"}},
-		APIPaths:         []string{"/healthz", "/readyz", rp.PathJWKS, rp.PathBackchannel},
+		APIPaths:         []string{"/healthz", "/readyz", rp.PathJWKS, rp.PathBackchannel, rp.PathSignals},
 		CrossOriginPaths: []string{rp.PathInitiate},
 	}
 }
@@ -111,5 +115,12 @@ func newWeb(c web.SiteConfig) (*web.Site, error) {
 // Handler serves the portal.
 func (p *Portal) Handler() http.Handler { return p.handler }
 
-// Run sweeps up what has expired, until ctx ends.
-func (p *Portal) Run(ctx context.Context) error { return p.store.Run(ctx) }
+// Run sweeps up what has expired, and keeps the stream of security events, until ctx ends.
+func (p *Portal) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.store.Run(ctx) })
+	g.Go(func() error {
+		return p.party.KeepStream(ctx, p.push, rp.SignalSessionRevoked, rp.SignalAccountDisabled, rp.SignalCredentialCompromise)
+	})
+	return g.Wait()
+}

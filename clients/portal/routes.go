@@ -31,6 +31,7 @@ func (p *Portal) routes(credential rp.Credential) http.Handler {
 		p.party.Backchannel(c.Response(), c.Request())
 		return nil
 	})
+	e.POST(rp.PathSignals, echo.WrapHandler(p.party.Signals(p.push, nil)))
 	e.GET(rp.PathSignedOut, p.getSignedOut)
 	if key, ok := credential.(*rp.Key); ok {
 		e.GET(rp.PathJWKS, echo.WrapHandler(key))

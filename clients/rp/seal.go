@@ -56,6 +56,15 @@ func (p *Party) Blind(purpose, value string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// Derive returns a secret of the party's own, from its credential: the same at every start, and another for another purpose.
+func (p *Party) Derive(purpose string) Secret {
+	key, err := hkdf.Key(sha256.New, []byte(p.credential.root().Reveal()), nil, "tsunagu rp derived "+purpose, 32)
+	if err != nil {
+		panic(err) // the sizes are constants
+	}
+	return NewSecret(base64.RawURLEncoding.EncodeToString(key))
+}
+
 // sealer cannot fail: the sizes are constants.
 func sealer(secret, purpose string) cipher.AEAD {
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, purpose, 32)

@@ -43,7 +43,7 @@ const (
 type Signal struct {
 	ID      string // the jti; the same event may come more than once
 	Type    string
-	Subject string // the person, as in ID tokens; empty for events about the stream
+	Subject string // the person, as in ID tokens; empty for events about the stream, or about nothing but a session
 	SID     string // the session at the hub, as in ID tokens; empty: not of one session
 	At      time.Time
 	Members map[string]json.RawMessage // of the event
@@ -213,21 +213,21 @@ func (p *Party) signal(ctx context.Context, raw string) (Signal, error) {
 	return out, err
 }
 
-// person returns whom a subject names, and which session.
+// person returns whom a subject names, and which session. A session may stand alone: the hub does not say who acted in it for somebody.
 func (s subjectID) person(issuer string) (sub, sid string, err error) {
-	user := s
+	user := &s
 	if s.Format == "complex" {
-		if s.User == nil {
-			return "", "", badSet("sub_id without a user", nil)
-		}
-		user = *s.User
+		user = s.User
 		if s.Session != nil {
 			if sid = s.Session.ID; s.Session.Format != "opaque" || sid == "" || len(sid) > maxSetNames {
 				return "", "", badSet("session of sub_id", nil)
 			}
 		}
 	}
-	if user.Format != "iss_sub" || user.Issuer != issuer || user.Subject == "" || len(user.Subject) > maxSetNames {
+	if user == nil && sid != "" {
+		return "", sid, nil
+	}
+	if user == nil || user.Format != "iss_sub" || user.Issuer != issuer || user.Subject == "" || len(user.Subject) > maxSetNames {
 		return "", "", badSet("sub_id", nil)
 	}
 	return user.Subject, sid, nil

@@ -60,6 +60,13 @@ func TestPushedSignalsEndWhatTheyName(t *testing.T) {
 	}
 	w.wantSignedIn(one, false)
 	w.wantSignedIn(two, true)
+	three := w.signedIn("hub-3")
+	alone := map[string]any{"sub_id": map[string]any{"format": "complex", "session": map[string]any{"format": "opaque", "id": "hub-3"}}}
+	if a := w.push(nil, nil, w.typed("secevent+jwt", w.setClaims(alone))); a.Code != http.StatusAccepted {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	w.wantSignedIn(three, false)
+	w.wantSignedIn(two, true)
 	changed := map[string]any{"events": map[string]any{rp.SignalCredentialChange: map[string]any{"credential_type": "x509", "change_type": "create"}}}
 	if a := w.push(keep, nil, w.typed("secevent+jwt", w.setClaims(changed))); a.Code != http.StatusAccepted {
 		t.Fatalf("%d %s", a.Code, a.Body)
@@ -123,7 +130,7 @@ func TestPushRefusals(t *testing.T) {
 		"no subject":                  token(map[string]any{"sub_id": nil}),
 		"an email":                    token(map[string]any{"sub_id": map[string]any{"format": "email", "email": "taro@example.com"}}),
 		"a subject of another issuer": token(map[string]any{"sub_id": map[string]any{"format": "iss_sub", "iss": "https://evil.example", "sub": "taro-at-service"}}),
-		"a session without user":      token(map[string]any{"sub_id": map[string]any{"format": "complex", "session": map[string]any{"format": "opaque", "id": "hub-1"}}}),
+		"neither user nor session":    token(map[string]any{"sub_id": map[string]any{"format": "complex"}}),
 		"a session without name":      token(map[string]any{"sub_id": w.complex("")}),
 	} {
 		if a := w.push(nil, nil, body); a.Code != http.StatusBadRequest || !strings.Contains(a.Body.String(), `"err":"invalid_request"`) {
