@@ -21,6 +21,9 @@ func (s *Site) person(c echo.Context) (*rp.Session, error) {
 // getBind asks for number and password, once (T2).
 func (s *Site) getBind(c echo.Context) error {
 	session, err := s.person(c)
+	if err == nil {
+		err = herself(session)
+	}
 	if err != nil {
 		return err
 	}
@@ -37,6 +40,9 @@ func (s *Site) getBind(c echo.Context) error {
 func (s *Site) postBind(c echo.Context) error {
 	ctx := c.Request().Context()
 	session, err := s.person(c)
+	if err == nil {
+		err = herself(session)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ const (
 	SignerExpired    // the certificate was not valid when it signed
 	DocumentOther    // what was signed is not the document that is here now
 	SignatureGone    // the hub has no signature to give
+
+	OnlyHerself // nobody can do it for the taxpayer
 )
 
 // String is the word for data-error.
@@ -53,6 +55,8 @@ func (r Reason) String() string {
 		return "document_other"
 	case SignatureGone:
 		return "signature_gone"
+	case OnlyHerself:
+		return "only_herself"
 	}
 	return "unknown"
 }

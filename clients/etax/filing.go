@@ -64,7 +64,8 @@ func (s *Site) taxReturn(ctx context.Context, id string, n Number) (*taxReturn, 
 }
 
 // draft makes the account's draft of these figures, or brings it up to date, and returns its id. The same figures again change nothing.
-func (s *Site) draft(ctx context.Context, n Number, f Figures) (string, error) {
+// actor is the representative who wrote them, empty for the taxpayer.
+func (s *Site) draft(ctx context.Context, n Number, f Figures, actor string) (string, error) {
 	for range 5 { // each lost turn is another press of the same person's that won one
 		old, err := findDraft(ctx, s.db, n)
 		if err != nil {
@@ -88,11 +89,17 @@ func (s *Site) draft(ctx context.Context, n Number, f Figures) (string, error) {
 		next.figures = s.party.Seal(place(next.id, "figures"), rp.NewSecret(string(figures)))
 		next.document = s.party.Seal(place(next.id, "document"), rp.NewSecret(string(document(next.id, n, f, next.made))))
 		var won bool
-		if old == nil {
-			won, err = insertDraft(ctx, s.db, next)
-		} else {
-			won, err = updateDraft(ctx, s.db, old, next)
-		}
+		err = s.db.Tx(ctx, func(ctx context.Context) (err error) {
+			if old == nil {
+				won, err = insertDraft(ctx, s.db, next)
+			} else {
+				won, err = updateDraft(ctx, s.db, old, next)
+			}
+			if err != nil || !won {
+				return err
+			}
+			return insertEdit(ctx, s.db, next.id, actor, s.now())
+		})
 		if err != nil {
 			return "", fmt.Errorf("save draft: %w", err)
 		}

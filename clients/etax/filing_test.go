@@ -281,7 +281,7 @@ func TestManyPressesAreOneDraft(t *testing.T) {
 		for i := range ids {
 			wg.Go(func() {
 				var err error
-				if ids[i], err = w.site.draft(t.Context(), demoNumber, Figures{Salary: 1000}); err != nil {
+				if ids[i], err = w.site.draft(t.Context(), demoNumber, Figures{Salary: 1000}, ""); err != nil {
 					t.Error(err)
 				}
 			})
@@ -299,7 +299,7 @@ func TestManyPressesAreOneDraft(t *testing.T) {
 func TestRefusedSignatureLeavesTheNewerOne(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		w := newWorldOn(t, db)
-		id, err := w.site.draft(t.Context(), demoNumber, Figures{Salary: 1000})
+		id, err := w.site.draft(t.Context(), demoNumber, Figures{Salary: 1000}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ type homeView struct {
 	Tail    string       // last digits of the number
 	Linked  bool         // came through the hub
 	Before  time.Time    // the login before; zero if there was none
+	Acting  bool         // somebody acts for the taxpayer
 	Bound   bool         // just now
 	Returns []returnLine // the draft first
 	Samples []sampleReturn
@@ -58,6 +59,7 @@ func (s *Site) getHome(c echo.Context) error {
 		}
 		n, view.Linked, view.Before = b.number, true, b.before
 	}
+	view.Acting = session.Actor() != ""
 	view.Tail = n.Tail()
 	returns, err := listReturns(r.Context(), s.db, n)
 	if err != nil {
@@ -79,6 +81,8 @@ func (s *Site) standing(ctx context.Context, session *rp.Session) (*binding, err
 	switch {
 	case err != nil || b == nil:
 		return nil, err
+	case session.Actor() != "":
+		return b, s.actingStill(ctx, session)
 	case b.reported:
 		return s.recheck(ctx, session, b)
 	}
@@ -88,6 +92,9 @@ func (s *Site) standing(ctx context.Context, session *rp.Session) (*binding, err
 // getUnlink asks before the tie is cut.
 func (s *Site) getUnlink(c echo.Context) error {
 	session, err := s.person(c)
+	if err == nil {
+		err = herself(session)
+	}
 	if err != nil {
 		return err
 	}
@@ -120,6 +127,9 @@ func (s *Site) askUnlink(c echo.Context, session *rp.Session, changed bool) {
 
 func (s *Site) postUnlink(c echo.Context) error {
 	session, err := s.person(c)
+	if err == nil {
+		err = herself(session)
+	}
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ const linkPath = "/api/link"
 // none (any more).
 func (s *Site) arrive(ctx context.Context, session *rp.Session) (*binding, error) {
 	b, err := findBinding(ctx, s.db, session.Subject())
-	if b == nil || err != nil {
-		return nil, err
+	if b == nil || err != nil || session.Actor() != "" { // a representative's visit is not the taxpayer's, and the link is no business of hers
+		return b, err
 	}
 	if err := setSeen(ctx, s.db, b.sub, s.now()); err != nil {
 		return nil, fmt.Errorf("note login: %w", err)

@@ -85,11 +85,12 @@ type returnFormView struct {
 	Errors  []web.FieldError
 	For     string
 	Changed bool // sent from a page that was shown to somebody else
+	Acting  bool // somebody acts for the taxpayer
 	Kept    bool // what is in the fields was sent before the person signed in again
 }
 
 func (s *Site) showReturnForm(c echo.Context, session *rp.Session, t typedFigures, wrong map[string]string, v returnFormView) {
-	v.For = session.Mark(toFile)
+	v.For, v.Acting = session.Mark(toFile), session.Actor() != ""
 	for _, field := range amountFields() {
 		f := web.Field{
 			ID: field.id, Label: s.web.Text(c.Request(), "return."+field.id), Hint: s.web.Text(c.Request(), "return."+field.id+".hint"),
@@ -189,7 +190,7 @@ func (s *Site) postReturnForm(c echo.Context) error {
 		s.showReturnForm(c, session, t, wrong, returnFormView{})
 		return nil
 	}
-	id, err := s.draft(c.Request().Context(), n, f)
+	id, err := s.draft(c.Request().Context(), n, f, session.Actor())
 	if err != nil {
 		return err
 	}

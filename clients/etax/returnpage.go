@@ -26,6 +26,8 @@ type returnView struct {
 	Refused  string // why there is no filing: the end of a message key
 	For      string
 	Changed  bool // sent from a page that was shown to somebody else
+	Acting   bool // somebody acts for the taxpayer
+	Edits    []edit
 	MaySend  bool // came through the hub
 }
 
@@ -78,7 +80,12 @@ func (s *Site) getReturn(c echo.Context) error {
 
 func (s *Site) showReturn(c echo.Context, session *rp.Session, r *taxReturn, v returnView) error {
 	v.ID, v.Document, v.Groups, v.Filed, v.Receipt = r.id, string(r.content), groups(r.content), r.filed, r.receipt
-	v.MaySend, v.For = session.Subject() != "" && s.rules != nil, session.Mark(toFile)
+	v.Acting = session.Actor() != ""
+	v.MaySend, v.For = session.Subject() != "" && s.rules != nil && !v.Acting, session.Mark(toFile)
+	var err error
+	if v.Edits, err = listEdits(c.Request().Context(), s.db, r.id); err != nil {
+		return err
+	}
 	page := web.Page{Name: "return", Title: "return.draft.title", SignedIn: true, OpenForm: true}
 	if r.filed.IsZero() {
 		v.Waiting = r.asked != ""
@@ -135,6 +142,9 @@ func (s *Site) getSignature(c echo.Context) error {
 func (s *Site) sendable(c echo.Context) (*taxReturn, error) {
 	session, n, err := s.filer(c)
 	if err != nil || n == "" {
+		return nil, err
+	}
+	if err := herself(session); err != nil {
 		return nil, err
 	}
 	r, err := s.taxReturn(c.Request().Context(), c.Param("id"), n)

@@ -98,6 +98,9 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	case ReturnUnknown:
 		status = http.StatusNotFound
 		view = web.ErrorView{NextURL: "/home", NextLabelKey: "home.title"}
+	case OnlyHerself:
+		status = http.StatusForbidden
+		view = web.ErrorView{NextURL: "/home", NextLabelKey: "home.title"}
 	case InputMissing, WrongPassword, NumberTaken, AlreadyBound, PersonChanged, SignatureInvalid, SignerUntrusted, SignerExpired, DocumentOther, SignatureGone:
 		status = http.StatusUnprocessableEntity
 	}

@@ -96,7 +96,7 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	}
 	s.party, err = rp.New(rp.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: c.Credential,
-		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: store, Now: c.Now, Log: c.Log, Told: s.told,
+		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: store, Now: c.Now, Log: c.Log, Told: s.told, Represented: true,
 	})
 	if err != nil {
 		return nil, err

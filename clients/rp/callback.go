@@ -61,7 +61,7 @@ func (p *Party) Finish(w http.ResponseWriter, r *http.Request) (Arrival, error) 
 		return back, err
 	}
 	s, err := p.start(w, r, record{
-		Subject: who.sub, SID: who.sid, ACR: who.acr, AuthTime: who.authTime, Issued: who.issued, Tokens: p.tokensOf(answer), Again: f.Again,
+		Subject: who.sub, Actor: who.actor, SID: who.sid, ACR: who.acr, AuthTime: who.authTime, Issued: who.issued, Tokens: p.tokensOf(answer), Again: f.Again,
 	})
 	if e, ok := asReason(err); ok && e.Reason == SignedOut && f.Again && !f.Quiet {
 		// A third login would end like the first two. For what the service asks of the hub next, Call sees to that.
@@ -132,6 +132,7 @@ func (p *Party) leave(w http.ResponseWriter, r *http.Request) error {
 // identity is what an ID token proved.
 type identity struct {
 	sub, acr string
+	actor    string // who acts for sub; empty: sub does
 	sid      string // the session at the hub; may be empty
 	authTime int64
 	issued   int64
@@ -155,6 +156,10 @@ func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, n
 		AuthTime        int64  `json:"auth_time"`
 		ACR             string `json:"acr"`
 		SID             string `json:"sid"`
+		Actor           *struct {
+			Subject string           `json:"sub"`
+			Actor   *json.RawMessage `json:"act"`
+		} `json:"act"`
 	}
 	if err := token.Claims(&claims); err != nil {
 		return refuse("claims", err)
@@ -167,6 +172,10 @@ func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, n
 		return refuse("azp", nil)
 	case token.Subject == "" || len(token.Subject) > 255 || len(claims.SID) > 255:
 		return refuse("sub or sid", nil)
+	// Who reads sub alone takes a representative for the person represented: unless the service said that it knows the difference, no such
+	// token is good.
+	case claims.Actor != nil && (!p.represented || claims.Actor.Subject == "" || len(claims.Actor.Subject) > 255 || claims.Actor.Actor != nil):
+		return refuse("act", nil)
 	case token.IssuedAt.After(p.now().Add(clockSkew)):
 		return refuse("iat lies in the future", nil)
 	}
@@ -175,8 +184,13 @@ func (p *Party) verify(ctx context.Context, hub *provider, answer tokenAnswer, n
 			return refuse("at_hash", err)
 		}
 	}
+	actor := ""
+	if claims.Actor != nil {
+		actor = claims.Actor.Subject
+	}
 	return identity{
-		sub: token.Subject, acr: clip(claims.ACR, 100), sid: claims.SID, authTime: claims.AuthTime, issued: token.IssuedAt.Unix(),
+		actor: actor,
+		sub:   token.Subject, acr: clip(claims.ACR, 100), sid: claims.SID, authTime: claims.AuthTime, issued: token.IssuedAt.Unix(),
 	}, nil
 }
 

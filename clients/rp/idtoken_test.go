@@ -31,6 +31,7 @@ func TestIDTokenRefusals(t *testing.T) {
 		"nobody":                 set("sub", ""),
 		"endless name":           set("sub", strings.Repeat("x", 256)),
 		"for another token":      set("at_hash", "AAAA"),
+		"of a representative":    set("act", map[string]string{"sub": "somebody"}), // this service did not say that it knows what that means
 		"claim of another type":  set("auth_time", "yesterday"),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,9 @@ type Config struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	Idle       time.Duration // a session ends after this time unused; zero means 30 minutes
-	Life       time.Duration // and after this time in any case; zero means 12 hours
+	// Represented: the service looks at Session.Actor, and takes sign-ins of representatives. Without it they are refused.
+	Represented bool
+	Life        time.Duration // and after this time in any case; zero means 12 hours
 	// Told is called after the hub ended sessions of a person: something may have changed there. It must return at once. Nil: nobody is told.
 	Told func()
 }
@@ -55,6 +57,7 @@ type Party struct {
 	bound                       *Key
 	nonce                       atomic.Value // string: the newest DPoP nonce of the hub
 	scopes                      []string
+	represented                 bool
 	http                        *http.Client
 	site                        *web.Site
 	store                       ephemeral.Store
@@ -98,7 +101,7 @@ func New(c Config) (*Party, error) {
 		told:   c.Told,
 		issuer: c.Issuer, base: c.BaseURL, clientID: c.ClientID, alg: c.SigningAlg, credential: c.Credential, bound: c.Bound,
 		scopes: append([]string{"openid"}, c.Scopes...), http: hubClient(c.HTTP), site: c.Site, store: c.Store,
-		now: c.Now, log: c.Log, idle: c.Idle, life: c.Life,
+		represented: c.Represented, now: c.Now, log: c.Log, idle: c.Idle, life: c.Life,
 	}, nil
 }
 

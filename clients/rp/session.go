@@ -21,6 +21,7 @@ const (
 // record is a session as it is sealed and stored. Times are Unix seconds.
 type record struct {
 	Subject  string `json:"s,omitempty"`
+	Actor    string `json:"x,omitempty"` // who acts for Subject
 	Local    string `json:"l,omitempty"`
 	SID      string `json:"h,omitempty"` // the session at the hub
 	ACR      string `json:"a,omitempty"`
@@ -45,12 +46,22 @@ func (s Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("session"))
 // Subject is the person's name at this hub for this relying party; empty in a session that StartLocal made.
 func (s *Session) Subject() string { return s.rec.Subject }
 
+// Actor is the name, at this hub for this relying party, of the representative who acts for Subject (RFC 8693 §4.1); empty if Subject is the one
+// who signed in.
+func (s *Session) Actor() string { return s.rec.Actor }
+
 // Local is what StartLocal was given.
 func (s *Session) Local() string { return s.rec.Local }
 
 // Mark names the session's person in a form, for one purpose. The browser has one session for all its tabs: a form that was shown
 // to one person can arrive when another has signed in, and must do nothing to them. It is no secret from the person it names.
-func (s *Session) Mark(purpose string) string { return digest("form\x00"+purpose, s.rec.Subject) }
+func (s *Session) Mark(purpose string) string {
+	who := s.rec.Subject
+	if s.rec.Actor != "" {
+		who += "\x00" + s.rec.Actor
+	}
+	return digest("form\x00"+purpose, who)
+}
 
 // Marked reports whether a form that was sent with mark was shown to the session's person for the purpose.
 func (s *Session) Marked(purpose, mark string) bool { return same(s.Mark(purpose), mark) }
