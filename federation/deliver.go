@@ -20,7 +20,6 @@ import (
 const (
 	pollEvery   = 500 * time.Millisecond // how long a row of another process, or one due again, may wait to be seen
 	expireEvery = 10 * time.Second
-	perService  = 2  // tokens on their way to one service at once
 	laneBatch   = 50 // rows a lane reads at once
 	laneTurn    = 20 // and how often before others have their turn
 	expireBatch = 200
@@ -126,7 +125,7 @@ func (o *Deliveries) workBatch(ctx context.Context, id clients.ID, limit int) (m
 		return false, err
 	}
 	var g errgroup.Group
-	g.SetLimit(perService)
+	g.SetLimit(o.d.PerService)
 	for _, r := range rows {
 		if ctx.Err() != nil || o.lanes.alone(string(id)) {
 			return false, g.Wait()

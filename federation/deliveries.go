@@ -29,11 +29,17 @@ type DeliveriesDeps struct {
 	// Post sends a form to an address that a client chose. It must refuse what is not public, follow no redirect, and give up
 	// within leaseLife.
 	Post func(ctx context.Context, address string, form url.Values) (status int, err error)
-	Now  func() time.Time
-	Log  *slog.Logger
+	// PerService is how many tokens are on their way to one service at once; 0 stands for DefaultPerService. It is not required.
+	PerService int
+	Now        func() time.Time
+	Log        *slog.Logger
 	// Signals tells of the same sign-outs those services that have a stream of security events; nil: there are no streams.
 	Signals *Signals
 }
+
+// DefaultPerService keeps a service that answers in 10 ms at several hundred a second, and is far below what one that answers slowly would
+// feel.
+const DefaultPerService = 8
 
 // Deliveries is the outbox of sign-outs and the register of their receipts.
 type Deliveries struct {
@@ -55,6 +61,9 @@ func NewDeliveries(d DeliveriesDeps) (*Deliveries, error) {
 		if missing {
 			return nil, fmt.Errorf("federation: DeliveriesDeps needs %s", name)
 		}
+	}
+	if d.PerService < 1 {
+		d.PerService = DefaultPerService
 	}
 	return &Deliveries{Status: newStatusLists(d), d: d, wake: make(chan struct{}, 1), lanes: newLanes(d.Now)}, nil
 }

@@ -26,6 +26,7 @@ type services struct {
 	status map[string]int // by host; 0 hangs until the time for an answer is over
 	tokens map[string][]logoutClaims
 	hang   time.Duration
+	rtt    time.Duration // that an answer takes
 }
 
 func (s *services) set(host string, status int) {
@@ -54,6 +55,7 @@ func (s *services) post(ctx context.Context, address string, form url.Values) (i
 	s.tokens[u.Host] = append(s.tokens[u.Host], claims)
 	s.mu.Unlock()
 	if status != 0 {
+		time.Sleep(s.rtt)
 		return status, nil
 	}
 	select {
@@ -313,36 +315,6 @@ func TestRestartInTheMiddle(t *testing.T) {
 	})
 }
 
-func TestHangingServiceDelaysNobody(t *testing.T) {
-	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
-		o := newOutbox(t, db)
-		o.hang = 3 * time.Second
-		o.set("etax.example", http.StatusOK)
-		const people = 100
-		var notices []Notice
-		for range people { // the hanging one is always first
-			taro := newAccount()
-			notices = append(notices, Notice{taro, "bank", "s", "b", false, false}, Notice{taro, "etax", "s", "e", false, false})
-		}
-		o.enqueue(LogoutSession, notices...)
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { _ = o.Run(ctx) })
-		defer running.Wait()
-		defer cancel()
-		begun := time.Now()
-		for len(o.told("etax.example")) < people {
-			if time.Since(begun) > 2900*time.Millisecond { // before the first try of the other is over
-				t.Fatalf("%d of %d told", len(o.told("etax.example")), people)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		if n := len(o.told("bank.example")); n > perService {
-			t.Errorf("%d tries at once at one service", n)
-		}
-	})
-}
-
 // A service that fails is left alone for a while, then asked with one row, and when it answers it gets all.
 func TestServiceIsLeftAlone(t *testing.T) {
 	o := newOutbox(t, sqldbtest.Open(t))
@@ -353,7 +325,7 @@ func TestServiceIsLeftAlone(t *testing.T) {
 	}
 	o.deliver()
 	first := len(o.told("etax.example"))
-	if first < breakAfter || first > breakAfter+perService {
+	if first < breakAfter || first > breakAfter+DefaultPerService {
 		t.Fatalf("%d tries before it was left alone", first)
 	}
 	o.deliver()
@@ -476,28 +448,4 @@ func TestBatchWaitsAMoment(t *testing.T) {
 	if all, err := o.Batch(t.Context(), batch, 10*time.Second); err != nil || all[0].State != Confirmed {
 		t.Errorf("%+v, %v", all, err)
 	}
-}
-
-// BenchmarkDeliveries tells two services of sign-outs while a third one hangs, which is told of as many.
-func BenchmarkDeliveries(b *testing.B) {
-	o := newOutbox(b, sqldbtest.Open(b))
-	o.hang = 3 * time.Second
-	o.set("etax.example", http.StatusOK)
-	o.set("picky.example", http.StatusOK)
-	var notices []Notice
-	for range (b.N + 1) / 2 {
-		taro := newAccount()
-		notices = append(notices, Notice{taro, "bank", "s", "b", false, false}, Notice{taro, "etax", "s", "e", false, false}, Notice{taro, "picky", "s", "p", false, false})
-	}
-	o.enqueue(LogoutSession, notices...)
-	ctx, cancel := context.WithCancel(b.Context())
-	var running sync.WaitGroup
-	b.ResetTimer()
-	running.Go(func() { _ = o.Run(ctx) })
-	for len(o.told("etax.example"))+len(o.told("picky.example")) < b.N {
-		time.Sleep(time.Millisecond)
-	}
-	b.StopTimer()
-	cancel()
-	running.Wait()
 }

@@ -91,7 +91,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 		Linkage: linkage, Mail: post,
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
-		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(), LaunchEvery: time.Duration(c.LaunchEvery), Session: c.sessions(),
+		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(), LaunchEvery: time.Duration(c.LaunchEvery), Session: c.sessions(), TellAtOnce: c.Logout.PerService,
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {

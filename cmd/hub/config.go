@@ -54,6 +54,9 @@ type config struct {
 		Patience  conf.Duration `json:"patience"`   // 0: four hours
 		PerSecond int           `json:"per_second"` // questions of one process; 0: 500
 	} `json:"recheck"`
+	Logout struct {
+		PerService int `json:"per_service"` // tokens on their way to one service at once; 0: 8
+	} `json:"logout"`
 	Sessions struct {
 		Idle       conf.Duration            `json:"idle"`        // 0: 30 minutes
 		Absolute   conf.Duration            `json:"absolute"`    // 0: twelve hours
@@ -105,6 +108,9 @@ func (c config) check() error {
 	}
 	if c.Rates.Login < 0 || c.Rates.Strangers < 0 {
 		return errors.New("rates: a number of times a minute, or 0 for the hub's own limit")
+	}
+	if c.Logout.PerService < 0 || c.Logout.PerService > 1000 {
+		return errors.New("logout.per_service: a number up to 1000, or 0 for the hub's own")
 	}
 	if err := c.checkRecheck(); err != nil {
 		return err

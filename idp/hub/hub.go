@@ -61,6 +61,7 @@ type Config struct {
 	Rates       Rates
 	Metrics     *metrics.Registry // shown at the operators' address, with what others put there; nil: one of its own
 	Recheck     idp.Recheck       // of the cards that sessions rest on
+	TellAtOnce  int               // logout tokens on their way to one service; 0: federation.DefaultPerService
 	Session     idp.SessionRules  // how long sessions live, and which are kept apart
 	LaunchEvery time.Duration     // how often the launch of a listed service is tried; zero: federation.DefaultLaunchEvery
 
@@ -211,7 +212,7 @@ func (h *Hub) openOutboxes(c Config, subjects *federation.Subjects) (err error) 
 	}
 	h.outbox, err = federation.NewDeliveries(federation.DeliveriesDeps{
 		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Audit: h.Audit, Sign: h.Keys.Sign, Post: fetch.Post,
-		Now: c.Now, Log: c.Log, Signals: h.Signals,
+		Now: c.Now, Log: c.Log, Signals: h.Signals, PerService: c.TellAtOnce,
 	})
 	return err
 }

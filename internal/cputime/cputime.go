@@ -31,3 +31,11 @@ func PerOperation(b *testing.B, op func(i int)) {
 	b.StopTimer()
 	b.ReportMetric(float64(spent.Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 }
+
+// Spent runs f once and returns the processor time that went by meanwhile, for a benchmark whose operations are not one after another.
+func Spent(b *testing.B, f func()) time.Duration {
+	b.Helper()
+	before := used(b)
+	f()
+	return used(b) - before
+}
