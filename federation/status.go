@@ -2,10 +2,10 @@ package federation
 
 import (
 	"context"
-	crand "crypto/rand"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -97,9 +97,16 @@ func (s *StatusLists) open(ctx context.Context, client clients.ID) (statusList, 
 	if err != nil || found {
 		return l, err
 	}
-	l = statusList{id: crand.Text(), client: client, opened: now, closes: now.Add(listOpen)}
-	_, _ = crand.Read(l.seed[:]) // cannot fail since Go 1.24
+	l = statusList{id: rand.Text(), client: client, opened: now, closes: now.Add(listOpen)}
+	_, _ = rand.Read(l.seed[:]) // cannot fail since Go 1.24
 	return l, insertList(ctx, s.db, l)
+}
+
+// anyPosition draws from all positions of a list, whose number is a power of two.
+func anyPosition() int {
+	var b [2]byte
+	_, _ = rand.Read(b[:]) // cannot fail since Go 1.24
+	return int(binary.BigEndian.Uint16(b[:])) % statusSize
 }
 
 // placeTries: a list is full when so many positions in a row were taken, which begins to happen when it is half full.
@@ -113,7 +120,7 @@ func (s *StatusLists) place(ctx context.Context, l statusList, e statusEntry) (s
 	}
 	e.list = l.id
 	for tries := 0; tries < placeTries; {
-		e.idx = rand.IntN(statusSize) //nolint:gosec // seeded by the system; who guesses a position gains nothing
+		e.idx = anyPosition()
 		if _, decoy := nobody.at(e.idx); decoy {
 			continue
 		}
