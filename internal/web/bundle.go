@@ -23,8 +23,9 @@ func bundleOf(messages, pages fs.FS) (*bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b, ok := bundles.Load(key); ok {
-		return b.(*bundle), nil //nolint:errcheck // nothing else is stored
+	known, _ := bundles.Load(key)
+	if b, ok := known.(*bundle); ok {
+		return b, nil
 	}
 	b := new(bundle)
 	if b.texts, err = loadCatalogue(messages); err != nil {

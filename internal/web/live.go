@@ -52,5 +52,5 @@ func (s *Site) Live(w http.ResponseWriter, r *http.Request, p Page, piece string
 			return
 		}
 	}
-	_, _ = w.Write(tail)
+	_, _ = w.Write(tail) //nolint:gosec // the end of a page that html/template made
 }

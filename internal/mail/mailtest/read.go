@@ -15,7 +15,7 @@ import (
 
 // decoded is the text of a message, whatever its transfer encoding (RFC 2045 §6).
 func decoded(m *netmail.Message) string {
-	var r io.Reader = m.Body
+	r := m.Body
 	switch strings.ToLower(m.Header.Get("Content-Transfer-Encoding")) {
 	case "base64":
 		r = base64.NewDecoder(base64.StdEncoding, r)

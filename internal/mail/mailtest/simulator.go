@@ -100,7 +100,7 @@ func (s *Simulator) Serve(ctx context.Context, l net.Listener) error {
 		open.Go(func() {
 			end := context.AfterFunc(ctx, func() { _ = conn.Close() })
 			defer end()
-			defer conn.Close()
+			defer func() { _ = conn.Close() }() // the client has gone, or was told everything
 			s.session(ctx, conn)
 		})
 	}
