@@ -114,10 +114,7 @@ const placeTries = 8
 
 // place draws positions until one is free, and reports false if the list is full.
 func (s *StatusLists) place(ctx context.Context, l statusList, e statusEntry) (statusEntry, bool, error) {
-	nobody, err := l.decoys()
-	if err != nil {
-		return e, false, err
-	}
+	nobody := l.decoys()
 	e.list = l.id
 	for tries := 0; tries < placeTries; {
 		e.idx = anyPosition()

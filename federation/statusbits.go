@@ -3,8 +3,7 @@ package federation
 import (
 	"bytes"
 	"compress/zlib"
-	"crypto/aes"
-	"crypto/cipher"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"time"
@@ -43,24 +42,22 @@ func (a statusArray) lst() (string, error) {
 // from the list's seed, so that every process of the hub and every restart shows the same. Who watches a list sees bits turn at all hours,
 // and cannot count from them how many people signed out.
 type decoys struct {
-	block  cipher.Block
+	seed   [32]byte
 	opened time.Time
 }
 
-func (l statusList) decoys() (decoys, error) {
-	block, err := aes.NewCipher(l.seed[:])
-	return decoys{block, l.opened}, err
-}
+func (l statusList) decoys() decoys { return decoys{l.seed, l.opened} }
 
 // at returns from when a position is shown as ended, and false for one that may be given to a session.
 func (d decoys) at(i int) (time.Time, bool) {
-	var b [aes.BlockSize]byte
-	binary.BigEndian.PutUint64(b[:], uint64(i)) //nolint:gosec // not negative
-	d.block.Encrypt(b[:], b[:])
+	var in [40]byte
+	copy(in[:], d.seed[:])
+	binary.BigEndian.PutUint64(in[32:], uint64(i)) //nolint:gosec // not negative
+	b := sha256.Sum256(in[:])
 	if b[0]%decoyShare != 0 {
 		return time.Time{}, false
 	}
 	const life = uint64(listOpen + listKept)
-	into := time.Duration(binary.BigEndian.Uint64(b[8:]) % life) //nolint:gosec // days in nanoseconds
-	return d.opened.Add(into - listOpen), true                   // a third has turned when the list is opened
+	into := time.Duration(binary.BigEndian.Uint64(b[8:16]) % life) //nolint:gosec // days in nanoseconds
+	return d.opened.Add(into - listOpen), true                     // a third has turned when the list is opened
 }

@@ -109,10 +109,7 @@ func (s *StatusLists) builtOf(ctx context.Context, id string) (*builtList, error
 
 func (s *StatusLists) build(ctx context.Context, l statusList, now time.Time) (StatusToken, int, error) {
 	bits := make(statusArray, statusSize*statusBits/8)
-	nobody, err := l.decoys()
-	if err != nil {
-		return StatusToken{}, 0, err
-	}
+	nobody := l.decoys()
 	for i := range statusSize {
 		if at, decoy := nobody.at(i); decoy && !now.Before(at) {
 			bits.end(i)
