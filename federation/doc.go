@@ -14,6 +14,9 @@
 //   - Deliveries: what each service is told when a person signs out (OpenID
 //     Connect Back-Channel Logout 1.0), tried again until it answers, and kept
 //     as a receipt that the person can read.
+//   - Signals: what services are told of security events about their people
+//     (OpenID Shared Signals Framework 1.0), in streams that they are pushed or
+//     collect.
 //
 // The life of a link:
 //
