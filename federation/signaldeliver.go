@@ -132,12 +132,10 @@ func (s *Signals) try(ctx context.Context, c *clients.Client, st stream, q queue
 		if err := heardOf(ctx, s.d.DB, st.ID, now); err != nil {
 			return err
 		}
-		_, err := s.settle(ctx, st, q.ID, eventTold, "")
-		return err
+		return s.settle(ctx, st, q.ID, eventTold, "")
 	case err == nil && status == http.StatusBadRequest && q.Tries >= refusedAfter:
 		s.lanes.saw(string(st.Client), true) // it is there, and does not want this one
-		_, err := s.settle(ctx, st, q.ID, eventRefused, "push")
-		return err
+		return s.settle(ctx, st, q.ID, eventRefused, "push")
 	}
 	s.lanes.saw(string(st.Client), false)
 	s.d.Log.InfoContext(ctx, "security event not taken yet", "client", st.Client, "tries", q.Tries, "status", status, "err", err)
@@ -163,13 +161,13 @@ func (s *Signals) push(ctx context.Context, c *clients.Client, st stream, q queu
 
 func credentialPlace(id string) []byte { return []byte("signal stream/1\x00" + id) }
 
-// settle ends the wait of an event, and reports whether it was waiting. A sign-out that the event tells of has its receipt in the
+// settle ends the wait of an event, if it was waiting. A sign-out that the event tells of has its receipt in the
 // same transaction; what is lost is audited there.
-func (s *Signals) settle(ctx context.Context, st stream, id, state, reason string) (settled bool, err error) {
-	err = s.d.DB.Tx(ctx, func(ctx context.Context) error {
+func (s *Signals) settle(ctx context.Context, st stream, id, state, reason string) error {
+	return s.d.DB.Tx(ctx, func(ctx context.Context) error {
 		now := s.d.Now()
 		q, found, err := settle(ctx, s.d.DB, st.ID, id, state, reason, now)
-		if settled = found; err != nil || !found {
+		if err != nil || !found {
 			return err
 		}
 		if q.Delivery != "" {
@@ -189,7 +187,6 @@ func (s *Signals) settle(ctx context.Context, st stream, id, state, reason strin
 			Facts: map[string]string{"event": string(q.Type), "error": reason},
 		})
 	})
-	return settled, err
 }
 
 // sweep gives up on what has waited too long, and looks after streams whose receivers do not.
@@ -205,7 +202,7 @@ func (s *Signals) sweep(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := s.settle(ctx, st, q.ID, eventFailed, ""); err != nil {
+			if err := s.settle(ctx, st, q.ID, eventFailed, ""); err != nil {
 				return fmt.Errorf("give up: %w", err)
 			}
 		}

@@ -77,9 +77,9 @@ func SessionRevoked(why LogoutReason) Event {
 	switch why {
 	case LogoutCardRevoked:
 		by = InitiatedBySystem
-	case LogoutOtherPerson, LogoutPasskeyRemoved, LogoutExpired, LogoutTooMany:
+	case LogoutOtherPerson, LogoutExpired, LogoutTooMany:
 		by = InitiatedByPolicy
-	case LogoutSession, LogoutEverywhere, LogoutService, LogoutLinkEnded, LogoutCardRemoved:
+	case LogoutSession, LogoutEverywhere, LogoutService, LogoutLinkEnded, LogoutPasskeyRemoved, LogoutMandateEnded, LogoutCardRemoved:
 	}
 	return Event{EventSessionRevoked, map[string]any{"initiating_entity": string(by), "reason_admin": map[string]string{"en": string(why)}}}
 }

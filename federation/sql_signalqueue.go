@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -44,7 +45,7 @@ func listQueued(ctx context.Context, db *sqldb.DB, where string, args ...any) (_
 	return all, rows.Err()
 }
 
-// waiting returns what a receiver may have now, the oldest first.
+// waitingIn returns what a receiver may have now, the oldest first.
 func waitingIn(ctx context.Context, db *sqldb.DB, st stream, limit int) ([]queued, error) {
 	only := ""
 	if st.Status != streamEnabled {
@@ -95,19 +96,16 @@ func postponeQueued(ctx context.Context, db *sqldb.DB, q queued, next time.Time)
 // full: its body goes.
 func settle(ctx context.Context, db *sqldb.DB, stream, id, state, reason string, now time.Time) (queued, bool, error) {
 	q := queued{ID: id, Stream: stream}
-	rows, err := db.Query(ctx, `UPDATE signal_event SET state = $3, reason = $4, done_at = $5, body = $6
-		WHERE id = $1 AND stream = $2 AND state = 'pending' RETURNING type, account, delivery`, id, stream, state, reason, now.Unix(), []byte{})
+	err := db.QueryRow(ctx, `UPDATE signal_event SET state = $3, reason = $4, done_at = $5, body = $6
+		WHERE id = $1 AND stream = $2 AND state = 'pending' RETURNING type, account, delivery`, id, stream, state, reason, now.Unix(), []byte{}).
+		Scan(&q.Type, &q.Account, &q.Delivery)
+	if errors.Is(err, sql.ErrNoRows) {
+		return q, false, nil
+	}
 	if err != nil {
 		return q, false, fmt.Errorf("settle event: %w", err)
 	}
-	found := false
-	for rows.Next() {
-		if err := rows.Scan(&q.Type, &q.Account, &q.Delivery); err != nil {
-			return q, false, errors.Join(fmt.Errorf("settle event: %w", err), rows.Close())
-		}
-		found = true
-	}
-	return q, found, errors.Join(rows.Err(), rows.Close())
+	return q, true, nil
 }
 
 // dropQueued forgets what waits in a stream, except what is always told.

@@ -133,12 +133,12 @@ func (a *streamAPI) take(ctx context.Context, st stream, req pollRequest) error 
 	return a.Signals.d.DB.Tx(ctx, func(ctx context.Context) error {
 		slices.Sort(req.Acks) // two polls that acknowledge the same wait for each other only one way
 		for _, jti := range req.Acks {
-			if _, err := a.settle(ctx, st, jti, eventTold, ""); err != nil {
+			if err := a.settle(ctx, st, jti, eventTold, ""); err != nil {
 				return fmt.Errorf("acknowledge: %w", err)
 			}
 		}
 		for _, jti := range slices.Sorted(maps.Keys(req.Errors)) {
-			if _, err := a.settle(ctx, st, jti, eventRefused, req.Errors[jti]); err != nil {
+			if err := a.settle(ctx, st, jti, eventRefused, req.Errors[jti]); err != nil {
 				return fmt.Errorf("note refusal: %w", err)
 			}
 		}
