@@ -120,7 +120,8 @@ func (p *Portal) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.store.Run(ctx) })
 	g.Go(func() error {
-		return p.party.KeepStream(ctx, p.push, rp.SignalSessionRevoked, rp.SignalAccountDisabled, rp.SignalCredentialCompromise)
+		p.party.KeepStream(ctx, p.push, rp.SignalSessionRevoked, rp.SignalAccountDisabled, rp.SignalCredentialCompromise)
+		return nil
 	})
 	return g.Wait()
 }

@@ -36,13 +36,13 @@ type streamDelivery struct {
 
 // KeepStream has the hub push security events of these types to PathSignals, with the secret that Signals wants, until ctx ends. It
 // may be called by any number of processes: the stream is made once and brought in line by each.
-func (p *Party) KeepStream(ctx context.Context, secret Secret, types ...string) error {
+func (p *Party) KeepStream(ctx context.Context, secret Secret, types ...string) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-wait.C:
 		}
 		err := p.openStream(ctx, secret, types)
