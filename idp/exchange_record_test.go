@@ -106,6 +106,34 @@ func TestAccountPageShowsExchanges(t *testing.T) {
 	}
 }
 
+// TestNoticeOfAnExchangeNamesNobodyWhoMayBeWithheld: a notice goes out before the provider has spoken, and cannot be taken back. It names
+// the offices only of what was refused, without a ground.
+func TestNoticeOfAnExchangeNamesNobodyWhoMayBeWithheld(t *testing.T) {
+	o := openOffices(t, idptest.Options{})
+	b := o.Browser(t)
+	o.signIn(t, b, o.portal, "openid")
+	named := func() int { // her own visits are told of as well
+		body := b.Get("/account/notices").Body
+		return strings.Count(body, "wardの店") + strings.Count(body, "pensionの店")
+	}
+	before := named()
+	o.ward.post(t, "/token", o.ask(t))
+	if named() != before {
+		t.Error("a question that waits names the offices")
+	}
+	o.ward.post(t, "/token", o.ask(t, "authorization_details", details("KODOMO-01", childBenefit, taxItem, `,"nondisclosure":2`)))
+	if named() != before {
+		t.Error("a refused question with a ground names the offices")
+	}
+	o.ward.post(t, "/token", o.ask(t, "authorization_details", details("KODOMO-01", childBenefit, taxItem, "")))
+	if named() == before {
+		t.Error("a refused question without a ground does not say whose it was")
+	}
+	if n := strings.Count(b.Get("/account/notices").Body, "あなたについて"); n < 3 {
+		t.Errorf("she was told %d times", n)
+	}
+}
+
 // TestExchangesNeedTheirOwnScopes: a citizen's token for the record, a provider's own for a confirmation, and neither does for the other.
 func TestExchangesNeedTheirOwnScopes(t *testing.T) {
 	o := openOffices(t, idptest.Options{})

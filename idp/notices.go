@@ -158,10 +158,10 @@ func (n notices) tell(ctx context.Context, e audit.Event) error {
 		ID: newID(), Account: federation.AccountID(e.Account), Word: rule.word, Client: clients.ID(e.Client), Session: e.Session, Created: now,
 		Facts: noticeFacts{Device: e.Facts["device"], ACR: e.Facts["acr"]},
 	}
-	if rule.kind == noticeExchange { // who asked, and whom; nobody is named where the law keeps the content from the citizen
-		one.Client, one.Facts.Other = clients.ID(e.Actor), e.Client
-		if e.Facts["nondisclosure"] != "" {
-			one.Client, one.Facts.Other = "", ""
+	if rule.kind == noticeExchange { // a letter cannot be taken back, and who is asked may know a ground why she must not read of it
+		one.Client = ""
+		if e.Kind == exchange.EventRefused && e.Facts["nondisclosure"] == "" { // nobody was asked: who wanted to know, and of whom
+			one.Client, one.Facts.Other = clients.ID(e.Actor), e.Client
 		}
 	}
 	one.Linked = one.Session != "" && disownable(one.Word)
