@@ -121,8 +121,10 @@ func (o *Office) getCase(c echo.Context) error {
 		ID: a.id, For: session.Mark(toAsk), Receipt: a.receipt, Children: strconv.Itoa(a.Children), Own: a.sub == session.Subject(),
 		Made: a.made, Youngest: a.Youngest.time(),
 	}
-	if view.Inquiries, err = o.inquiryLines(ctx, a.id, o.web.Lang(c.Request())); err != nil {
-		return err
+	if !view.Own { // an answer may be one that the law keeps from her
+		if view.Inquiries, err = o.inquiryLines(ctx, a.id, o.web.Lang(c.Request())); err != nil {
+			return err
+		}
 	}
 	o.web.Render(c.Response(), c.Request(), http.StatusOK, web.Page{
 		Name: "case", Title: "case.title", TitleArgs: []string{"receipt", a.receipt}, SignedIn: true, OpenForm: true, Data: view,

@@ -258,4 +258,11 @@ func TestNobodyWorksOnTheirOwnCase(t *testing.T) {
 	if n := len(w.records()); n != 0 {
 		t.Errorf("%d exchanges", n)
 	}
+	// What a colleague was told may be what the law keeps from her.
+	if got := taro.post(w.city, at, at+"/inquiries", "item", item); got.status != http.StatusOK || !got.has("data-state=") {
+		t.Errorf("a colleague: %d %s", got.status, got.refusal())
+	}
+	if got := hanako.get(w.city, at); got.status != http.StatusOK || got.has("data-state=") || got.has("data-inquiry=") {
+		t.Error("she reads what was answered about her")
+	}
 }
