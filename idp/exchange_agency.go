@@ -61,6 +61,9 @@ func (p *Provider) exchangeForAgency(ctx context.Context, req tokenRequest) (tok
 	if q.Provider, sector, err = p.agencyServing(ctx, resource); err != nil {
 		return tokenAnswer{}, err
 	}
+	if sector == req.client.Sector() { // they would know her by one name: what must not be is served by nobody
+		q.Provider = exchange.Party{}
+	}
 	if q.Account, err = p.subjects.Account(ctx, req.client.Sector(), sub); err != nil {
 		if e, ok := errors.AsType[*federation.Error](err); !ok || e.Reason != federation.SubjectUnknown {
 			return tokenAnswer{}, err

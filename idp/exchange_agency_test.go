@@ -104,6 +104,7 @@ func TestOfficeIsRefusedForAReason(t *testing.T) {
 		{"another office", "wrong_provider", "invalid_target", o.ask(t, "resource", welfareAPI)},
 		{"a service that is no office", "wrong_provider", "invalid_target", o.ask(t, "resource", "https://stranger.example/api")},
 		{"a resource nobody serves", "wrong_provider", "invalid_target", o.ask(t, "resource", "https://nobody.example/api")},
+		{"an office that knows her by the same name", "wrong_provider", "invalid_target", o.ask(t, "resource", annexAPI)},
 		{"another item", "wrong_item", "invalid_authorization_details", o.ask(t, "authorization_details", details("KODOMO-01", childBenefit, taxItem, ""))},
 		{"nobody", "unknown_subject", "invalid_request", o.ask(t, "subject_token", o.subject(t, o.ward, "nobody", nil))},
 	} {
@@ -119,7 +120,7 @@ func TestOfficeIsRefusedForAReason(t *testing.T) {
 		o.clock.advance(time.Second)
 	}
 	seen := o.records(t, "limit=100")
-	if len(seen) != 9 {
+	if len(seen) != 10 {
 		t.Errorf("she reads %d refusals, want all but the one about nobody", len(seen))
 	}
 	for _, rec := range seen {

@@ -16,6 +16,7 @@ import (
 const (
 	pensionAPI   = "https://pension.example/api"
 	welfareAPI   = "https://welfare.example/api"
+	annexAPI     = "https://ward.example/api" // of an office in the ward's own sector
 	wardCode     = "132993"
 	pensionCode  = "4000012990001"
 	welfareCode  = "472999"
@@ -56,6 +57,7 @@ func openOffices(t *testing.T, o idptest.Options) *offices {
 		"ward":    office(wardCode, "見本区", nil),
 		"pension": office(pensionCode, "見本年金事務所", map[string]any{"serves": []string{pensionAPI}}),
 		"welfare": office(welfareCode, "見本福祉事務所", map[string]any{"serves": []string{welfareAPI}}),
+		"annex":   office(pensionCode, "見本区の年金課", map[string]any{"redirect_uris": []string{"https://ward.example/annex"}, "serves": []string{annexAPI}}),
 		"window":  {"scope": "openid offline_access exchanges"},
 		"stranger": {
 			"grant_types": []string{"authorization_code", "client_credentials", exchangeGrant}, "scope": "openid service", "serves": []string{"https://stranger.example/api"},

@@ -68,14 +68,15 @@ func (r *Register) Propose(ctx context.Context, file io.Reader, as string) (Set,
 	return s, nil
 }
 
-// Approve puts a draft in force from a time until before another; zero means now, and a year after from. It takes another person than
+// Approve puts a draft in force from a time until before another; zero means now, and a year after from. Nobody approves for the past:
+// an earlier time means now, too, or an older set would stay in force in spite of the approval. It takes another person than
 // the one who proposed the set, and happens once.
 func (r *Register) Approve(ctx context.Context, version int64, as string, from, until time.Time) (Set, error) {
 	if err := checkOperator(as); err != nil {
 		return Set{}, err
 	}
 	now := r.now()
-	if from.IsZero() {
+	if from.Before(now) {
 		from = now
 	}
 	if until.IsZero() {

@@ -144,6 +144,25 @@ func TestNewestSetInForceReplacesTheOlder(t *testing.T) {
 	}
 }
 
+// TestNobodyApprovesForThePast: a set that was to have begun before the one in force is in force at once, and not never.
+func TestNobodyApprovesForThePast(t *testing.T) {
+	r, c := open(t, sqldbtest.Open(t))
+	inForce(t, r, head+line)
+	c.advance(time.Hour)
+	s, err := r.Propose(t.Context(), strings.NewReader(head+strings.Replace(line, "KODOMO-01", "KODOMO-09", 1)), "sato")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = r.Approve(t.Context(), s.Version, "tanaka", c.now().AddDate(0, 0, -1), time.Time{}); err != nil || !s.From.Equal(c.now()) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	q := request("her")
+	q.Ask.Basis = "KODOMO-09"
+	if _, err := r.Judge(t.Context(), q); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDaysOfABasisAreJapans: the first and the last moment of its validity.
 func TestDaysOfABasisAreJapans(t *testing.T) {
 	r, c := open(t, sqldbtest.Open(t))
@@ -152,6 +171,7 @@ func TestDaysOfABasisAreJapans(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := time.Date(2026, 4, 1, 0, 0, 0, 0, japan)
+	c.set(first.AddDate(0, -1, 0))
 	if _, err := r.Approve(t.Context(), s.Version, "tanaka", first.AddDate(0, -1, 0), first.AddDate(1, 2, 0)); err != nil {
 		t.Fatal(err)
 	}
