@@ -171,11 +171,16 @@ func lookLater(ctx context.Context, db *sqldb.DB, e statusEntry, at time.Time) e
 	return nil
 }
 
-func countEnded(ctx context.Context, db *sqldb.DB, list string) (n int, err error) {
-	if err = db.QueryRow(ctx, `SELECT COUNT(*) FROM status_entry WHERE list = $1 AND ended_at IS NOT NULL`, list).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count ended sessions: %w", err)
+// countEnded reports false for a list that is not there.
+func countEnded(ctx context.Context, db *sqldb.DB, list string) (n int, found bool, err error) {
+	err = db.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM status_entry WHERE list = l.id AND ended_at IS NOT NULL) FROM status_list l WHERE id = $1`, list).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
 	}
-	return n, nil
+	if err != nil {
+		return 0, false, fmt.Errorf("count ended sessions: %w", err)
+	}
+	return n, true, nil
 }
 
 func endedOf(ctx context.Context, db *sqldb.DB, list string) (_ []int, err error) {

@@ -253,7 +253,7 @@ func TestStatusOfSessionsThatExpire(t *testing.T) {
 	})
 }
 
-// The token is the same while nothing changes, so that caches may keep it; it is signed anew soon, and believed for minutes only. The bits of
+// The token is the same while nothing turns, so that caches may keep it; it is signed anew soon, and believed for minutes only. The bits of
 // nobody's positions turn all the time, and are the same after a restart.
 func TestStatusToken(t *testing.T) {
 	o := newOutbox(t, sqldbtest.Open(t))
@@ -278,8 +278,10 @@ func TestStatusToken(t *testing.T) {
 	if n := turned(bits); n < statusSize/20 || n > statusSize/4 {
 		t.Errorf("%d bits are set in a list with one live session", n)
 	}
-	o.advance(statusFresh - time.Second)
-	if _, again := o.statusToken(ref); again.JWT != first.JWT || again.ETag != first.ETag || again.Age != statusFresh-time.Second {
+	turns := o.Status.built[strings.TrimPrefix(ref.URI, "https://hub.example"+StatusPath)].next
+	quiet := max(turns.Sub(start)-time.Millisecond, 0).Truncate(time.Millisecond)
+	o.advance(quiet)
+	if _, again := o.statusToken(ref); again.JWT != first.JWT || again.ETag != first.ETag || again.Age != quiet {
 		t.Errorf("signed anew without need: %+v", again)
 	}
 	o.enqueue(LogoutSession, Notice{Account: "somebody", Client: "walled", Session: "another"}) // changes nothing here
@@ -293,6 +295,64 @@ func TestStatusToken(t *testing.T) {
 	}
 	if twin, _ := o.twin().statusToken(ref); twin.List != later.List {
 		t.Error("another process shows other bits")
+	}
+}
+
+// A list that another process removed is gone here too: from what is left of it every session would seem to stand.
+func TestStatusListRemovedByAnotherProcess(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		o := newOutbox(t, db)
+		ref := o.place("taro", "walled", "s1")
+		o.enqueue(LogoutSession, Notice{Account: "taro", Client: "walled", Session: "s1"})
+		o.wantEnded(ref, true)
+		o.advance(listOpen + listKept)
+		if err := o.twin().expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if token, err := o.Status.Token(t.Context(), strings.TrimPrefix(ref.URI, "https://hub.example"+StatusPath)); !errors.Is(err, ErrNoStatusList) {
+			t.Errorf("ETag %s, %v", token.ETag, err)
+		}
+	})
+}
+
+// A token says something new as soon as anything turns, whether it stands for somebody or not: otherwise what turns out of turn is a person.
+func TestStatusTokenTellsNobodyFromSomebody(t *testing.T) {
+	o := newOutbox(t, sqldbtest.Open(t))
+	ref := o.place("taro", "walled", "s1")
+	l, _, err := findList(t.Context(), o.d.DB, strings.TrimPrefix(ref.URI, "https://hub.example"+StatusPath))
+	if err != nil {
+		t.Fatal(err)
+	}
+	anew, signed := 0, int64(-1)
+	for range 300 {
+		claims, _ := o.statusToken(ref)
+		now := o.d.Now()
+		bits := statusArray(inflate(t, claims.List.List))
+		for i := range statusSize {
+			if at, decoy := l.decoys().at(i); decoy && bits.ended(i) == now.Before(at) {
+				t.Fatalf("position %d turns at %v, and at %v it is shown as ended: %v", i, at, now, bits.ended(i))
+			}
+		}
+		if claims.IssuedAt != signed && signed >= 0 && claims.IssuedAt-signed < int64(statusFresh/time.Second) {
+			anew++
+		}
+		signed = claims.IssuedAt
+		o.advance(time.Second)
+	}
+	if anew == 0 {
+		t.Error("in five minutes nothing turned out of turn")
+	}
+}
+
+// A clock that is put back makes no copy last longer.
+func TestStatusTokenWhenTheClockGoesBack(t *testing.T) {
+	o := newOutbox(t, sqldbtest.Open(t))
+	ref := o.place("taro", "walled", "s1")
+	o.statusToken(ref)
+	o.advance(-time.Hour)
+	claims, token := o.statusToken(ref)
+	if token.Age != 0 || claims.IssuedAt != o.d.Now().Unix() {
+		t.Errorf("age %v, issued %v ahead", token.Age, time.Unix(claims.IssuedAt, 0).Sub(o.d.Now()))
 	}
 }
 

@@ -58,6 +58,6 @@ func (d decoys) at(i int) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	const life = uint64(listOpen + listKept)
-	into := time.Duration(binary.BigEndian.Uint64(b[8:16]) % life) //nolint:gosec // days in nanoseconds
-	return d.opened.Add(into - listOpen), true                     // a third has turned when the list is opened
+	into := time.Duration(binary.BigEndian.Uint64(b[8:16]) % life)
+	return d.opened.Add(into - listOpen), true // a third has turned when the list is opened
 }

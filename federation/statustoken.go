@@ -50,11 +50,13 @@ type builtList struct {
 	list  statusList
 	token StatusToken
 	at    time.Time
+	next  time.Time // when the next position turns that stands for nobody
 	ended int
 }
 
 // Token returns the token of a list, or ErrNoStatusList. A session that ended is in it at once, whichever process ended it: how many of a
-// list have ended only grows, so that one count tells whether the last token still says it all.
+// list have ended only grows, so that one count tells whether the last token still says it all. It is made anew at once for a position that
+// stands for nobody too: by when a token was made nobody can tell the two apart.
 func (s *StatusLists) Token(ctx context.Context, id string) (StatusToken, error) {
 	if len(id) != statusIDLen {
 		return StatusToken{}, ErrNoStatusList
@@ -65,16 +67,20 @@ func (s *StatusLists) Token(ctx context.Context, id string) (StatusToken, error)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n, err := countEnded(ctx, s.db, id)
+	n, found, err := countEnded(ctx, s.db, id)
 	if err != nil {
 		return StatusToken{}, err
 	}
+	if !found { // another process removed it
+		return StatusToken{}, ErrNoStatusList
+	}
 	now := s.now()
-	if age := now.Sub(b.at); b.token.JWT == "" || n != b.ended || age >= statusFresh {
-		if b.token, b.ended, err = s.build(ctx, b.list, now); err != nil {
+	// A clock that was put back would make caches keep the last token for as long.
+	if age := now.Sub(b.at); b.token.JWT == "" || n != b.ended || age < 0 || age >= statusFresh || !now.Before(b.next) {
+		if err := s.build(ctx, b, now); err != nil {
+			b.token = StatusToken{}
 			return StatusToken{}, err
 		}
-		b.at = now
 	}
 	t := b.token
 	t.Age = now.Sub(b.at)
@@ -107,38 +113,46 @@ func (s *StatusLists) builtOf(ctx context.Context, id string) (*builtList, error
 	return b, nil
 }
 
-func (s *StatusLists) build(ctx context.Context, l statusList, now time.Time) (StatusToken, int, error) {
+func (s *StatusLists) build(ctx context.Context, b *builtList, now time.Time) error {
+	l := b.list
 	bits := make(statusArray, statusSize*statusBits/8)
+	next := now.Add(statusFresh)
 	nobody := l.decoys()
 	for i := range statusSize {
-		if at, decoy := nobody.at(i); decoy && !now.Before(at) {
+		switch at, decoy := nobody.at(i); {
+		case !decoy:
+		case !now.Before(at):
 			bits.end(i)
+		case at.Before(next):
+			next = at
 		}
 	}
 	ended, err := endedOf(ctx, s.db, l.id)
 	if err != nil {
-		return StatusToken{}, 0, err
+		return err
 	}
 	for _, i := range ended {
 		bits.end(i)
 	}
 	lst, err := bits.lst()
 	if err != nil {
-		return StatusToken{}, 0, fmt.Errorf("compress status list: %w", err)
+		return fmt.Errorf("compress status list: %w", err)
 	}
 	alg, err := s.alg(ctx, l.client)
 	if err != nil {
-		return StatusToken{}, 0, err
+		return err
 	}
 	jwt, err := s.sign(alg, statusTokenType, statusClaims{
 		Issuer: s.issuer, Subject: s.issuer + StatusPath + l.id, IssuedAt: now.Unix(), Expires: now.Add(StatusLife).Unix(),
 		TTL: int64(StatusTTL / time.Second), List: statusObject{statusBits, lst},
 	})
 	if err != nil {
-		return StatusToken{}, 0, fmt.Errorf("sign status list: %w", err)
+		return fmt.Errorf("sign status list: %w", err)
 	}
 	d := sha256.Sum256([]byte(jwt))
-	return StatusToken{JWT: jwt, ETag: `"` + base64.RawURLEncoding.EncodeToString(d[:16]) + `"`}, len(ended), nil
+	b.token = StatusToken{JWT: jwt, ETag: `"` + base64.RawURLEncoding.EncodeToString(d[:16]) + `"`}
+	b.at, b.next, b.ended = now, next, len(ended)
+	return nil
 }
 
 // alg is the algorithm that the client wants its ID tokens signed with, which it can verify.

@@ -90,7 +90,7 @@ func startFamily(t *testing.T, o idptest.Options) *family {
 		"grant_types": []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"},
 		"scope":       "openid offline_access profile link", "token_endpoint_auth_method": "client_secret_basic",
 		"client_secret_sha256": hex.EncodeToString(digest[:]), "accepts_representatives": true, "authorization_details_types": []string{"signature"},
-		"resources": []string{taxAPI, "https://kin.example/"}, "backchannel_logout_uri": f.told.URL + "/bye", "development": true,
+		"resources": []string{taxAPI, "https://kin.example/"}, "backchannel_logout_uri": f.told.URL + "/bye", "development": true, "status_list_logout": true,
 	}, map[string]any{
 		"client_id": "kin", "client_name": "家族の先", "operator": "試験の運営者", "redirect_uris": []string{"https://kin.example/callback"},
 		"token_endpoint_auth_method": "client_secret_basic", "client_secret_sha256": hex.EncodeToString(digest[:]),
