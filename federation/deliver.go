@@ -20,8 +20,9 @@ import (
 const (
 	pollEvery   = 500 * time.Millisecond // how long a row of another process, or one due again, may wait to be seen
 	expireEvery = 10 * time.Second
-	laneBatch   = 50 // rows a lane reads at once
-	laneTurn    = 20 // and how often before others have their turn
+	laneBatch   = 50              // rows a lane reads at once
+	laneTurn    = 20              // and how often before others have their turn
+	laneTime    = 5 * time.Second // or how long, with the rows at hand
 	expireBatch = 200
 
 	// leaseLife is how long a try belongs to the process that claimed it. It exceeds what a try takes.
@@ -86,6 +87,7 @@ func (o *Deliveries) round(ctx context.Context, working *sync.WaitGroup) error {
 	if err != nil {
 		return err
 	}
+	inTurn(o.lanes, due)
 	for _, id := range due {
 		limit := o.lanes.enter(string(id))
 		if limit == 0 {
@@ -108,9 +110,10 @@ func (o *Deliveries) leave(id clients.ID) {
 
 // work tells one service what is due, a bounded number of rows; one row only if the service has failed.
 func (o *Deliveries) work(ctx context.Context, id clients.ID, limit int) error {
+	begun := o.d.Now()
 	for range laneTurn {
 		more, err := o.workBatch(ctx, id, limit)
-		if err != nil || !more || limit < laneBatch {
+		if err != nil || !more || limit < laneBatch || o.d.Now().Sub(begun) > laneTime {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -79,6 +81,52 @@ func TestTokensAtOnceAreBounded(t *testing.T) {
 	o.deliver()
 	if n := most.Load(); n < 2 || n > 3 || len(o.told("etax.example")) != 30 {
 		t.Errorf("%d at once, %d told", n, len(o.told("etax.example")))
+	}
+}
+
+// TestSlowServicesTakeTurns: when every lane is taken by a service that always has something due, whoever has had no turn is next, however
+// long the others have waited.
+func TestSlowServicesTakeTurns(t *testing.T) {
+	l := newLanes(time.Now)
+	due := []string{"longest", "long", "new"}
+	l.enter("longest")
+	l.leave("longest")
+	if inTurn(l, due); !slices.Equal(due, []string{"long", "new", "longest"}) {
+		t.Error(due)
+	}
+	for _, id := range []string{"new", "long"} {
+		l.enter(id)
+		l.leave(id)
+	}
+	if inTurn(l, due); !slices.Equal(due, []string{"longest", "new", "long"}) {
+		t.Error(due)
+	}
+}
+
+// TestNobodyWaitsForSlowServices: as many services as there are lanes answer slowly, and have more due than a turn takes; one that has less,
+// and came last, is told before they are done.
+func TestNobodyWaitsForSlowServices(t *testing.T) {
+	o := newOutbox(t, sqldbtest.Open(t))
+	o.set("etax.example", http.StatusOK)
+	o.set("bank.example", http.StatusOK)
+	o.lanes.free = 1
+	at := o.d.Now()
+	o.d.Post = func(ctx context.Context, address string, form url.Values) (int, error) {
+		if strings.Contains(address, "bank") {
+			o.advance(time.Second)
+		}
+		return o.post(ctx, address, form)
+	}
+	for range 3 * laneBatch {
+		o.enqueue(LogoutSession, Notice{Account: newAccount(), Client: "bank", Session: "s", SID: "s"})
+	}
+	o.advance(time.Second)
+	o.enqueue(LogoutSession, Notice{Account: newAccount(), Client: "etax", Session: "s", SID: "s"})
+	for len(o.told("etax.example")) == 0 && len(o.told("bank.example")) < 3*laneBatch {
+		o.deliver()
+	}
+	if n := len(o.told("bank.example")); n > laneBatch {
+		t.Errorf("told after %d of a slow one, %v", n, o.d.Now().Sub(at))
 	}
 }
 

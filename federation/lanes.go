@@ -1,6 +1,8 @@
 package federation
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,17 +19,22 @@ type lane struct {
 	busy     bool
 	failures int
 	until    time.Time // left alone
+	turn     uint64    // the latest to end was its own when so many had; 0: it had none
 }
 
 // lanes keep an outbox from being held up by one of its receivers.
 type lanes struct {
-	now func() time.Time
+	now  func() time.Time
+	free int // how many may be busy at once
 
-	mu sync.Mutex
-	of map[string]*lane
+	mu    sync.Mutex
+	of    map[string]*lane
+	turns uint64
 }
 
-func newLanes(now func() time.Time) *lanes { return &lanes{now: now, of: make(map[string]*lane)} }
+func newLanes(now func() time.Time) *lanes {
+	return &lanes{now: now, free: maxLanes, of: make(map[string]*lane)}
+}
 
 // enter takes the lane of a receiver and returns how many rows it may take, 0 if not now.
 func (l *lanes) enter(id string) (limit int) {
@@ -44,7 +51,7 @@ func (l *lanes) enter(id string) (limit int) {
 		own = &lane{}
 		l.of[id] = own
 	}
-	if own.busy || busy >= maxLanes || l.now().Before(own.until) {
+	if own.busy || busy >= l.free || l.now().Before(own.until) {
 		return 0
 	}
 	own.busy = true
@@ -57,7 +64,22 @@ func (l *lanes) enter(id string) (limit int) {
 func (l *lanes) leave(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of[id].busy = false
+	l.turns++
+	l.of[id].busy, l.of[id].turn = false, l.turns
+}
+
+// inTurn puts first whoever had no turn for the longest time: receivers that answer slowly and always have something due do not share the
+// lanes among themselves.
+func inTurn[ID ~string](l *lanes, ids []ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turn := func(id ID) uint64 {
+		if own := l.of[string(id)]; own != nil {
+			return own.turn
+		}
+		return 0
+	}
+	slices.SortStableFunc(ids, func(a, b ID) int { return cmp.Compare(turn(a), turn(b)) })
 }
 
 // saw notes how a try went.

@@ -67,6 +67,7 @@ func (s *Signals) round(ctx context.Context, working *sync.WaitGroup) error {
 	if err != nil {
 		return err
 	}
+	inTurn(s.lanes, due)
 	for _, client := range due {
 		limit := s.lanes.enter(client)
 		if limit == 0 {
