@@ -20,6 +20,7 @@ const (
 	liveAtAll      = 500
 	liveLook       = time.Second // between two looks, at first
 	liveLookSlow   = 5 * time.Second
+	livePulse      = 20 * time.Second // how long nothing may be sent: proxies give up after a minute
 )
 
 // livePages counts the pages that are going on in this process. They cost a connection and a look at the database now and then; beyond the
@@ -84,6 +85,7 @@ func (p *Provider) liveSignedOut(c echo.Context, page web.Page, batch string, r 
 	v.Live = true
 	page.Data = v
 	begun := p.now()
+	sent := begun
 	shown := v.Receipts
 	p.site.Live(c.Response(), c.Request(), page, "snapshot", func() (any, bool) {
 		for undecidedAny(shown) {
@@ -93,12 +95,16 @@ func (p *Provider) liveSignedOut(c echo.Context, page web.Page, batch string, r 
 			}
 			now, err := p.receipts(c, batch, r, 0)
 			if err != nil && !errors.Is(err, context.Canceled) {
+				// The database may be back by the next look.
 				p.log.WarnContext(c.Request().Context(), "receipts not read", "err", err, "trace", web.Trace(c.Request().Context()))
-				continue // the database may be back by the next look
 			}
-			if changed(shown, now) {
-				shown = now
+			if err == nil && changed(shown, now) {
+				shown, sent = now, p.now()
 				return signedOutView{Receipts: now}, true
+			}
+			if at := p.now(); at.Sub(sent) >= livePulse {
+				sent = at
+				return nil, true
 			}
 		}
 		return nil, false
