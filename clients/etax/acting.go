@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/clients/rp/keeper"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -23,10 +24,10 @@ func herself(session *rp.Session) error {
 // actingStill asks the hub once a minute whether the representative still may. A hub that does not answer changes nothing: it tells of the end
 // by itself as well.
 func (s *Site) actingStill(ctx context.Context, session *rp.Session) error {
-	if due, err := s.due(ctx, &binding{sub: session.Subject() + "\x00" + session.Actor()}); err != nil || !due {
+	if due, err := s.ties.Due(ctx, session.Subject()+"\x00"+session.Actor()); err != nil || !due {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agreeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, keeper.AgreeTimeout)
 	defer cancel()
 	var said struct{}
 	err := s.party.UserInfo(ctx, session, &said)

@@ -73,7 +73,7 @@ func (s *Site) postBind(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.report(ctx, session, b)
+	s.ties.Report(ctx, session, *b.asTie())
 	return c.Redirect(http.StatusSeeOther, "/home?done=bound")
 }
 

@@ -35,7 +35,7 @@ func (s *Site) bind(ctx context.Context, sub string, n Number) (*binding, error)
 			return err
 		}
 		// The person is back before the hub heard of an end: the new tie takes the place of the old one there too.
-		return withdrawEndings(ctx, s.db, sub, s.now())
+		return s.ties.Back(ctx, sub)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bind: %w", err)

@@ -3,19 +3,16 @@ package etax
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
-	"github.com/tsunagu-id/tsunagu/internal/sqldb"
-	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
 
 func (w *world) endings() (n int) {
 	w.t.Helper()
-	if err := w.db.QueryRow(w.t.Context(), `SELECT count(*) FROM etax_ended WHERE told_at = 0`).Scan(&n); err != nil {
+	if err := w.db.QueryRow(w.t.Context(), `SELECT count(*) FROM tie_ended WHERE told_at = 0`).Scan(&n); err != nil {
 		w.t.Fatal(err)
 	}
 	return n
@@ -122,46 +119,15 @@ func TestEndOfATieSparesTheOneAfterIt(t *testing.T) {
 	taro.unlink()
 	w.hub.Set(func(s *rptest.Settings) { s.APIDown = false })
 	w.advance(2 * time.Hour)
-	e, err := claimEnding(t.Context(), w.db, w.now(), endingHold)
-	if err != nil || e == nil {
-		t.Fatal(e, err)
-	}
+	old := w.hub.Link("taro-at-etax").Tie
 	wantAt(t, taro.bind(demoNumber, demoPassword), "/home", "")
-	if err := w.site.party.EndTie(t.Context(), rp.Tie{Sub: e.sub, Name: e.tie}); err != nil {
+	if err := w.site.party.EndTie(t.Context(), rp.Tie{Sub: "taro-at-etax", Name: old}); err != nil {
 		t.Error(err)
 	}
-	if err := w.site.deliver(t.Context(), *e); err != nil {
-		t.Error(err)
-	}
-	if got := w.hub.Link("taro-at-etax"); got.State != "linked" || got.Tie == e.tie || w.endings() != 0 {
+	if got := w.hub.Link("taro-at-etax"); got.State != "linked" || got.Tie == old || w.endings() != 0 {
 		t.Errorf("the hub says %q; %d in the outbox", got.State, w.endings())
 	}
 	wantAt(t, taro.launch(), "/home", "")
-}
-
-// What ended is remembered: the same tie does not come back, and it is told once.
-func TestEndedTieIsRemembered(t *testing.T) {
-	w := newWorld(t)
-	e := ending{sub: "taro", tie: "first", next: w.now()}
-	for range 2 {
-		if err := insertEnding(t.Context(), w.db, e, time.Time{}, w.now()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := setTold(t.Context(), w.db, e, w.now()); err != nil || w.endings() != 0 {
-		t.Fatalf("%d in the outbox, %v", w.endings(), err)
-	}
-	for tie, want := range map[string]bool{"first": true, "second": false} {
-		if got, err := w.site.Ended(t.Context(), "taro", tie); got != want || err != nil {
-			t.Errorf("%s: %v, %v", tie, got, err)
-		}
-	}
-	if err := forgetEndings(t.Context(), w.db, w.now().Add(time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := w.site.Ended(t.Context(), "taro", "first"); got || err != nil {
-		t.Errorf("kept for ever: %v, %v", got, err)
-	}
 }
 
 // A process that is told to stop while the hub is asked writes down what it answered.
@@ -176,50 +142,11 @@ func TestStopWhileAnEndIsTold(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	w.atToken(stop)
-	if err := w.site.deliverDue(ctx); err != nil {
+	if err := w.site.ties.Deliver(ctx); err != nil {
 		t.Error(err)
 	}
 	if got := w.hub.Link("taro-at-etax").State; got != "ended" || w.endings() != 0 {
 		t.Errorf("the hub says %q; %d in the outbox", got, w.endings())
-	}
-}
-
-// A hundred callers at once: an ending is one caller's.
-func TestOneOfAHundredTellsAnEnd(t *testing.T) {
-	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
-		w := newWorldOn(t, db)
-		if err := insertEnding(t.Context(), db, ending{sub: "taro", tie: "t", next: w.now()}, time.Time{}, w.now()); err != nil {
-			t.Fatal(err)
-		}
-		var claims, turns atomic.Int32
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() {
-				e, err := claimEnding(t.Context(), db, w.now(), endingHold)
-				if err != nil {
-					t.Error(err)
-				} else if e != nil {
-					claims.Add(1)
-				}
-				if mine, err := takeTurn(t.Context(), db, turnFollow, w.now(), w.now().Add(time.Minute)); err != nil {
-					t.Error(err)
-				} else if mine {
-					turns.Add(1)
-				}
-			})
-		}
-		wg.Wait()
-		if claims.Load() != 1 || turns.Load() != 1 {
-			t.Errorf("%d claims, %d turns", claims.Load(), turns.Load())
-		}
-	})
-}
-
-func TestPause(t *testing.T) {
-	for tries, want := range map[int]time.Duration{0: 10 * time.Second, 1: 20 * time.Second, 8: 2560 * time.Second, 9: time.Hour, 100: time.Hour} {
-		if got := pause(tries); got != want {
-			t.Errorf("pause(%d) = %v, want %v", tries, got, want)
-		}
 	}
 }
 

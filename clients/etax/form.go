@@ -67,7 +67,7 @@ func (f *credentialsForm) wrong(err error) (Reason, bool) {
 		f.view.NumberError = "form.taken"
 	case AlreadyBound:
 		f.view.NumberError = "form.bound"
-	case InputMissing, TooMany, Busy, PersonChanged,
+	case InputMissing, TooMany, Busy, PersonChanged, OnlyHerself,
 		ReturnUnknown, SignatureInvalid, SignerUntrusted, SignerExpired, DocumentOther, SignatureGone:
 		return 0, false
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/clients/rp/keeper"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/ratelimit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -36,7 +37,7 @@ type Config struct {
 	Sample     bool      // say on every page that this is a sample, and which account to try
 	Accounts   []Account // made at start if absent
 
-	Follow time.Duration // how often the hub is asked what has changed; zero means DefaultFollow
+	Follow time.Duration // how often the hub is asked what has changed; zero means keeper.DefaultFollow
 
 	SignatureAuthorities []byte // PEM: whose certificates may sign returns; nil: none can be sent
 }
@@ -44,6 +45,7 @@ type Config struct {
 // Site is the tax site.
 type Site struct {
 	party     *rp.Party
+	ties      *keeper.Keeper
 	web       *web.Site
 	db        *sqldb.DB
 	store     *ephemeral.SQL
@@ -54,8 +56,6 @@ type Site struct {
 	log       *slog.Logger
 	hint      *Account // the account to try, on a sample
 	handler   http.Handler
-	follow    time.Duration
-	wake      chan struct{} // the hub has told of something
 }
 
 // New brings the database up to date and returns a site ready to serve. It does not speak to the hub yet.
@@ -72,13 +72,6 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	}
 	s := &Site{
 		db: c.DB, store: store, limiter: ratelimit.New(store, c.Now), passwords: newPasswords(), now: c.Now, log: c.Log,
-		follow: c.Follow, wake: make(chan struct{}, 1),
-	}
-	if s.follow == 0 {
-		s.follow = DefaultFollow
-	}
-	if s.follow < time.Second {
-		return nil, errors.New("etax: Follow is a second at least")
 	}
 	if c.Sample && len(c.Accounts) > 0 {
 		s.hint = &c.Accounts[0]
@@ -96,8 +89,12 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	}
 	s.party, err = rp.New(rp.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: c.Credential,
-		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: store, Now: c.Now, Log: c.Log, Told: s.told, Represented: true,
+		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: store, Now: c.Now, Log: c.Log, Told: func() { s.ties.Wake() }, Represented: true,
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.ties, err = keeper.New(ctx, keeper.Config{Party: s.party, DB: c.DB, Register: s, Store: store, Now: c.Now, Log: c.Log, Follow: c.Follow})
 	if err != nil {
 		return nil, err
 	}
@@ -135,20 +132,6 @@ func (s *Site) Handler() http.Handler { return s.handler }
 func (s *Site) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.store.Run(ctx) })
-	group.Go(func() error { return s.keepUp(ctx) })
-	group.Go(func() error {
-		tick := time.NewTicker(endingEvery)
-		defer tick.Stop()
-		for {
-			if err := s.deliverDue(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "outbox", "err", err)
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
-	})
+	group.Go(func() error { return s.ties.Run(ctx) })
 	return group.Wait()
 }

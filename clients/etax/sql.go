@@ -82,3 +82,23 @@ func deleteBinding(ctx context.Context, db *sqldb.DB, t rp.Tie) (bool, error) {
 	rows, err := db.Exec(ctx, `DELETE FROM etax_binding WHERE sub = $1 AND tie = $2`, t.Sub, t.Name)
 	return rows == 1, err
 }
+
+// listTies returns ties of persons after sub, in their order.
+func listTies(ctx context.Context, db *sqldb.DB, after string, limit int) (_ []rp.Tie, err error) {
+	rows, err := db.Query(ctx, `SELECT sub, tie, bound_at, reported_at FROM etax_binding WHERE sub > $1 ORDER BY sub LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list ties: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var all []rp.Tie
+	for rows.Next() {
+		var t rp.Tie
+		var bound, reported int64
+		if err := rows.Scan(&t.Sub, &t.Name, &bound, &reported); err != nil {
+			return nil, fmt.Errorf("list ties: %w", err)
+		}
+		t.Made, t.Reported = time.Unix(bound, 0), reported != 0
+		all = append(all, t)
+	}
+	return all, rows.Err()
+}

@@ -87,7 +87,7 @@ func (w *world) restart() {
 // deliver is one turn of Run.
 func (w *world) deliver() {
 	w.t.Helper()
-	if err := w.site.deliverDue(context.WithoutCancel(w.t.Context())); err != nil {
+	if err := w.site.ties.Deliver(context.WithoutCancel(w.t.Context())); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -9,5 +9,6 @@
 // passwords. Letters belong to a box and to nobody else; what they say is sealed with a key derived from the site's credential, which
 // is not in the database. Closing a box deletes its letters.
 //
-// The hub has its own record of the tie, the link. box.go says which side is believed when.
+// The hub has its own record of the tie, the link. clients/rp/keeper keeps the two in agreement. A tie that is over at the hub puts the box on
+// hold, and what is in it stays until the person opens it again.
 package postbox

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/clients/rp/keeper"
 	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
 )
 
@@ -45,8 +46,8 @@ func TestBoxFromOpeningToClosing(t *testing.T) {
 			t.Error("still unread")
 		}
 		wantAt(t, taro.send("/close"), "/closed", "")
-		if w.link("taro") != "ended" || w.count("postbox_box")+w.count("postbox_letter")+w.count("postbox_closing") != 0 {
-			t.Errorf("hub says %q; %d boxes, %d letters, %d closings", w.link("taro"), w.count("postbox_box"), w.count("postbox_letter"), w.count("postbox_closing"))
+		if w.link("taro") != "ended" || w.count("postbox_box")+w.count("postbox_letter")+w.endings() != 0 {
+			t.Errorf("hub says %q; %d boxes, %d letters, %d closings", w.link("taro"), w.count("postbox_box"), w.count("postbox_letter"), w.endings())
 		}
 		wantAt(t, taro.get("/login?return=/box"), pathOpen, "")
 	})
@@ -76,7 +77,7 @@ func TestCutAtTheHubKeepsTheLetters(t *testing.T) {
 		letter := letterAt(t, taro.open())
 		w.advance(time.Second)
 		w.hub.SetLink(rptest.Sub("taro", "postbox"), "ended")
-		w.advance(2 * agreeEvery)
+		w.advance(2 * keeper.AgreeEvery)
 		page := taro.get(pathBox)
 		wantAt(t, page, pathOpen, "")
 		if !page.Has("中の郵便は残っています") {
@@ -95,7 +96,7 @@ func TestHubThatForgotIsToldAgain(t *testing.T) {
 		taro := w.browser()
 		taro.open()
 		w.hub.SetLink(rptest.Sub("taro", "postbox"), "")
-		w.advance(2 * agreeEvery)
+		w.advance(2 * keeper.AgreeEvery)
 		wantAt(t, taro.get(pathBox), pathBox, "")
 		if w.link("taro") != "linked" {
 			t.Errorf("hub says %q", w.link("taro"))
@@ -123,18 +124,18 @@ func TestHubThatIsDownIsToldLater(t *testing.T) {
 		w.restart()
 		w.advance(2 * time.Minute)
 		w.deliver()
-		if w.link("taro") != "linked" || w.count("postbox_closing") != 1 {
-			t.Fatalf("hub says %q; %d closings", w.link("taro"), w.count("postbox_closing"))
+		if w.link("taro") != "linked" || w.endings() != 1 {
+			t.Fatalf("hub says %q; %d closings", w.link("taro"), w.endings())
 		}
 		down(false)
 		w.deliver() // not due
-		if w.count("postbox_closing") != 1 {
+		if w.endings() != 1 {
 			t.Error("tried before its time")
 		}
 		w.advance(time.Hour)
 		w.deliver()
-		if w.link("taro") != "ended" || w.count("postbox_closing") != 0 {
-			t.Errorf("hub says %q; %d closings", w.link("taro"), w.count("postbox_closing"))
+		if w.link("taro") != "ended" || w.endings() != 0 {
+			t.Errorf("hub says %q; %d closings", w.link("taro"), w.endings())
 		}
 	})
 }
@@ -151,8 +152,8 @@ func TestOpenedAgainWithdrawsTheClosing(t *testing.T) {
 		taro.open()
 		w.advance(2 * time.Hour)
 		w.deliver()
-		if w.link("taro") != "linked" || w.count("postbox_closing") != 0 {
-			t.Errorf("hub says %q; %d closings", w.link("taro"), w.count("postbox_closing"))
+		if w.link("taro") != "linked" || w.endings() != 0 {
+			t.Errorf("hub says %q; %d closings", w.link("taro"), w.endings())
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tsunagu-id/tsunagu/clients/rp"
+	"github.com/tsunagu-id/tsunagu/clients/rp/keeper"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -32,12 +33,14 @@ type Config struct {
 	DB         *sqldb.DB    // of this service alone
 	Now        func() time.Time
 	Log        *slog.Logger
-	Sample     bool // say on every page that this is a sample
+	Sample     bool          // say on every page that this is a sample
+	Follow     time.Duration // how often the hub is asked what has changed; zero means keeper.DefaultFollow
 }
 
 // Site is the delivery provider's.
 type Site struct {
 	party     *rp.Party
+	ties      *keeper.Keeper
 	web       *web.Site
 	db        *sqldb.DB
 	transient *ephemeral.SQL
@@ -65,7 +68,12 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	s.party, err = rp.New(rp.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: c.Credential,
 		Scopes: []string{"offline_access", "link"}, HTTP: c.HTTP, Site: s.web, Store: transient, Now: c.Now, Log: c.Log,
+		Told: func() { s.ties.Wake() },
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.ties, err = keeper.New(ctx, keeper.Config{Party: s.party, DB: c.DB, Register: s, Store: transient, Now: c.Now, Log: c.Log, Follow: c.Follow})
 	if err != nil {
 		return nil, err
 	}
@@ -98,23 +106,10 @@ func newWeb(c Config) (*web.Site, error) {
 // Handler serves the site.
 func (s *Site) Handler() http.Handler { return s.handler }
 
-// Run does what is not asked for by a browser, until ctx ends: it tells the hub of closed boxes and sweeps up.
+// Run does what is not asked for by a browser, until ctx ends: it keeps the boxes in agreement with the hub, and sweeps up.
 func (s *Site) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.transient.Run(ctx) })
-	group.Go(func() error {
-		tick := time.NewTicker(closingEvery)
-		defer tick.Stop()
-		for {
-			if err := s.deliverDue(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "outbox", "err", err)
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
-	})
+	group.Go(func() error { return s.ties.Run(ctx) })
 	return group.Wait()
 }

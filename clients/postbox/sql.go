@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -23,21 +24,23 @@ func migrate(ctx context.Context, db *sqldb.DB) error {
 	return db.Migrate(ctx, "postbox", files)
 }
 
-// openBox opens the person's box, for the first time or again, and reports whether it is new.
-func openBox(ctx context.Context, db *sqldb.DB, sub string, now time.Time) (fresh bool, err error) {
-	rows, err := db.Exec(ctx, `INSERT INTO postbox_box (sub, opened_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, sub, now.Unix())
+// openBox opens the person's box, for the first time or again. fresh reports whether it is new, tied whether the tie is this one.
+func openBox(ctx context.Context, db *sqldb.DB, sub, tie string, now time.Time) (fresh, tied bool, err error) {
+	rows, err := db.Exec(ctx, `INSERT INTO postbox_box (sub, tie, opened_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, sub, tie, now.Unix())
 	if err != nil || rows == 1 {
-		return rows == 1, err
+		return rows == 1, rows == 1, err
 	}
-	_, err = db.Exec(ctx, `UPDATE postbox_box SET opened_at = $2, reported_at = 0, paused_at = 0 WHERE sub = $1 AND paused_at <> 0`, sub, now.Unix())
-	return false, err
+	rows, err = db.Exec(ctx, `UPDATE postbox_box SET tie = $2, opened_at = $3, reported_at = 0, paused_at = 0 WHERE sub = $1 AND paused_at <> 0`,
+		sub, tie, now.Unix())
+	return false, rows == 1, err
 }
 
-// findBox returns nil for a person who has none.
-func findBox(ctx context.Context, db *sqldb.DB, sub string) (*box, error) {
-	b := box{sub: sub}
+const boxColumns = `sub, tie, opened_at, reported_at, paused_at`
+
+func scanBox(scan func(...any) error) (*box, error) {
+	var b box
 	var opened, reported, paused int64
-	err := db.QueryRow(ctx, `SELECT opened_at, reported_at, paused_at FROM postbox_box WHERE sub = $1`, sub).Scan(&opened, &reported, &paused)
+	err := scan(&b.sub, &b.tie, &opened, &reported, &paused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -48,21 +51,43 @@ func findBox(ctx context.Context, db *sqldb.DB, sub string) (*box, error) {
 	return &b, nil
 }
 
-func setReported(ctx context.Context, db *sqldb.DB, b *box, now time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE postbox_box SET reported_at = $3 WHERE sub = $1 AND opened_at = $2`, b.sub, b.opened.Unix(), now.Unix())
+// findBox returns nil for a person who has none.
+func findBox(ctx context.Context, db *sqldb.DB, sub string) (*box, error) {
+	return scanBox(db.QueryRow(ctx, `SELECT `+boxColumns+` FROM postbox_box WHERE sub = $1`, sub).Scan)
+}
+
+// listTies returns ties of persons after sub, in their order.
+func listTies(ctx context.Context, db *sqldb.DB, after string, limit int) (_ []rp.Tie, err error) {
+	rows, err := db.Query(ctx, `SELECT `+boxColumns+` FROM postbox_box WHERE sub > $1 AND paused_at = 0 ORDER BY sub LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list ties: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var all []rp.Tie
+	for rows.Next() {
+		b, err := scanBox(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *b.asTie())
+	}
+	return all, rows.Err()
+}
+
+func setReported(ctx context.Context, db *sqldb.DB, t rp.Tie, now time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE postbox_box SET reported_at = $3 WHERE sub = $1 AND tie = $2`, t.Sub, t.Name, now.Unix())
 	return err
 }
 
 // pauseBox leaves alone a box that was opened again meanwhile.
-func pauseBox(ctx context.Context, db *sqldb.DB, b *box, now time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE postbox_box SET paused_at = $3 WHERE sub = $1 AND opened_at = $2`, b.sub, b.opened.Unix(), now.Unix())
+func pauseBox(ctx context.Context, db *sqldb.DB, t rp.Tie, now time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE postbox_box SET paused_at = $3 WHERE sub = $1 AND tie = $2 AND paused_at = 0`, t.Sub, t.Name, now.Unix())
 	return err
 }
 
-// deleteBox removes a box with its letters.
-func deleteBox(ctx context.Context, db *sqldb.DB, sub string) (bool, error) {
-	rows, err := db.Exec(ctx, `DELETE FROM postbox_box WHERE sub = $1`, sub)
-	return rows == 1, err
+// deleteBox removes a box with its letters, and returns what it was; nil if there was none.
+func deleteBox(ctx context.Context, db *sqldb.DB, sub string) (*box, error) {
+	return scanBox(db.QueryRow(ctx, `DELETE FROM postbox_box WHERE sub = $1 RETURNING `+boxColumns, sub).Scan)
 }
 
 func insertLetter(ctx context.Context, db *sqldb.DB, l letter, sealed string) error {
@@ -102,32 +127,4 @@ func takeOut(ctx context.Context, db *sqldb.DB, sub, id string, now time.Time) (
 	}
 	l.arrived = time.Unix(arrived, 0)
 	return &l, err
-}
-
-func insertClosing(ctx context.Context, db *sqldb.DB, sub string, now, next time.Time) error {
-	_, err := db.Exec(ctx, `INSERT INTO postbox_closing (sub, tries, next_at, closed_at) VALUES ($1, 0, $3, $2)
-		ON CONFLICT (sub) DO UPDATE SET tries = 0, next_at = excluded.next_at, closed_at = excluded.closed_at`, sub, now.Unix(), next.Unix())
-	return err
-}
-
-// claimClosing hands a due closing to one caller, who has until hold to deal with it. It returns nil when nothing is due.
-func claimClosing(ctx context.Context, db *sqldb.DB, now time.Time, hold time.Duration) (*closing, error) {
-	var c closing
-	err := db.QueryRow(ctx, `UPDATE postbox_closing SET next_at = $2, tries = tries + 1
-		WHERE sub = (SELECT sub FROM postbox_closing WHERE next_at <= $1 ORDER BY next_at LIMIT 1) AND next_at <= $1
-		RETURNING sub, tries`, now.Unix(), now.Add(hold).Unix()).Scan(&c.sub, &c.tries)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return &c, err
-}
-
-func putOffClosing(ctx context.Context, db *sqldb.DB, sub string, next time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE postbox_closing SET next_at = $2 WHERE sub = $1`, sub, next.Unix())
-	return err
-}
-
-func deleteClosing(ctx context.Context, db *sqldb.DB, sub string) error {
-	_, err := db.Exec(ctx, `DELETE FROM postbox_closing WHERE sub = $1`, sub)
-	return err
 }

@@ -75,12 +75,15 @@ func (w *world) person(name string) { w.hub.Set(func(s *rptest.Settings) { s.Per
 // deliver is one turn of Run.
 func (w *world) deliver() {
 	w.t.Helper()
-	if err := w.site.Load().deliverDue(context.WithoutCancel(w.t.Context())); err != nil {
+	if err := w.site.Load().ties.Deliver(context.WithoutCancel(w.t.Context())); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) link(person string) string { return w.hub.Link(rptest.Sub(person, "postbox")).State }
+
+// endings is how many closed boxes the hub has not heard of.
+func (w *world) endings() int { return w.count("tie_ended WHERE told_at = 0") }
 
 // browser is a person's, at the site.
 type browser struct {

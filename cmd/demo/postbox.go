@@ -18,7 +18,7 @@ func (s *stack) addPostbox(ctx context.Context) error {
 	}
 	site, err := postbox.New(ctx, postbox.Config{
 		Issuer: s.url(hubAddr), BaseURL: s.url(postboxAddr), ClientID: "postbox", Credential: key, HTTP: s.http, DB: db, Now: time.Now,
-		Log: s.log.With("program", "postbox"), Sample: true,
+		Log: s.log.With("program", "postbox"), Sample: true, Follow: 5 * time.Second,
 	})
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ type config struct {
 	SignatureCAFiles []string  `json:"signature_ca_files"` // PEM: whose certificates may sign returns; empty: none can be sent
 	Accounts         []account `json:"accounts"`           // made at start if absent
 
-	Follow conf.Duration `json:"follow"` // how often the hub is asked what has changed; 0: etax.DefaultFollow
+	Follow conf.Duration `json:"follow"` // how often the hub is asked what has changed; 0: a minute
 }
 
 // account is an account to begin with.

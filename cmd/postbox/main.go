@@ -9,6 +9,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients/postbox"
 	"github.com/tsunagu-id/tsunagu/clients/rp/program"
+	"github.com/tsunagu-id/tsunagu/internal/conf"
 )
 
 func main() {
@@ -25,9 +26,12 @@ func (c *config) program() program.Program {
 func (c *config) open(ctx context.Context, parts program.Parts) (program.Site, error) {
 	return postbox.New(ctx, postbox.Config{
 		Issuer: c.Issuer, BaseURL: c.BaseURL, ClientID: c.ClientID, Credential: parts.Key, HTTP: parts.HTTP, DB: parts.DB,
-		Now: time.Now, Log: parts.Log, Sample: c.Sample,
+		Now: time.Now, Log: parts.Log, Sample: c.Sample, Follow: time.Duration(c.Follow),
 	})
 }
 
 // config is the configuration file of the sample delivery provider.
-type config struct{ program.Config }
+type config struct {
+	program.Config
+	Follow conf.Duration `json:"follow"` // how often the hub is asked what has changed; 0: a minute
+}

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/clients/etax"
+	"github.com/tsunagu-id/tsunagu/clients/postbox"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -30,15 +32,45 @@ const (
 	taxPassword  = "etax-demo"
 )
 
-// two is a hub and the tax site, each with a database file of its own that can be put back to what it was.
+// site is a service that keeps ties.
+type site interface {
+	Handler() http.Handler
+	Reconcile(ctx context.Context, now bool) error
+	Run(ctx context.Context) error
+}
+
+// kind is what makes a site.
+type kind struct {
+	client       clients.ID
+	registration func(client, base string, jwks []byte, development bool) ([]byte, error)
+	open         func(ctx context.Context, w *two) (site, error)
+}
+
+func taxSite(ctx context.Context, w *two) (site, error) {
+	return etax.New(ctx, etax.Config{
+		Issuer: w.hub.Issuer, BaseURL: w.base, ClientID: "etax", Credential: w.key, DB: w.taxDB, Now: time.Now, Follow: time.Hour,
+		Log:      slog.New(slog.DiscardHandler),
+		Accounts: []etax.Account{{Number: firstNumber, Password: rp.NewSecret(taxPassword)}, {Number: secondNumber, Password: rp.NewSecret(taxPassword)}},
+	})
+}
+
+func boxSite(ctx context.Context, w *two) (site, error) {
+	return postbox.New(ctx, postbox.Config{
+		Issuer: w.hub.Issuer, BaseURL: w.base, ClientID: "postbox", Credential: w.key, DB: w.taxDB, Now: time.Now, Follow: time.Hour,
+		Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// two is a hub and a site, each with a database file of its own that can be put back to what it was.
 type two struct {
 	t       *testing.T
 	dir     string
 	hub     *idptest.Hub
 	hubDB   *sqldb.DB
 	taxDB   *sqldb.DB
-	config  etax.Config
-	site    atomic.Pointer[etax.Site]
+	kind    kind
+	key     *rp.Key
+	site    atomic.Pointer[site]
 	browser *idptest.Browser
 	atTax   *http.Client
 	base    string
@@ -55,16 +87,22 @@ func (w *two) open(name string) *sqldb.DB {
 
 func newTwo(t *testing.T, reachable bool) *two {
 	t.Helper()
-	w := &two{t: t, dir: t.TempDir()}
+	return newTwoOf(t, kind{"etax", etax.Registration, taxSite}, reachable)
+}
+
+func newTwoOf(t *testing.T, k kind, reachable bool) *two {
+	t.Helper()
+	w := &two{t: t, dir: t.TempDir(), kind: k}
 	w.hubDB, w.taxDB = w.open("hub.db"), w.open("tax.db")
 	t.Cleanup(func() { must(t, errors.Join(w.hubDB.Close(), w.taxDB.Close())) })
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.site.Load().Handler().ServeHTTP(rw, r)
+		(*w.site.Load()).Handler().ServeHTTP(rw, r)
 	}))
 	w.base = "http://" + server.Listener.Addr().String()
 	key, err := rp.OpenKey(w.file("key.pem"))
 	must(t, err)
-	b, err := etax.Registration("etax", w.base, key.JWKS(), true)
+	w.key = key
+	b, err := k.registration(string(k.client), w.base, key.JWKS(), true)
 	must(t, err)
 	var registration map[string]any
 	must(t, json.Unmarshal(b, &registration))
@@ -73,11 +111,6 @@ func newTwo(t *testing.T, reachable bool) *two {
 		options.Reachable = []string{server.Listener.Addr().String()}
 	}
 	w.hub = idptest.Start(t, options)
-	w.config = etax.Config{
-		Issuer: w.hub.Issuer, BaseURL: w.base, ClientID: "etax", Credential: key, DB: w.taxDB, Now: time.Now, Follow: time.Hour,
-		Log:      slog.New(slog.DiscardHandler),
-		Accounts: []etax.Account{{Number: firstNumber, Password: rp.NewSecret(taxPassword)}, {Number: secondNumber, Password: rp.NewSecret(taxPassword)}},
-	}
 	w.startTax()
 	server.Start()
 	t.Cleanup(server.Close)
@@ -87,9 +120,9 @@ func newTwo(t *testing.T, reachable bool) *two {
 
 func (w *two) startTax() {
 	w.t.Helper()
-	site, err := etax.New(w.t.Context(), w.config)
+	s, err := w.kind.open(w.t.Context(), w)
 	must(w.t, err)
-	w.site.Store(site)
+	w.site.Store(&s)
 }
 
 // visitor is taro at a computer without cookies.
@@ -121,7 +154,6 @@ func (w *two) reopen() {
 	w.t.Helper()
 	w.hubDB, w.taxDB = w.open("hub.db"), w.open("tax.db")
 	w.hub.Replace(w.t, w.hubDB)
-	w.config.DB = w.taxDB
 	w.startTax()
 }
 
@@ -137,7 +169,7 @@ func (w *two) restore(side string) {
 // reconcile is one turn of what the tax site does on its own.
 func (w *two) reconcile() {
 	w.t.Helper()
-	must(w.t, w.site.Load().Reconcile(w.t.Context(), true))
+	must(w.t, (*w.site.Load()).Reconcile(w.t.Context(), true))
 }
 
 func (w *two) tax(method, path string, form url.Values) (status int, body, to string) {
@@ -211,7 +243,7 @@ func (w *two) endAtHub() {
 	w.t.Helper()
 	r := idptest.NewRequest("scope", "openid links")
 	token := w.hub.Redeem(w.t, w.hub.Code(w.t, w.browser, r, "taro"), r).Text("access_token")
-	if a := w.hub.Bearer(w.t, http.MethodDelete, "/api/account/links/etax", token); a.Status != http.StatusNoContent {
+	if a := w.hub.Bearer(w.t, http.MethodDelete, "/api/account/links/"+string(w.kind.client), token); a.Status != http.StatusNoContent {
 		w.t.Fatalf("%d %s", a.Status, a.Raw)
 	}
 }
@@ -300,7 +332,7 @@ func TestServiceHearsWithinSecondsThatItsLinkEnded(t *testing.T) {
 	w.bind(firstNumber)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.site.Load().Run(ctx) }()
+	go func() { done <- (*w.site.Load()).Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		must(t, <-done)
