@@ -110,6 +110,9 @@ func (l *Links) changes(ctx context.Context, client clients.ID, after cursor, li
 // keepCensuses is how long a census may take, with much to spare.
 const keepCensuses = 7 * 24 * time.Hour
 
+// openCensuses bounds what a service leaves behind that begins and does not end: more than the processes of one service.
+const openCensuses = 100
+
 // beginCensus returns the name of a new census.
 func (l *Links) beginCensus(ctx context.Context, client clients.ID) (c cursor, err error) {
 	c.mark = rand.Text()

@@ -355,3 +355,34 @@ func FuzzParseCursor(f *testing.F) {
 		}
 	})
 }
+
+// A service that begins censuses and ends none leaves few rows behind, and its last one still goes on.
+func TestCensusesThatNeverEndDoNotPileUp(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ctx := t.Context()
+		_, links, _ := open(t, db)
+		first, err := links.beginCensus(ctx, "etax")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := links.endCensus(ctx, "etax", first); err != nil {
+			t.Fatal(err)
+		}
+		var last cursor
+		for range 2 * openCensuses {
+			if last, err = links.beginCensus(ctx, "etax"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var rows int
+		if err := db.QueryRow(ctx, `SELECT COUNT(*) FROM federation_census`).Scan(&rows); err != nil || rows > openCensuses+1 {
+			t.Errorf("%d rows, %v", rows, err)
+		}
+		if err := links.inCensus(ctx, "etax", last); err != nil {
+			t.Error(err)
+		}
+		if silent, err := silentClients(ctx, db, start.Add(time.Hour)); err != nil || len(silent) != 1 {
+			t.Errorf("when it last went through its ties is forgotten: %v, %v", silent, err)
+		}
+	})
+}

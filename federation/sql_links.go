@@ -129,14 +129,16 @@ func markOf(ctx context.Context, db *sqldb.DB, client clients.ID, seq int64) (ma
 	return mark, nil
 }
 
-// insertCensus also forgets those from before a time, but for the last that ended.
+// insertCensus also forgets those from before a time and all but the newest openCensuses, but for the last that ended.
 func insertCensus(ctx context.Context, db *sqldb.DB, client clients.ID, seq int64, mark string, now, before time.Time) error {
 	_, err := db.Exec(ctx, `INSERT INTO federation_census (client, seq, mark, began_at) VALUES ($1, $2, $3, $4)`, string(client), seq, mark, now.Unix())
 	if err != nil {
 		return fmt.Errorf("begin census: %w", err)
 	}
-	_, err = db.Exec(ctx, `DELETE FROM federation_census WHERE client = $1 AND began_at < $2 AND seq <>
-		COALESCE((SELECT MAX(c.seq) FROM federation_census c WHERE c.client = $1 AND c.ended_at IS NOT NULL), 0)`, string(client), before.Unix())
+	_, err = db.Exec(ctx, `DELETE FROM federation_census WHERE client = $1 AND (began_at < $2
+		OR seq <= COALESCE((SELECT n.seq FROM federation_census n WHERE n.client = $1 ORDER BY n.seq DESC LIMIT 1 OFFSET $3), 0))
+		AND seq <> COALESCE((SELECT MAX(c.seq) FROM federation_census c WHERE c.client = $1 AND c.ended_at IS NOT NULL), 0)`,
+		string(client), before.Unix(), openCensuses)
 	if err != nil {
 		return fmt.Errorf("forget old censuses: %w", err)
 	}
