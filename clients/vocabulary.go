@@ -68,6 +68,7 @@ const (
 	ScopeExchanges     = "exchanges"  // which offices exchanged what about the citizen, for the portal
 
 	ScopeExchangeProvide = "exchange.provide" // an office says what it provided, without a citizen
+	ScopeExchangeProtect = "exchange.protect" // an office has all that is asked about a citizen withheld from her page, without her
 )
 
 // The scopes of what the card's signature certificate says of a citizen, one for each attribute. A client registers them and asks with
@@ -83,7 +84,7 @@ const (
 
 // OwnScopes are what a client may be given on its own behalf, by the client credentials grant (RFC 6749 §4.4).
 func OwnScopes() []string {
-	return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage, ScopeExchangeProvide}
+	return []string{ScopeService, ScopeLinksOwn, ScopeSSFRead, ScopeSSFManage, ScopeExchangeProvide, ScopeExchangeProtect}
 }
 
 // citizenScopes are those that speak of a citizen.

@@ -143,6 +143,22 @@ func (p *Provider) agencyServing(ctx context.Context, resource string) (exchange
 	return exchange.Party{Client: server.ID(), Agency: a}, server.Sector(), nil
 }
 
+// citizenOf returns the person whom an office calls sub.
+func (p *Provider) citizenOf(ctx context.Context, office clients.ID, sub string) (federation.AccountID, error) {
+	c, err := p.clients.Get(ctx, office)
+	if err != nil {
+		return "", err
+	}
+	if _, ok := c.Agency(); !ok {
+		return "", &exchange.Error{Reason: exchange.NotAnOffice, Detail: "the client is not registered as an office"}
+	}
+	account, err := p.subjects.Account(ctx, c.Sector(), sub)
+	if e, ok := errors.AsType[*federation.Error](err); ok && e.Reason == federation.SubjectUnknown {
+		return "", &exchange.Error{Reason: exchange.UnknownSubject, Detail: "nobody has that name at your office"}
+	}
+	return account, err
+}
+
 // issueToAgency makes the token of a recorded exchange. It rests on the record alone: no session, no consent, and nothing to refresh.
 func (p *Provider) issueToAgency(ctx context.Context, req tokenRequest, own, sector, resource string, q exchange.Request, permit exchange.Permit) (tokenAnswer, error) {
 	sub, err := p.subjects.For(ctx, q.Account, sector)
@@ -187,7 +203,7 @@ func outcomeOfExchange(err error) error {
 	case exchange.UnknownSubject:
 		out.code = "invalid_request"
 	case exchange.NoBasis, exchange.BasisNotInForce, exchange.BasisExpired, exchange.WrongPurpose, exchange.WrongItem:
-	case exchange.UnknownExchange, exchange.Settled, exchange.UnknownSet, exchange.SamePerson, exchange.SetApproved, exchange.PeriodBad, exchange.OperatorName:
+	case exchange.UnknownExchange, exchange.Settled, exchange.NotAnOffice, exchange.UnknownSet, exchange.SamePerson, exchange.SetApproved, exchange.PeriodBad, exchange.OperatorName:
 		return err // not of a request for a token
 	}
 	return out

@@ -38,7 +38,7 @@ type offices struct {
 	*idptest.Hub
 	clock                  *clock
 	ward, pension, welfare *signedClient
-	portal                 *signedClient
+	portal, stranger       *signedClient
 	sub                    string // what the ward calls taro
 	citizen                string // the portal's access token
 }
@@ -48,7 +48,7 @@ func openOffices(t *testing.T, o idptest.Options) *offices {
 	office := func(code, name string, more map[string]any) map[string]any {
 		m := map[string]any{
 			"category": "government", "agency": map[string]any{"body_code": code, "name": name, "name#en": name + " (en)"},
-			"grant_types": []string{"authorization_code", "client_credentials", exchangeGrant}, "scope": "openid service exchange.provide",
+			"grant_types": []string{"authorization_code", "client_credentials", exchangeGrant}, "scope": "openid service exchange.provide exchange.protect",
 		}
 		maps.Copy(m, more)
 		return m
@@ -60,10 +60,10 @@ func openOffices(t *testing.T, o idptest.Options) *offices {
 		"annex":   office(pensionCode, "見本区の年金課", map[string]any{"redirect_uris": []string{"https://ward.example/annex"}, "serves": []string{annexAPI}}),
 		"window":  {"scope": "openid offline_access exchanges"},
 		"stranger": {
-			"grant_types": []string{"authorization_code", "client_credentials", exchangeGrant}, "scope": "openid service", "serves": []string{"https://stranger.example/api"},
+			"grant_types": []string{"authorization_code", "client_credentials", exchangeGrant}, "scope": "openid service exchange.protect", "serves": []string{"https://stranger.example/api"},
 		},
 	})
-	out := &offices{Hub: h, clock: c, ward: made["ward"], pension: made["pension"], welfare: made["welfare"], portal: made["window"]}
+	out := &offices{Hub: h, clock: c, ward: made["ward"], pension: made["pension"], welfare: made["welfare"], portal: made["window"], stranger: made["stranger"]}
 	set, err := h.Exchanges.Propose(t.Context(), strings.NewReader(goodBases), "sato")
 	if err != nil {
 		t.Fatal(err)

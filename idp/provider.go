@@ -212,7 +212,7 @@ func New(d Deps) (*Provider, error) {
 	if p.api, err = p.newAPI(); err != nil {
 		return nil, err
 	}
-	p.exchangeAPI, err = exchange.NewAPI(exchange.APIDeps{Register: d.Exchanges, Authorize: p.authorizeAPI, Refuse: p.refuseAPI})
+	p.exchangeAPI, err = exchange.NewAPI(exchange.APIDeps{Register: d.Exchanges, Authorize: p.authorizeAPI, Refuse: p.refuseAPI, Citizen: p.citizenOf})
 	if err != nil {
 		return nil, err
 	}

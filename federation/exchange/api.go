@@ -11,11 +11,13 @@ import (
 	"github.com/tsunagu-id/tsunagu/federation"
 )
 
-// APIDeps is what NewAPI needs. Every field is required; Authorize and Refuse are those of [federation.APIDeps].
+// APIDeps is what NewAPI needs. Every field is required; Authorize and Refuse are those of [federation.APIDeps]. Citizen returns the
+// person whom an office calls sub, or an *Error with NotAnOffice or UnknownSubject.
 type APIDeps struct {
 	Register  *Register
 	Authorize func(ctx context.Context, r *http.Request, need federation.Need) (federation.Caller, error)
 	Refuse    func(w http.ResponseWriter, r *http.Request, err error)
+	Citizen   func(ctx context.Context, office clients.ID, sub string) (federation.AccountID, error)
 }
 
 // API serves the citizen's record, through a portal, and takes the confirmations of providers.
@@ -23,7 +25,7 @@ type API struct{ d APIDeps }
 
 // NewAPI returns the API, or an error naming the missing part.
 func NewAPI(d APIDeps) (*API, error) {
-	if d.Register == nil || d.Authorize == nil || d.Refuse == nil {
+	if d.Register == nil || d.Authorize == nil || d.Refuse == nil || d.Citizen == nil {
 		return nil, errors.New("exchange: APIDeps has an empty field")
 	}
 	return &API{d: d}, nil
@@ -34,6 +36,7 @@ func (a *API) Mount(e *echo.Echo) {
 	e.GET("/api/account/exchanges", a.need(federation.Need{Scope: clients.ScopeExchanges}, a.getExchanges))
 	e.GET("/api/account/exchanges/:id", a.need(federation.Need{Scope: clients.ScopeExchanges}, a.getExchange))
 	e.POST("/api/exchanges/:id/provision", a.need(federation.Need{Scope: clients.ScopeExchangeProvide, Machine: true}, a.postProvision))
+	e.POST("/api/exchanges/protection", a.need(federation.Need{Scope: clients.ScopeExchangeProtect, Machine: true}, a.postProtection))
 }
 
 // need runs h for the caller the request's token proves.
@@ -69,13 +72,15 @@ func (a *API) refuse(c echo.Context, err error) {
 
 func statusOf(r Reason) int {
 	switch r {
-	case Malformed:
+	case Malformed, PeriodBad:
 		return http.StatusBadRequest
-	case UnknownExchange:
+	case NotAnOffice:
+		return http.StatusForbidden
+	case UnknownExchange, UnknownSubject:
 		return http.StatusNotFound
 	case Settled:
 		return http.StatusConflict
-	case NoBasis, BasisNotInForce, BasisExpired, WrongPurpose, WrongProvider, WrongItem, UnknownSubject, UnknownSet, SamePerson, SetApproved, PeriodBad, OperatorName: // no answers of this API
+	case NoBasis, BasisNotInForce, BasisExpired, WrongPurpose, WrongProvider, WrongItem, UnknownSet, SamePerson, SetApproved, OperatorName: // no answers of this API
 	}
 	return http.StatusInternalServerError
 }
@@ -126,6 +131,23 @@ func (a *API) postProvision(c echo.Context, who federation.Caller) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, provisionOf(done))
+}
+
+func (a *API) postProtection(c echo.Context, who federation.Caller) error {
+	sub, p, err := readProtection(c.Request())
+	if err != nil {
+		return err
+	}
+	// An office that hangs up has said it all the same.
+	ctx := context.WithoutCancel(c.Request().Context())
+	account, err := a.d.Citizen(ctx, who.Client, sub)
+	if err != nil {
+		return err
+	}
+	if err := a.d.Register.Protect(ctx, who.Client, account, p); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
 }
 
 // exchangeID reads the id of the path: what cannot be one names no exchange.

@@ -18,6 +18,8 @@ const (
 	UnknownExchange // no such exchange, or not the caller's
 	Settled         // the provider said something else before
 
+	NotAnOffice // the client is not registered as an office
+
 	UnknownSet   // no set has that version
 	SamePerson   // who proposed a set does not approve it
 	SetApproved  // it was approved before
@@ -48,6 +50,8 @@ func (r Reason) String() string {
 		return "exchange_unknown"
 	case Settled:
 		return "exchange_settled"
+	case NotAnOffice:
+		return "not_an_agency"
 	case UnknownSet:
 		return "set_unknown"
 	case SamePerson:

@@ -11,6 +11,9 @@ const (
 	EventRefused   audit.Kind = "exchange.refused"   // as above; Reason: why. Client may be empty
 	EventProvided  audit.Kind = "exchange.provided"  // Actor: the provider, Client: the requester; Reason: what it said: provided, none, declined
 
+	EventProtected   audit.Kind = "exchange.protected"   // Actor: the office; facts: nondisclosure, until
+	EventUnprotected audit.Kind = "exchange.unprotected" // Actor: the office, whose protection it was
+
 	EventBasesProposed audit.Kind = "bases.proposed" // Actor: the person; facts: version, rows, digest
 	EventBasesApproved audit.Kind = "bases.approved" // Actor: the person; facts: version, from, until
 )

@@ -48,12 +48,16 @@ func (r *Register) Judge(ctx context.Context, q Request) (Permit, error) {
 			return err
 		}
 		permit, refused = Permit{ID: id, Basis: basis}, reason
-		if err := insertRecord(ctx, r.db, id, q, version, reason, now); err != nil {
+		protected, err := protectionOf(ctx, r.db, q.Account, now)
+		if err != nil {
+			return err
+		}
+		if err := insertRecord(ctx, r.db, id, q, version, protected, reason, now); err != nil {
 			return err
 		}
 		e := audit.Event{
 			Kind: EventRequested, Account: string(q.Account), Client: string(q.Provider.Client), Actor: string(q.Requester.Client),
-			Facts: factsOf(id, q.Ask.Basis, version, q.Ask.Purpose, q.Ask.Item, q.Ask.Ground),
+			Facts: factsOf(id, q.Ask.Basis, version, q.Ask.Purpose, q.Ask.Item, max(q.Ask.Ground, protected)),
 		}
 		if reason != 0 {
 			e.Kind, e.Reason = EventRefused, reason.String()

@@ -60,8 +60,12 @@ func (r *Register) Confirm(ctx context.Context, provider clients.ID, id string, 
 		if out.Late {
 			facts["late"] = "true"
 		}
-		if said.Ground == Disclosed && rec.HiddenByRequester != Disclosed {
+		switch {
+		case said.Ground != Disclosed:
+		case rec.HiddenByRequester != Disclosed:
 			facts["nondisclosure"] = "requester"
+		case rec.Protected != Disclosed:
+			facts["nondisclosure"] = "protection"
 		}
 		return r.log.Append(ctx, audit.Event{
 			Kind: EventProvided, Account: string(rec.Account), Client: string(rec.Requester.Client), Actor: string(provider), Reason: string(said.Outcome),

@@ -23,6 +23,7 @@ type Record struct {
 	Outcome                             Outcome
 	Why                                 string // of Refused
 	HiddenByRequester, HiddenByProvider Ground
+	Protected                           Ground // the person was, at the time
 }
 
 // View is what the citizen reads of an exchange. Open says whether it has any content: if not, there are only ID, Requested and
@@ -38,7 +39,7 @@ func (rec Record) viewOf(now time.Time) View {
 	if rec.Outcome == Asked && now.After(rec.Deadline) {
 		rec.Outcome = Unanswered
 	}
-	ground := max(rec.HiddenByRequester, rec.HiddenByProvider)
+	ground := max(rec.HiddenByRequester, rec.HiddenByProvider, rec.Protected)
 	if ground == Disclosed && rec.Outcome != Asked {
 		return View{Record: rec, Open: true}
 	}

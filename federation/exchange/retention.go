@@ -14,8 +14,11 @@ const (
 	purgeTries = 200 // statements of one round; the rest an hour later
 )
 
-// Purge deletes records whose seven years are over, a hundred thousand at most, and returns how many. Any number of processes may.
+// Purge deletes protections that are over, and records whose seven years are, a hundred thousand at most; it returns how many of these. Any number of processes may.
 func (r *Register) Purge(ctx context.Context) (int64, error) {
+	if err := deletePast(ctx, r.db, r.now()); err != nil {
+		return 0, fmt.Errorf("forget protections: %w", err)
+	}
 	before := r.now().AddDate(-keptYears, 0, 0)
 	var all int64
 	for range purgeTries {

@@ -14,27 +14,30 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
-func insertRecord(ctx context.Context, db *sqldb.DB, id string, q Request, version int64, why Reason, now time.Time) error {
+func insertRecord(ctx context.Context, db *sqldb.DB, id string, q Request, version int64, protected Ground, why Reason, now time.Time) error {
 	outcome, reason := Asked, ""
 	if why != 0 {
 		outcome, reason = Refused, why.String()
 	}
 	_, err := db.Exec(ctx, `INSERT INTO exchange_record (id, account, requested_ms, deadline_ms, requester, requester_body, requester_ja, requester_en,
-		provider, provider_body, provider_ja, provider_en, basis, version, purpose, item, outcome, reason, answered_ms, hidden_requester, hidden_provider)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, $19, 0)`,
+		provider, provider_body, provider_ja, provider_en, basis, version, purpose, item, outcome, reason, answered_ms, hidden_requester, hidden_provider, hidden_person)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, $19, 0, $20)`,
 		id, string(q.Account), now.UnixMilli(), now.Add(answerTime).UnixMilli(),
 		string(q.Requester.Client), q.Requester.Body.String(), q.Requester.Name, q.Requester.EN,
 		string(q.Provider.Client), q.Provider.Body.String(), q.Provider.Name, q.Provider.EN,
-		string(q.Ask.Basis), version, q.Ask.Purpose.String(), q.Ask.Item.String(), string(outcome), reason, int(q.Ask.Ground))
+		string(q.Ask.Basis), version, q.Ask.Purpose.String(), q.Ask.Item.String(), string(outcome), reason, int(q.Ask.Ground), int(protected))
 	if err != nil {
 		return fmt.Errorf("store exchange: %w", err)
 	}
 	return nil
 }
 
-// settle writes the provider's word over a record that waits for it. It reports false where there is none.
+// settle writes the provider's word over a record that waits for it, and what is now known of her protection. It reports false where there
+// is none.
 func settle(ctx context.Context, db *sqldb.DB, provider clients.ID, id string, said Confirmation, now time.Time) (bool, error) {
-	n, err := db.Exec(ctx, `UPDATE exchange_record SET outcome = $3, hidden_provider = $4, answered_ms = $5
+	n, err := db.Exec(ctx, `UPDATE exchange_record SET outcome = $3, hidden_provider = $4, answered_ms = $5,
+		hidden_person = CASE WHEN hidden_person <> 0 THEN hidden_person ELSE
+			(SELECT COALESCE(MAX(p.ground), 0) FROM exchange_protection p WHERE p.account = exchange_record.account AND p.until_ms > $5) END
 		WHERE id = $1 AND provider = $2 AND outcome = 'requested'`, id, string(provider), string(said.Outcome), int(said.Ground), now.UnixMilli())
 	if err != nil {
 		return false, fmt.Errorf("settle exchange: %w", err)
@@ -45,7 +48,7 @@ func settle(ctx context.Context, db *sqldb.DB, provider clients.ID, id string, s
 // recordColumns is the order in which scanRecord reads, of record r and basis b.
 const recordColumns = `r.id, r.account, r.requested_ms, r.deadline_ms, r.answered_ms, r.requester, r.requester_body, r.requester_ja, r.requester_en,
 	r.provider, r.provider_body, r.provider_ja, r.provider_en, r.basis, r.version, r.purpose, r.item, r.outcome, r.reason, r.hidden_requester,
-	r.hidden_provider, b.purpose, b.purpose_ja, b.purpose_en, b.item, b.item_ja, b.item_en, b.law`
+	r.hidden_provider, r.hidden_person, b.purpose, b.purpose_ja, b.purpose_en, b.item, b.item_ja, b.item_en, b.law`
 
 const joinBasis = ` LEFT JOIN exchange_basis b ON b.version = r.version AND b.basis = r.basis `
 
@@ -55,7 +58,7 @@ func scanRecord(row interface{ Scan(...any) error }) (Record, error) {
 	var purpose, purposeJA, purposeEN, item, itemJA, itemEN, law sql.NullString
 	err := row.Scan(&r.ID, &r.Account, &requested, &deadline, &answered, &r.Requester.Client, &r.Requester.Body, &r.Requester.Name, &r.Requester.EN,
 		&r.Provider.Client, &r.Provider.Body, &r.Provider.Name, &r.Provider.EN, &r.Basis, &r.Version, &r.Purpose, &r.Item, &r.Outcome, &r.Why,
-		&r.HiddenByRequester, &r.HiddenByProvider, &purpose, &purposeJA, &purposeEN, &item, &itemJA, &itemEN, &law)
+		&r.HiddenByRequester, &r.HiddenByProvider, &r.Protected, &purpose, &purposeJA, &purposeEN, &item, &itemJA, &itemEN, &law)
 	if err != nil {
 		return Record{}, err
 	}
@@ -112,7 +115,7 @@ func listStatement(account federation.AccountID, f Filter, limit int, now time.T
 		where += ` AND (r.requested_ms, r.id) < (` + q.add(f.After.ms) + `, ` + q.add(f.After.id) + `)`
 	}
 	if f.Item != "" || f.Body != "" {
-		where += ` AND r.hidden_requester = 0 AND r.hidden_provider = 0 AND (r.outcome <> 'requested' OR r.deadline_ms < ` + q.add(now.UnixMilli()) + `)`
+		where += ` AND r.hidden_requester = 0 AND r.hidden_provider = 0 AND r.hidden_person = 0 AND (r.outcome <> 'requested' OR r.deadline_ms < ` + q.add(now.UnixMilli()) + `)`
 	}
 	if f.Item != "" {
 		where += ` AND r.item = ` + q.add(f.Item.String())

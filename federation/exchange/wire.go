@@ -103,19 +103,27 @@ func parseFilter(raw string) (Filter, error) {
 	return f, nil
 }
 
-// maxConfirmation is the largest body of a confirmation, in bytes.
-const maxConfirmation = 1 << 10
+// maxBody is the largest body of what an office says, in bytes.
+const maxBody = 1 << 10
 
 // readConfirmation reads {"result": …, "nondisclosure": …}: both members, each once, and no other.
 func readConfirmation(r *http.Request) (Confirmation, error) {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return Confirmation{}, malformed("the content type must be application/json")
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxConfirmation+1))
-	if err != nil || len(body) > maxConfirmation {
-		return Confirmation{}, malformed("the body could not be read, or exceeds 1 KiB")
+	body, err := readBody(r)
+	if err != nil {
+		return Confirmation{}, err
 	}
 	return parseConfirmation(body)
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return nil, malformed("the content type must be application/json")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return nil, malformed("the body could not be read, or exceeds 1 KiB")
+	}
+	return body, nil
 }
 
 func parseConfirmation(body []byte) (Confirmation, error) {
@@ -144,6 +152,47 @@ func parseConfirmation(body []byte) (Confirmation, error) {
 		return Confirmation{Declined, ground}, nil
 	}
 	return Confirmation{}, malformed("result must be provided, none or refused")
+}
+
+// readProtection reads {"sub": …, "nondisclosure": …, "until": …}; until, the last day, stands there unless nondisclosure is 0.
+func readProtection(r *http.Request) (sub string, p Protection, err error) {
+	body, err := readBody(r)
+	if err != nil {
+		return "", p, err
+	}
+	return parseProtection(body)
+}
+
+func parseProtection(body []byte) (sub string, p Protection, err error) {
+	o, err := members(body)
+	if err != nil {
+		return "", p, err
+	}
+	if json.Unmarshal(o["sub"], &sub) != nil || sub == "" {
+		return "", p, malformed("sub is missing")
+	}
+	n, err := strconv.Atoi(string(o["nondisclosure"]))
+	if err != nil {
+		return "", p, malformed("nondisclosure must be 0, 1 or 2")
+	}
+	if p.Ground, err = ParseGround(n); err != nil {
+		return "", p, err
+	}
+	if p.Ground == Disclosed {
+		if len(o) != 2 {
+			return "", p, malformed("the body must have sub and nondisclosure, as it ends a protection")
+		}
+		return sub, p, nil
+	}
+	var day string
+	if len(o) != 3 || json.Unmarshal(o["until"], &day) != nil {
+		return "", p, malformed("the body must have sub, nondisclosure and until")
+	}
+	if p.Until, err = ParseDate(day); err != nil {
+		return "", p, malformed("until is the last day, YYYY-MM-DD")
+	}
+	p.Until = p.Until.AddDate(0, 0, 1)
+	return sub, p, nil
 }
 
 type provisionJSON struct {
