@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -69,6 +70,7 @@ type place struct {
 type fussy struct {
 	deaf atomic.Value // string; empty: everything goes through
 	seen atomic.Value // string: the last token that was shown to an office
+	told buffer       // what it was answered, before any of it is sealed
 }
 
 func (f *fussy) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -78,7 +80,17 @@ func (f *fussy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasPrefix(r.URL.Path, "/items/") {
 		f.seen.Store(strings.TrimPrefix(r.Header.Get("Authorization"), "DPoP "))
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return nil, err
+	}
+	_, _ = f.told.Write(body) // a buffer in memory
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
 }
 
 type buffer struct {
@@ -379,7 +391,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// everything is all that an office keeps: its database with what was not merged into it yet, and its log.
+// everything is all that an office keeps: its database with what was not merged into it yet, and its log; and,
+// because some of it is kept sealed, all that it was told.
 func (p *place) everything() string {
 	var all strings.Builder
 	for _, suffix := range []string{"", "-wal"} {
@@ -387,5 +400,5 @@ func (p *place) everything() string {
 			all.Write(b)
 		}
 	}
-	return all.String() + p.log.String()
+	return all.String() + p.log.String() + p.hub.told.String()
 }
