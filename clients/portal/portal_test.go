@@ -139,6 +139,9 @@ func TestServicePage(t *testing.T) {
 		if !page.Has(want...) {
 			t.Errorf("%s: no %v in %s", state, want, page.Body)
 		}
+		if page.Has("番号と暗証番号を") {
+			t.Errorf("%s: says that every service asks for a number and password", state)
+		}
 		if (state == "none" || state == "ended") && page.Has(`id="end-link"`) {
 			t.Errorf("%s: offers to end what is not", state)
 		}
