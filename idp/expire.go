@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/federation"
@@ -61,7 +62,8 @@ func (p *Provider) expireRound(ctx context.Context) (n int, err error) {
 	return len(claimed), nil
 }
 
-// expireOne promises to tell the services of a session whose record is gone. One that has been used since is looked at again at its new end.
+// expireOne promises to tell the services of a session that is over. One that has been used since is looked at again at its new end. What may
+// be left of its record goes first: a clock that is set back, or another process's that is behind, must not find alive what services heard is over.
 func (p *Provider) expireOne(ctx context.Context, account federation.AccountID, id string) (ended bool, err error) {
 	s, err := p.sessions.get(ctx, id)
 	if err != nil {
@@ -69,6 +71,9 @@ func (p *Provider) expireOne(ctx context.Context, account federation.AccountID, 
 	}
 	if s != nil {
 		return false, p.sessions.entries.later(ctx, id, p.sessions.rules.end(s).Add(time.Second))
+	}
+	if err := p.store.Delete(ctx, sessionKey(id)); err != nil {
+		return false, fmt.Errorf("delete session that is over: %w", err)
 	}
 	err = p.db.Tx(ctx, func(ctx context.Context) error {
 		left, err := p.sessions.entries.ended(ctx, id)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/idptest"
+	"github.com/tsunagu-id/tsunagu/internal/ephemeral/ephemeraltest"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
 )
@@ -155,6 +156,26 @@ func TestExpiredSessionsAreTold(t *testing.T) {
 		}
 		if n := counted(t, db, `SELECT COUNT(*) FROM session_service`); n != 2 {
 			t.Errorf("%d services wait to be told; the session that goes on has two", n)
+		}
+	})
+}
+
+// TestToldSessionDoesNotComeBackWithTheClock: a session whose services heard that it is over stays over when the clock is set right again. The
+// store has a clock of its own, as Redis has.
+func TestToldSessionDoesNotComeBackWithTheClock(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		c := newClock()
+		h := idptest.Start(t, idptest.Options{DB: db, Transient: ephemeraltest.Open(t), Now: c.now, Session: idp.SessionRules{Tell: 20 * time.Millisecond}})
+		b := h.Browser(t)
+		h.Code(t, b, idptest.NewRequest(), "taro")
+		c.advance(31 * time.Minute)
+		h.Process(t)
+		within(t, soon, "told", func() bool {
+			return counted(t, db, `SELECT COUNT(*) FROM logout_delivery WHERE reason = 'expired'`) == 1
+		})
+		c.advance(-31 * time.Minute)
+		if knownToHub(b) {
+			t.Error("the hub goes on with a session that services were told is over")
 		}
 	})
 }
