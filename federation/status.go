@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -23,6 +24,8 @@ const (
 	statusFirstLook = time.Minute
 	statusLook      = 5 * time.Minute // and how often from then on: how late an expired session may be seen
 	statusLookBatch = 200
+	// statusLookFailures is how many sessions nobody can say anything of before it is not for them but for what they are kept in.
+	statusLookFailures = 10
 
 	// StatusTTL is how long a service need not ask again; StatusLife is how long any copy of a list is believed, and so the longest that
 	// a service which looks by itself goes without knowing.
@@ -140,17 +143,23 @@ func (s *StatusLists) End(ctx context.Context, n Notice) (bool, error) {
 }
 
 // Look asks stands about sessions that were not looked at for a while, and shows as ended those that are gone: a session whose time ran out
-// tells nobody. It returns how many it looked at.
+// tells nobody. It returns how many it looked at, and an error if it learned nothing of some.
 func (s *StatusLists) Look(ctx context.Context, stands func(ctx context.Context, session string, client clients.ID) (bool, error)) (int, error) {
 	now := s.now()
 	due, err := dueEntries(ctx, s.db, now, statusLookBatch)
 	if err != nil {
 		return 0, err
 	}
+	var unknown error
+	failures := 0
 	for _, e := range due {
 		ok, err := stands(ctx, e.session, e.client)
-		if err != nil {
-			return 0, err
+		if err != nil { // of one session: the others do not wait for it
+			unknown = cmp.Or(unknown, err)
+			if failures++; failures >= statusLookFailures {
+				return 0, unknown
+			}
+			continue
 		}
 		if ok {
 			err = lookLater(ctx, s.db, e, now.Add(statusLook))
@@ -161,7 +170,7 @@ func (s *StatusLists) Look(ctx context.Context, stands func(ctx context.Context,
 			return 0, err
 		}
 	}
-	return len(due), nil
+	return len(due), unknown
 }
 
 // forget removes lists whose time is over.

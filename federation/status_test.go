@@ -253,6 +253,27 @@ func TestStatusOfSessionsThatExpire(t *testing.T) {
 	})
 }
 
+// A session that nobody can say anything of keeps no other from being shown as ended.
+func TestStatusOfASessionThatCannotBeRead(t *testing.T) {
+	o := newOutbox(t, sqldbtest.Open(t))
+	broken := errors.New("not to be read")
+	unread := o.place("taro", "walled", "unread")
+	o.advance(time.Second)
+	gone := o.place("taro", "walled", "gone")
+	o.advance(statusFirstLook)
+	_, err := o.Status.Look(t.Context(), func(_ context.Context, session string, _ clients.ID) (bool, error) {
+		if session == "unread" {
+			return false, broken
+		}
+		return false, nil
+	})
+	if !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	o.wantEnded(unread, false)
+	o.wantEnded(gone, true)
+}
+
 // The token is the same while nothing turns, so that caches may keep it; it is signed anew soon, and believed for minutes only. The bits of
 // nobody's positions turn all the time, and are the same after a restart.
 func TestStatusToken(t *testing.T) {

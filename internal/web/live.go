@@ -62,6 +62,6 @@ func (s *Site) Live(w http.ResponseWriter, r *http.Request, p Page, piece string
 		err = send(func() { _, _ = w.Write(out.Bytes()) }) // the flush says whether it arrived
 	}
 	if err == nil { // somebody is left to tell
-		_ = send(func() { _, _ = w.Write(tail) }) //nolint:gosec // the end of a page that html/template made
+		_ = send(func() { _, _ = w.Write(tail) })
 	}
 }
