@@ -103,7 +103,7 @@ func deleteList(ctx context.Context, db *sqldb.DB, id string) error {
 	})
 }
 
-// insertEntry reports false if the position is taken, or the session has one.
+// insertEntry reports false if the position is taken, or the person has one in the session.
 func insertEntry(ctx context.Context, db *sqldb.DB, e statusEntry) (bool, error) {
 	n, err := db.Exec(ctx, `INSERT INTO status_entry (list, idx, client, account, session, look_ms) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT DO NOTHING`, e.list, e.idx, string(e.client), string(e.account), e.session, e.look.UnixMilli())
@@ -113,10 +113,10 @@ func insertEntry(ctx context.Context, db *sqldb.DB, e statusEntry) (bool, error)
 	return n == 1, nil
 }
 
-func liveEntry(ctx context.Context, db *sqldb.DB, session string, client clients.ID) (statusEntry, bool, error) {
-	e := statusEntry{session: session, client: client}
-	err := db.QueryRow(ctx, `SELECT list, idx, account FROM status_entry WHERE session = $1 AND client = $2 AND ended_at IS NULL`,
-		session, string(client)).Scan(&e.list, &e.idx, &e.account)
+func liveEntry(ctx context.Context, db *sqldb.DB, account AccountID, session string, client clients.ID) (statusEntry, bool, error) {
+	e := statusEntry{account: account, session: session, client: client}
+	err := db.QueryRow(ctx, `SELECT list, idx FROM status_entry WHERE session = $1 AND client = $2 AND account = $3 AND ended_at IS NULL`,
+		session, string(client), string(account)).Scan(&e.list, &e.idx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, false, nil
 	}

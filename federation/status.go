@@ -66,11 +66,12 @@ func newStatusLists(d DeliveriesDeps) *StatusLists {
 // maxLists bounds how many lists one request may find full.
 const maxLists = 4
 
-// Index returns the position of a session at a client, and gives it one if it has none. A session that ended at the client and was entered
+// Index returns the position of a session at a client, and gives it one if it has none. The account is whom the client takes it to be about:
+// a session in which a representative acts has another position for that. A session that ended at the client and was entered
 // again gets another: a position that is shown as ended stays so. It must not be called inside a transaction.
 func (s *StatusLists) Index(ctx context.Context, account AccountID, client clients.ID, session string) (StatusRef, error) {
 	for range maxLists {
-		e, found, err := liveEntry(ctx, s.db, session, client)
+		e, found, err := liveEntry(ctx, s.db, account, session, client)
 		if err != nil || found {
 			return s.ref(e), err
 		}
@@ -130,7 +131,7 @@ func (s *StatusLists) place(ctx context.Context, l statusList, e statusEntry) (s
 			return e, won, err
 		}
 		// Either the position was taken or somebody gave the session one just now.
-		if other, found, err := liveEntry(ctx, s.db, e.session, e.client); err != nil || found {
+		if other, found, err := liveEntry(ctx, s.db, e.account, e.session, e.client); err != nil || found {
 			return other, found, err
 		}
 	}

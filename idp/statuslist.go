@@ -30,7 +30,7 @@ func (p *Provider) statusOf(ctx context.Context, c *clients.Client, g *grant) (*
 	if ok, err := p.entered(ctx, g.SID, g.Client); err != nil || !ok {
 		return nil, err
 	}
-	ref, err := p.deliveries.Status.Index(ctx, g.holder(), g.Client, g.SID)
+	ref, err := p.deliveries.Status.Index(ctx, g.Account, g.Client, g.SID)
 	if err != nil {
 		return nil, fmt.Errorf("status list: %w", err)
 	}

@@ -225,17 +225,27 @@ func TestStatusListIsCached(t *testing.T) {
 	}
 }
 
-// TestStatusListOfARepresentative: the position is that of her session, which the sign-outs of the person represented do not end.
+// TestStatusListOfARepresentative: what she does for herself and what she does for another are two positions, each ended with all that is
+// about that person, and both with her session; as a logout token by its sub, or its sid, says it.
 func TestStatusListOfARepresentative(t *testing.T) {
 	f := startFamily(t, idptest.Options{})
-	mandate, b, r := f.represent(f.taro, f.hanako), f.Browser(t), f.ask()
-	at, ok := positionOf(t, f.redeem(f.choose(b, b.SignIn(b.Get(r.Path()), "hanako"), mandate), r))
-	if !ok {
-		t.Fatal("no status in the ID token of a representative")
+	id := f.represent(f.taro, f.hanako)
+	both := func() (hers, acting position) {
+		t.Helper()
+		hers, one := positionOf(t, f.enter(f.hanako, "hanako"))
+		acting, two := positionOf(t, f.enterFor(f.hanako, id))
+		if !one || !two || hers == acting {
+			t.Fatalf("%v and %v", hers, acting)
+		}
+		return hers, acting
 	}
-	wantEnded(t, f.Hub, at, false)
+	hers, acting := both()
+	wantEnded(t, f.Hub, acting, false)
 	f.taro.Post("/account/sign-out-everywhere", nil)
-	wantEnded(t, f.Hub, at, false)
+	wantEnded(t, f.Hub, acting, true)
+	wantEnded(t, f.Hub, hers, false)
+	hers, acting = both()
 	f.hanako.Post("/account/sign-out-everywhere", nil)
-	wantEnded(t, f.Hub, at, true)
+	wantEnded(t, f.Hub, acting, true)
+	wantEnded(t, f.Hub, hers, true)
 }
