@@ -47,6 +47,7 @@ type MandateMove struct {
 
 // Use is one time the representative entered a service in the principal's name.
 type Use struct {
+	By      AccountID // the representative
 	Client  clients.ID
 	Session string // the representative's, at the hub
 	SID     string // what the service calls it
@@ -60,6 +61,9 @@ const (
 	maxMandateServices = 50
 	maxMandateMisses   = 3   // wrong numbers, after which the mandate ends
 	mandateUses        = 100 // remembered of each mandate
+
+	// mandateUseKept is longer than any session of the hub may live.
+	mandateUseKept = 31 * 24 * time.Hour
 )
 
 // Kinds of audit events. Account is the principal; Actor is the representative's account for what she did, else the word of who did it; the
@@ -261,7 +265,7 @@ func (r *Mandates) end(ctx context.Context, m Mandate, by Actor, why MandateWhy,
 			return err
 		}
 		// The row is ours until the end of the transaction, and every use is written with it held: none is missed.
-		uses, err := listUses(ctx, r.db, m.ID, since, mandateUses)
+		uses, err := listEntered(ctx, r.db, m.ID, since)
 		if err != nil {
 			return err
 		}
@@ -347,7 +351,12 @@ func (r *Mandates) History(ctx context.Context, id MandateID) ([]MandateMove, er
 
 // Uses returns when the representative last entered services in the principal's name, the newest first.
 func (r *Mandates) Uses(ctx context.Context, id MandateID, limit int) ([]Use, error) {
-	return listUses(ctx, r.db, id, time.Time{}, min(limit, mandateUses))
+	return listUses(ctx, r.db, id, min(limit, mandateUses))
+}
+
+// EnteredAt returns the sessions at one service that anybody entered in a person's name since a time.
+func (r *Mandates) EnteredAt(ctx context.Context, principal AccountID, client clients.ID, since time.Time) ([]Use, error) {
+	return listEnteredAt(ctx, r.db, principal, client, since)
 }
 
 // Enter records that the representative enters a service in the principal's name, if she still may; else the answer is MandateUnknown. It

@@ -171,18 +171,37 @@ func insertUse(ctx context.Context, db *sqldb.DB, id MandateID, u Use) error {
 		rand.Text(), string(id), string(u.Client), u.Session, u.SID, u.At.Unix()); err != nil {
 		return err
 	}
+	// Beyond the newest, what a session that may still live was entered last stays, however often others were since: its service is to be told.
 	_, err := db.Exec(ctx, `DELETE FROM federation_mandate_use WHERE mandate = $1 AND used_at < (SELECT MIN(used_at) FROM
-		(SELECT used_at FROM federation_mandate_use WHERE mandate = $1 ORDER BY used_at DESC LIMIT $2) newest)`, string(id), mandateUses)
+		(SELECT used_at FROM federation_mandate_use WHERE mandate = $1 ORDER BY used_at DESC LIMIT $2) newest)
+		AND (used_at < $3 OR EXISTS (SELECT 1 FROM federation_mandate_use later WHERE later.mandate = federation_mandate_use.mandate
+			AND later.client = federation_mandate_use.client AND later.sid = federation_mandate_use.sid AND later.used_at > federation_mandate_use.used_at))`,
+		string(id), mandateUses, u.At.Add(-mandateUseKept).Unix())
 	return err
 }
 
-func listUses(ctx context.Context, db *sqldb.DB, id MandateID, since time.Time, limit int) (list []Use, err error) {
-	from := int64(0)
-	if !since.IsZero() {
-		from = since.Unix()
-	}
-	rows, err := db.Query(ctx, `SELECT client, session, sid, used_at FROM federation_mandate_use WHERE mandate = $1 AND used_at >= $2
-		ORDER BY used_at DESC, id LIMIT $3`, string(id), from, limit)
+// listUses are the latest uses of a mandate, the newest first.
+func listUses(ctx context.Context, db *sqldb.DB, id MandateID, limit int) ([]Use, error) {
+	return queryUses(ctx, db, `SELECT m.representative, u.client, u.session, u.sid, u.used_at FROM federation_mandate_use u
+		JOIN federation_mandate m ON m.id = u.mandate WHERE u.mandate = $1 ORDER BY u.used_at DESC, u.id LIMIT $2`, string(id), limit)
+}
+
+// listEntered are the services' sessions that were entered by a mandate, each once.
+func listEntered(ctx context.Context, db *sqldb.DB, id MandateID, since time.Time) ([]Use, error) {
+	return queryUses(ctx, db, `SELECT m.representative, u.client, u.session, u.sid, MAX(u.used_at) FROM federation_mandate_use u
+		JOIN federation_mandate m ON m.id = u.mandate WHERE u.mandate = $1 AND u.used_at >= $2
+		GROUP BY m.representative, u.client, u.session, u.sid ORDER BY u.client, u.sid`, string(id), since.Unix())
+}
+
+// listEnteredAt is listEntered of all mandates of a person at one service.
+func listEnteredAt(ctx context.Context, db *sqldb.DB, principal AccountID, client clients.ID, since time.Time) ([]Use, error) {
+	return queryUses(ctx, db, `SELECT m.representative, u.client, u.session, u.sid, MAX(u.used_at) FROM federation_mandate_use u
+		JOIN federation_mandate m ON m.id = u.mandate WHERE m.principal = $1 AND u.client = $2 AND u.used_at >= $3
+		GROUP BY m.representative, u.client, u.session, u.sid ORDER BY u.client, u.sid`, string(principal), string(client), since.Unix())
+}
+
+func queryUses(ctx context.Context, db *sqldb.DB, query string, args ...any) (list []Use, err error) {
+	rows, err := db.Query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list uses: %w", err)
 	}
@@ -190,7 +209,7 @@ func listUses(ctx context.Context, db *sqldb.DB, id MandateID, since time.Time, 
 	for rows.Next() {
 		var u Use
 		var at int64
-		if err := rows.Scan(&u.Client, &u.Session, &u.SID, &at); err != nil {
+		if err := rows.Scan(&u.By, &u.Client, &u.Session, &u.SID, &at); err != nil {
 			return nil, fmt.Errorf("list uses: %w", err)
 		}
 		u.At = time.Unix(at, 0)

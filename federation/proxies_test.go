@@ -328,3 +328,33 @@ func TestUsesAreBounded(t *testing.T) {
 		t.Errorf("%d uses, %v", len(uses), err)
 	}
 }
+
+// TestServiceIsToldHoweverOftenOthersWereEntered: a representative cannot have a session forgotten by entering other services.
+func TestServiceIsToldHoweverOftenOthersWereEntered(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w, taro := openMandates(t, db), newAccount()
+		hanako := newAccount()
+		m := w.inForce(t, taro, hanako, "etax", "portal")
+		enter := func(client clients.ID, sid string) {
+			t.Helper()
+			w.time = w.time.Add(time.Second)
+			if err := w.Enter(t.Context(), m, Use{Client: client, Session: "s", SID: sid}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enter("etax", "one")
+		for range mandateUses + 20 {
+			enter("portal", "two")
+		}
+		at, err := w.EnteredAt(t.Context(), taro, "etax", start)
+		if err != nil || len(at) != 1 || at[0].SID != "one" || at[0].By != hanako {
+			t.Errorf("at the service: %v, %v", at, err)
+		}
+		if err := w.End(t.Context(), m.ID, taro, start, w.tell); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.told) != 2 || w.told[0].SID != "one" || w.told[1].SID != "two" {
+			t.Errorf("told of %v", w.told)
+		}
+	})
+}

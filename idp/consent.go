@@ -157,6 +157,11 @@ func (p *Provider) endService(ctx context.Context, account federation.AccountID,
 	if err != nil || !ended || by == federation.ByService {
 		return err
 	}
-	_, err = p.deliveries.Enqueue(ctx, federation.LogoutLinkEnded, []federation.Notice{{Account: account, Client: id}})
+	// Her representatives entered by her consent. The service knows those sessions by their names alone.
+	uses, err := p.mandates.EnteredAt(ctx, account, id, p.oldestSession())
+	if err != nil {
+		return fmt.Errorf("read uses of mandates: %w", err)
+	}
+	_, err = p.deliveries.Enqueue(ctx, federation.LogoutLinkEnded, append(noticesOf(uses), federation.Notice{Account: account, Client: id}))
 	return err
 }

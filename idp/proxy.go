@@ -185,21 +185,26 @@ func mandateUnknown(err error) bool {
 
 // mandateEnded promises to tell the services that the representative entered, in every session there may still be. It runs in the transaction
 // that ends the mandate.
-func (p *Provider) mandateEnded(ctx context.Context, m federation.Mandate, uses []federation.Use) error {
-	var out []federation.Notice
-	for _, u := range uses {
-		n := federation.Notice{Account: m.Representative, Client: u.Client, Session: u.Session, SID: u.SID, Nameless: true}
-		if !slices.Contains(out, n) {
-			out = append(out, n)
-		}
-	}
-	_, err := p.deliveries.Enqueue(ctx, federation.LogoutMandateEnded, out)
+func (p *Provider) mandateEnded(ctx context.Context, _ federation.Mandate, uses []federation.Use) error {
+	_, err := p.deliveries.Enqueue(ctx, federation.LogoutMandateEnded, noticesOf(uses))
 	return err
 }
 
+// noticesOf asks for services to be told that sessions in somebody else's name are over.
+func noticesOf(uses []federation.Use) []federation.Notice {
+	out := make([]federation.Notice, len(uses))
+	for i, u := range uses {
+		out[i] = federation.Notice{Account: u.By, Client: u.Client, Session: u.Session, SID: u.SID, Nameless: true}
+	}
+	return out
+}
+
+// oldestSession is when the oldest session that may still live began.
+func (p *Provider) oldestSession() time.Time { return p.now().Add(-p.sessions.rules.Absolute) }
+
 // endMandate ends a mandate for one of its parties.
 func (p *Provider) endMandate(ctx context.Context, id federation.MandateID, party federation.AccountID) error {
-	err := p.mandates.End(ctx, id, party, p.now().Add(-p.sessions.rules.Absolute), p.mandateEnded)
+	err := p.mandates.End(ctx, id, party, p.oldestSession(), p.mandateEnded)
 	p.deliveries.Hurry()
 	return err
 }
@@ -210,7 +215,7 @@ const mandateRounds = 20 * time.Second
 // WatchMandates ends mandates whose time is over, until ctx ends. Any number of processes may do so at once.
 func (p *Provider) WatchMandates(ctx context.Context) error {
 	for {
-		n, err := p.mandates.Expire(ctx, p.now().Add(-p.sessions.rules.Absolute), p.mandateEnded)
+		n, err := p.mandates.Expire(ctx, p.oldestSession(), p.mandateEnded)
 		if err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "mandates are not being ended", "err", err) // until the database is back
 		}

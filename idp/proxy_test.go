@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -547,4 +548,49 @@ func TestMandateForm(t *testing.T) {
 	if p := f.taro.Post("/account/representatives/new", good); p.URL.RawQuery != "done=made" { // pressed twice
 		t.Errorf("pressed twice: %d %s", p.Status, p.URL)
 	}
+}
+
+// TestStatusListEndsWithTheMandate: a service that looks by itself sees the end of a representative's session, and not that of a person who
+// was not there.
+func TestStatusListEndsWithTheMandate(t *testing.T) {
+	f := startFamily(t, idptest.Options{})
+	position := func(a idptest.Answer) position {
+		t.Helper()
+		p, ok := positionOf(t, a)
+		if !ok {
+			t.Fatalf("no status: %d %s", a.Status, a.Raw)
+		}
+		return p
+	}
+	id := f.represent(f.taro, f.hanako)
+	away, r := f.Browser(t), f.ask() // where she has not been at the service for herself
+	acting := position(f.redeem(f.choose(away, away.SignIn(away.Get(r.Path()), "hanako"), id), r))
+	f.taro.Post("/account/sign-out-everywhere", nil)
+	wantEnded(t, f.Hub, acting, false)
+	f.enter(f.taro, "taro")
+	f.taro.Post("/account/representatives/"+id+"/end", nil)
+	wantEnded(t, f.Hub, acting, true)
+	if again := position(f.enter(away, "hanako")); again == acting {
+		t.Error("her own session has the position of the one that ended")
+	}
+}
+
+// TestDisconnectingEndsTheRepresentativesSession: the service is told of it by the session's name alone, and shown it in its status list.
+func TestDisconnectingEndsTheRepresentativesSession(t *testing.T) {
+	f := startFamily(t, idptest.Options{})
+	acting := f.enterFor(f.hanako, f.represent(f.taro, f.hanako))
+	where, _ := positionOf(t, acting)
+	sid := claimsOf(t, acting.Text("id_token"))["sid"]
+	r := idptest.NewRequest("scope", "openid links")
+	portal := f.Redeem(t, f.Code(t, f.taro, r, "taro"), r)
+	if a := f.Bearer(t, http.MethodDelete, "/api/account/links/"+familyID, portal.Text("access_token")); a.Status != http.StatusNoContent {
+		t.Fatalf("disconnect: %d %s", a.Status, a.Raw)
+	}
+	if f.alive(acting) {
+		t.Error("its token lives")
+	}
+	f.told.eventually(t, func(all []map[string]any) bool {
+		return slices.ContainsFunc(all, func(c map[string]any) bool { return c["sid"] == sid && c["sub"] == nil })
+	})
+	wantEnded(t, f.Hub, where, true)
 }

@@ -36,6 +36,9 @@ func (p *Provider) statusOf(ctx context.Context, c *clients.Client, g *grant) (*
 	}
 	// It may have ended meanwhile, before there was a position to mark. Whoever ends it from now on finds the position.
 	ok, err := p.entered(ctx, g.SID, g.Client)
+	if err == nil && ok {
+		ok, err = p.mandateStands(ctx, g)
+	}
 	if err == nil && !ok {
 		_, err = p.deliveries.Status.End(ctx, federation.Notice{Client: g.Client, Session: g.SID})
 	}
