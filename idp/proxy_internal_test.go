@@ -87,3 +87,27 @@ func FuzzInviteCode(f *testing.F) {
 		}
 	})
 }
+
+// TestPeriodEndsInJapan: on the day of the same number in Japan, whatever the zone of the clock, and never in the month after.
+func TestPeriodEndsInJapan(t *testing.T) {
+	for _, tt := range []struct {
+		from   string
+		months int
+		want   string
+	}{
+		{"2026-11-23T05:00:00Z", 1, "2026-12-23T23:59:59+09:00"},
+		{"2026-11-30T14:59:59Z", 3, "2027-02-28T23:59:59+09:00"},
+		{"2026-11-30T15:00:00Z", 3, "2027-03-01T23:59:59+09:00"}, // the first of December there
+		{"2027-01-30T20:00:00Z", 1, "2027-02-28T23:59:59+09:00"},
+		{"2028-02-29T00:00:00Z", 12, "2029-02-28T23:59:59+09:00"},
+		{"2026-12-31T12:00:00-10:00", 36, "2030-01-01T23:59:59+09:00"},
+	} {
+		from, err := time.Parse(time.RFC3339, tt.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := periodEnd(from, tt.months).Format(time.RFC3339); got != tt.want {
+			t.Errorf("%d months from %s end %s, want %s", tt.months, tt.from, got, tt.want)
+		}
+	}
+}

@@ -204,7 +204,7 @@ func (p *Provider) postGivenNew(c echo.Context) error {
 	}
 	code, id := newInviteCode(), federation.MandateID(v.ID)
 	now := p.now()
-	until := lastMoment(now.AddDate(0, v.Months, 0))
+	until := periodEnd(now, v.Months)
 	err = p.mandates.Offer(ctx, federation.Invitation{
 		ID: id, Principal: s.Account, Services: v.chosen, Code: p.codeDigest(code), AnswerBy: now.Add(inviteLife), Until: until,
 		Name: p.sealer.Seal([]byte(v.Name), mandatePlace(id, mandateName)), Note: p.sealer.Seal([]byte(v.Note), mandatePlace(id, mandateNote)),
@@ -232,10 +232,14 @@ func (p *Provider) codeDigest(code inviteCode) []byte {
 	return d[:]
 }
 
-// lastMoment is the end of a day in Japan.
-func lastMoment(t time.Time) time.Time {
-	t = t.In(time.FixedZone("JST", 9*60*60))
-	return time.Date(t.Year(), t.Month(), t.Day(), 23, 59, 59, 0, t.Location())
+var japan = time.FixedZone("JST", 9*60*60)
+
+// periodEnd is the last second of the day in Japan that is some months after a time, or of the last day of that month if it has no such day
+// (Civil Code of Japan, article 143).
+func periodEnd(from time.Time, months int) time.Time {
+	y, m, d := from.In(japan).Date()
+	last := time.Date(y, m+time.Month(months)+1, 0, 0, 0, 0, 0, japan).Day()
+	return time.Date(y, m+time.Month(months), min(d, last), 23, 59, 59, 0, japan)
 }
 
 // parseGiven reads the form; what is wrong with it is in Problems.
