@@ -49,6 +49,8 @@ type config struct {
 	} `json:"cards"`
 	LaunchEvery conf.Duration `json:"launch_every"` // how often the launch of a listed service is tried; 0: the hub's own
 
+	MandateMonths int `json:"mandate_months"` // the longest that a citizen names a representative for; 0: 12
+
 	Recheck struct { // of the cards that sessions rest on
 		Every     conf.Duration `json:"every"`      // 0: five minutes
 		Patience  conf.Duration `json:"patience"`   // 0: four hours
@@ -77,6 +79,9 @@ type config struct {
 	Operators operators `json:"operators"`
 	Sample    bool      `json:"sample"`
 }
+
+// maxMandateMonths is the longest period that the hub's page offers.
+const maxMandateMonths = 36
 
 // load reads and checks the file. An error names the key and what to do.
 func load(path string) (config, error) {
@@ -111,6 +116,9 @@ func (c config) check() error {
 	}
 	if c.Logout.PerService < 0 || c.Logout.PerService > 1000 {
 		return errors.New("logout.per_service: a number up to 1000, or 0 for the hub's own")
+	}
+	if c.MandateMonths < 0 || c.MandateMonths > maxMandateMonths {
+		return errors.New("mandate_months: a number of months up to 36, or 0 for the hub's own")
 	}
 	if err := c.checkRecheck(); err != nil {
 		return err
