@@ -20,7 +20,7 @@ type claimsMetadata struct {
 }
 
 func newClaimsMetadata(algs []string, verifies bool) claimsMetadata {
-	protocol := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
+	protocol := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "act"}
 	m := claimsMetadata{
 		Claims: append(protocol, personalClaims()...), ClaimTypes: []string{"normal"},
 		IDTokenKeyAlgs: keys.KeyAlgs(), IDTokenEncs: keys.ContentEncs(),
