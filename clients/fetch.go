@@ -102,13 +102,20 @@ func (f *Fetcher) judge(s string) (address, error) {
 	if err != nil {
 		return address{}, err
 	}
-	if a.scheme == "http" && !slices.Contains(f.allow, a.dialled()) {
+	if slices.Contains(f.allow, a.dialled()) {
+		return a, nil
+	}
+	if a.scheme == "http" {
 		return address{}, errAddressScheme
+	}
+	if a.loopback {
+		return address{}, errGuarded
 	}
 	return a, nil
 }
 
-// Check says whether the Fetcher would try an address at all. What its name resolves to is judged when it is dialled.
+// Check says whether the Fetcher would try an address at all: addresses of this machine or of private networks are refused by what is written.
+// What a name resolves to is judged when it is dialled.
 func (f *Fetcher) Check(address string) error {
 	_, err := f.judge(address)
 	return err

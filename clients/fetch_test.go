@@ -141,6 +141,13 @@ func TestFetchIsGuarded(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
+	response, err := f.http.Get("https://localhost:" + port) // as get dials, whatever was judged before
+	if !errors.Is(err, errGuarded) {
+		t.Errorf("dialled: %v", err)
+	}
+	if err == nil {
+		_ = response.Body.Close()
+	}
 	if p.asked.Load() != 0 {
 		t.Error("asked")
 	}

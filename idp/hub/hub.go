@@ -54,6 +54,8 @@ type Config struct {
 	// MutualTLS is the second address, for clients with certificates; Authorities issue those of tls_client_auth. Neither is required.
 	MutualTLS   idp.MutualTLS
 	Authorities *x509.CertPool
+	// Webhooks reaches addresses that citizens chose; nil: public ones only. What Fetch may reach for services is none of theirs.
+	Webhooks    *clients.Fetcher
 	Mail        mail.Sender // takes notices to citizens; nil: they cannot choose mail
 	Now         func() time.Time
 	Log         *slog.Logger
@@ -96,7 +98,7 @@ type Hub struct {
 	lists     []*cardauth.Revocation // to keep fresh
 	metrics   *metrics.Registry
 	log       *slog.Logger
-	fetch     *clients.Fetcher
+	hooks     *clients.Fetcher
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -168,7 +170,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Mandates: h.mandates, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, MandateMonths: c.MandateMonths, Metrics: c.Metrics,
-		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session, Mail: c.Mail, Webhooks: h.fetch,
+		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session, Mail: c.Mail, Webhooks: h.hooks,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
 	return h, err
@@ -199,7 +201,11 @@ func (h *Hub) openOutboxes(c Config, subjects *federation.Subjects) (err error) 
 			return err
 		}
 	}
-	h.fetch = fetch
+	if h.hooks = c.Webhooks; h.hooks == nil {
+		if h.hooks, err = clients.NewFetcher(clients.FetcherConfig{Now: c.Now}); err != nil {
+			return err
+		}
+	}
 	h.Signals, err = federation.NewSignals(federation.SignalsDeps{
 		Issuer: c.Issuer, DB: c.DB, Clients: h.Clients, Subjects: subjects, Links: h.Links, Audit: h.Audit, Sealer: c.Sealer, Sign: h.Keys.Sign,
 		Agreed: idp.Agreed(c.DB), Check: fetch.Check, Send: fetch.Send, Now: c.Now, Log: c.Log,

@@ -51,6 +51,8 @@ type Options struct {
 	// Own: an authority of its own, which can revoke cards without another test noticing; and the hub does what has to happen on its own.
 	Own  bool
 	Mail mail.Sender // takes notices to citizens
+	// Webhooks are receivers of notices on this machine, host:port.
+	Webhooks []string
 	// Shared: the card app is that of a computer that others use too.
 	Shared bool
 }
@@ -129,12 +131,14 @@ func Start(t testing.TB, o Options) *Hub {
 	must(t, err)
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{Now: o.Now, Allow: o.Reachable})
 	must(t, err)
+	hooks, err := clients.NewFetcher(clients.FetcherConfig{Now: o.Now, Allow: o.Webhooks})
+	must(t, err)
 	signingAnchors, err := cardauth.ParseSigningAnchors(cardauth.Test, pki.Sign().PEM())
 	must(t, err)
 	config := hub.Config{
 		SigningAnchors: signingAnchors, SigningRevocation: revocation(t, authority.URL, o.Now),
 		Issuer: h.Issuer, AgentURL: h.AgentURL, DB: o.DB, Transient: o.Transient, Sealer: sealer, Anchors: anchors,
-		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
+		Revocation: revocation(t, authority.URL, o.Now), Fetch: fetch, Webhooks: hooks, Policies: o.Policies, Now: o.Now, Log: log, Sample: true,
 		GenerateKey: generator(), PhonePolicy: cardtest.PolicyPhone, Linkage: linkage(t, authority.URL, o.Now),
 	}
 	if o.Mutual != nil {
@@ -188,6 +192,9 @@ func Start(t testing.TB, o Options) *Hub {
 	}
 	return h
 }
+
+// Sealer is the hub's.
+func (h *Hub) Sealer() *keys.Sealer { return h.config.Sealer }
 
 func (h *Hub) serve() {
 	handler := h.Handler()
