@@ -65,7 +65,7 @@ func NewSMTP(c Config) (*SMTP, error) {
 		c.Timeout = sendTimeout
 	}
 	options := []gomail.Option{
-		gomail.WithPort(int(port)), gomail.WithTimeout(c.Timeout), gomail.WithoutNoop(), gomail.WithoutRset(), gomail.WithHELO("tsunagu.invalid"),
+		gomail.WithPort(int(port)), gomail.WithTimeout(c.Timeout), gomail.WithoutNoop(), gomail.WithoutRset(), gomail.WithHELO(domainOf(c.From)),
 		gomail.WithTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: c.RootCAs}),
 	}
 	switch c.Security {
