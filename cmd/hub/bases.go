@@ -27,7 +27,7 @@ func (b *basesCommand) define(f *flag.FlagSet) {
 	f.StringVar(&b.file, "import-bases", "", "propose this CSV file as a new set of legal bases and exit; needs -as")
 	f.Int64Var(&b.version, "approve-bases", 0, "approve the set of legal bases of this version and exit; needs -as, of another person than who proposed it")
 	f.BoolVar(&b.list, "list-bases", false, "list the sets of legal bases and exit")
-	f.StringVar(&b.as, "as", "", "who imports or approves")
+	f.StringVar(&b.as, "as", "", "who imports, approves or reads")
 	f.StringVar(&b.from, "from", "", "with -approve-bases: the first day in force, YYYY-MM-DD in Japan; now, if not given")
 	f.StringVar(&b.until, "until", "", "with -approve-bases: the last day in force; a year, if not given")
 }

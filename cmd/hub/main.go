@@ -31,6 +31,7 @@ func run() error {
 	check := flag.Bool("check", false, "check the configuration and exit")
 	seal := flag.String("new-seal-file", "", "make a seal file at this path and exit")
 	rotate := flag.String("rotate-keys", "", "announce a successor for the signing keys of these algorithms (commas, or all) and exit; a running hub follows")
+	evidence := flag.String("evidence", "", "print what is kept of a session that a citizen disowned, by the notice that the audit log names, and exit; needs -as")
 	var bases basesCommand
 	bases.define(flag.CommandLine)
 	flag.Parse()
@@ -57,6 +58,9 @@ func run() error {
 	}
 	if *rotate != "" {
 		return rotateKeys(ctx, c, *rotate)
+	}
+	if *evidence != "" {
+		return showEvidence(ctx, c, *evidence, bases.as)
 	}
 	if bases.wanted() {
 		return bases.run(ctx, c)
