@@ -108,7 +108,28 @@ func pageSamples() map[string]pageSample {
 		"form post": {web.Page{Name: "form-post", Title: "form_post.title", TitleArgs: []string{"service", service.Name}, OpenForm: true, Once: true, Data: formPostView{
 			Service: service, Action: "https://app.example/cb?a=1&b=%20", Fields: []formField{{"code", `"><script>alert(1)</script>`}},
 		}}, []string{`id="form-post"`, `action="https://app.example/cb?a=1&amp;b=%20"`, `id="form-post-go"`, `name="code"`, `form-post.js" defer></script>`}},
-		"privacy": {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
+		"notices none": {web.Page{Name: "notices", Title: "notices.title", SignedIn: true, Data: noticesView{Done: "stopped"}}, []string{"お知らせはまだありません"}},
+		"notices": {web.Page{Name: "notices", Title: "notices.title", SignedIn: true, Data: noticesView{
+			Unread: 1, Until: 5, List: []noticeView{
+				{What: "新しいブラウザー", Word: "sign-in", When: at, Lines: []string{evil.Name, evil.Operator}, Unread: true, NotMe: "/not-me/abc"},
+				{What: "新しいブラウザー", Word: "sign-in", When: at, NotMe: "/not-me/def", Over: true}},
+			Ways: []wayView{{Via: "mail", Live: evil.Name, Failed: true}, {Via: "webhook", Waiting: "https://hook.example/"}},
+		}}, []string{`data-notice="sign-in" data-unread`, `href="/not-me/abc"`, `name="until" value="5"`, `data-way="mail"`, "data-live", "data-waiting", `action="/account/notices/mail/stop"`, `action="/account/notices/webhook/stop"`}},
+		"notices by mail": {web.Page{Name: "notice-way", Title: "notices.mail.title", SignedIn: true, Error: "address_invalid", Data: &noticeWayView{
+			Via: "mail", Address: web.Field{ID: "address", Label: "メールアドレス", Value: evil.Name, Error: evil.Name}, Kinds: []kindView{{"sign-in", true}, {"link", false}},
+			Lang: web.Select{ID: "lang", Label: "言葉", Options: []web.Option{{Value: "ja", Label: "日本語", Selected: true}}}, Problems: []web.FieldError{{Field: "address", Text: evil.Name}},
+		}}, []string{`action="/account/notices/mail"`, `id="kind-sign-in"`, `name="kind-link"`, `id="notices-save"`, `href="#address"`}},
+		"notices by webhook": {web.Page{Name: "notice-way", Title: "notices.webhook.title", SignedIn: true, Data: &noticeWayView{Via: "webhook", Address: web.Field{ID: "address"}, Lang: web.Select{ID: "lang"}}},
+			[]string{`action="/account/notices/webhook"`}},
+		"notice confirm": {web.Page{Name: "notice-confirm", Title: "notices.confirm.title", SignedIn: true, Data: noticeConfirmView{Via: "mail", Address: evil.Name, Proof: "p1"}},
+			[]string{`id="notices-confirm"`, `name="proof" value="p1"`, `action="/account/notices/confirm"`}},
+		"notice confirm over": {web.Page{Name: "notice-confirm", Title: "notices.confirm.over.title", Error: "address_not_waiting", Data: noticeConfirmView{Over: true}},
+			[]string{`data-error="address_not_waiting"`, `href="/account/notices"`}},
+		"not me": {web.Page{Name: "not-me", Title: "not_me.title", Data: notMeView{Action: "/not-me/abc", What: "新しいブラウザー", When: at, Lines: []string{evil.Name}}},
+			[]string{`id="not-me"`, `action="/not-me/abc"`}},
+		"not me, done": {web.Page{Name: "not-me", Title: "not_me.done.title", Data: notMeView{Done: true, Live: true}}, []string{`data-disowned="ended"`, `id="not-me-account"`, "0120-95-0178"}},
+		"not me, over": {web.Page{Name: "not-me", Title: "not_me.done.title", Data: notMeView{Done: true}}, []string{`data-disowned="over"`}},
+		"privacy":      {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
 	}
 }
 
