@@ -275,7 +275,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 	}
 	now := p.now()
 	g := &grant{
-		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Tx: tx.ID, Consent: con.ID,
+		ID: req.Grant, Client: req.Client, Account: s.Account, Subject: sub, SID: s.ID, Known: s.Known, Tx: tx.ID, Consent: con.ID,
 		Scopes: p.grantable(client, req.Scopes), JKT: req.JKT, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
 		Resources: req.Resources, Details: details,
 		Session: s.Created, Card: s.Card, Passkey: s.Passkey, Issued: now.UnixMilli(), Hard: now.Add(grantLife).Unix(),

@@ -72,6 +72,9 @@ func (p *Provider) signIn(c echo.Context, tx *transaction, s *session) error {
 	}
 	s.Device = deviceOf(c.Request().UserAgent())
 	s.Shared, s.Apart = p.sharedComputer(c), s.slot == slotApart
+	if err := p.recognize(c, s); err != nil {
+		return err
+	}
 	again := old != nil && old.Account == s.Account
 	if s.ID = newID(); again {
 		s.ID = old.ID

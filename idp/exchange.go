@@ -183,7 +183,7 @@ func (p *Provider) issueExchanged(ctx context.Context, req tokenRequest, subject
 	life := min(exchangeLife, time.Unix(subject.a.Exp, 0).Sub(now))
 	s := subject.g
 	g := &grant{
-		ID: newID(), Parent: s.ID, Client: req.client.ID(), Account: s.Account, Subject: own, SID: s.SID, Consent: s.Consent, Scopes: e.Scopes,
+		ID: newID(), Parent: s.ID, Client: req.client.ID(), Account: s.Account, Subject: own, SID: s.SID, Known: s.Known, Consent: s.Consent, Scopes: e.Scopes,
 		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Session: s.Session, Resources: []string{e.Resource},
 		Issued: now.UnixMilli(), Hard: now.Add(life).Unix(),
 	}

@@ -19,9 +19,10 @@ type grant struct {
 	ID string `json:"-"`
 
 	Client    clients.ID           `json:"c"`
-	Account   federation.AccountID `json:"a"` // empty: the client acts for itself (RFC 6749 §4.4)
-	Subject   string               `json:"s"` // pairwise
-	SID       string               `json:"i"` // the session it was made in
+	Account   federation.AccountID `json:"a"`            // empty: the client acts for itself (RFC 6749 §4.4)
+	Subject   string               `json:"s"`            // pairwise
+	SID       string               `json:"i"`            // the session it was made in
+	Known     int64                `json:"kn,omitempty"` // since when the folder knows that session's browser; Unix milliseconds
 	Tx        string               `json:"t,omitempty"`
 	Consent   int64                `json:"k"` // the consent it rests on
 	Scopes    []string             `json:"sc"`

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,33 +58,56 @@ func (p *Provider) knownSince(account federation.AccountID, m string) (at int64,
 	return at, at > 0 && hmac.Equal([]byte(p.markOf(account, at)), []byte(m))
 }
 
-// meetBrowser has the owner of a folder told of a sign-in in a browser that is new to it, before that browser gets the session, and marks the
-// browser as known. One that its visitor called shared stays new.
-func (p *Provider) meetBrowser(c echo.Context, tx *transaction, s *session) error {
-	ctx := c.Request().Context()
-	cookie, _ := p.site.Cookie(c.Request(), cookieKnown)
-	since, err := p.news.knownFrom(ctx, s.Account)
+// recognize notes in a session that is about to begin since when the folder knows its browser: as the mark says, or from now on.
+func (p *Provider) recognize(c echo.Context, s *session) error {
+	since, err := p.news.knownFrom(c.Request().Context(), s.Account)
 	if err != nil {
 		return err
 	}
-	known, others := false, []string(nil)
+	s.Known = max(p.now().UnixMilli(), since+1)
+	own, _ := p.marksOf(c, s.Account)
+	for _, at := range own {
+		if at > since {
+			s.Known = at
+		}
+	}
+	return nil
+}
+
+// marksOf reads the marks of a browser: the moments of those that are the account's, and the rest.
+func (p *Provider) marksOf(c echo.Context, account federation.AccountID) (own []int64, others []string) {
+	cookie, _ := p.site.Cookie(c.Request(), cookieKnown)
 	for _, m := range marks(cookie) {
-		if at, own := p.knownSince(s.Account, m); own {
-			known = known || at > since
+		if at, ok := p.knownSince(account, m); ok {
+			own = append(own, at)
 		} else {
 			others = append(others, m)
 		}
 	}
-	if !known {
+	return own, others
+}
+
+// meetBrowser has the owner of a folder told of a sign-in in a browser that is new to it, before that browser gets the session, and marks the
+// browser as known. One that its visitor called shared stays new. A mark keeps its moment for as long as the browser is used, so that
+// disowning one session reaches what the same browser began since. It is judged again after the session was stored: of a browser that was
+// disowned meanwhile either the session is found and ended, or it is told of here.
+func (p *Provider) meetBrowser(c echo.Context, tx *transaction, s *session) error {
+	ctx := c.Request().Context()
+	since, err := p.news.knownFrom(ctx, s.Account)
+	if err != nil {
+		return err
+	}
+	own, others := p.marksOf(c, s.Account)
+	if !slices.Contains(own, s.Known) || s.Known <= since {
 		if err := p.record(ctx, audit.Event{Kind: eventNewBrowser, Account: string(s.Account), Client: tx.clientID(), Session: s.ID,
-			Facts: map[string]string{"acr": s.ACR, "device": s.Device}}); err != nil {
+			Facts: map[string]string{"acr": s.ACR, "device": s.Device, "known": strconv.FormatInt(s.Known, 10)}}); err != nil {
 			return err
 		}
 	}
 	if _, watched := p.site.Cookie(c.Request(), cookieShared); watched || s.Shared {
 		return nil
 	}
-	all := append([]string{p.markOf(s.Account, p.now().UnixMilli())}, others...)
+	all := append([]string{p.markOf(s.Account, s.Known)}, others...)
 	p.site.SetCookie(c.Response(), web.Cookie{Name: cookieKnown, Value: strings.Join(all[:min(len(all), maxKnown)], "."), MaxAge: knownLife})
 	return nil
 }

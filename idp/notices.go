@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,9 +64,10 @@ type noticeRule struct {
 
 // The audit events of notices.
 const (
-	eventNewBrowser     audit.Kind = "login.new_browser" // facts: acr, device, means
+	eventNewBrowser     audit.Kind = "login.new_browser" // facts: acr, device, known
 	eventNoticeAddress  audit.Kind = "notice.address_confirmed"
 	eventNoticeStopped  audit.Kind = "notice.stopped"
+	eventNoticeChanged  audit.Kind = "notice.kinds_changed"
 	eventNoticeDisowned audit.Kind = "notice.disowned" // facts: notice, means
 	eventNoticeGivenUp  audit.Kind = "notice.given_up"
 )
@@ -88,6 +90,7 @@ func noticeRules() []noticeRule {
 		{event: exchange.EventRefused, word: "exchange-refused", kind: noticeExchange},
 		{event: eventNoticeAddress, word: "address", kind: noticeSettings},
 		{event: eventNoticeStopped, word: "stopped", kind: noticeSettings},
+		{event: eventNoticeChanged, word: "changed", kind: noticeSettings},
 		{event: eventNoticeDisowned, word: "disowned", kind: noticeSettings},
 	}
 }
@@ -117,6 +120,7 @@ type noticeFacts struct {
 	Device string `json:"d,omitempty"`
 	ACR    string `json:"c,omitempty"`
 	Other  string `json:"o,omitempty"` // a second service: whom an office asked
+	Known  int64  `json:"k,omitempty"` // since when the folder knows the browser, of sign-ins; Unix milliseconds
 }
 
 // notice is one thing that a citizen is told.
@@ -164,6 +168,7 @@ func (n notices) tell(ctx context.Context, e audit.Event) error {
 			one.Client, one.Facts.Other = clients.ID(e.Actor), e.Client
 		}
 	}
+	one.Facts.Known, _ = strconv.ParseInt(e.Facts["known"], 10, 64) // other events have none
 	one.Linked = one.Session != "" && disownable(one.Word)
 	if err := n.insert(ctx, one); err != nil {
 		return fmt.Errorf("store notice: %w", err)

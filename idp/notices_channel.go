@@ -40,8 +40,10 @@ const (
 	confirmLife = 24 * time.Hour // of the link to an unconfirmed address
 	// letterSettle is how long a letter waits for more: a first visit to a service signs in, agrees and links within moments.
 	letterSettle = 2 * time.Second
-	// letterGap is between two letters to one address: seven in an hour at most, however much happens.
-	letterGap = 10 * time.Minute
+	// letterGap is between two letters to one address, on the whole: letterBurst may go at once, so that what is urgent seldom waits, and
+	// nine in an hour at most, however much happens.
+	letterGap   = 10 * time.Minute
+	letterBurst = 3
 )
 
 // channel is one address of a citizen.
@@ -54,7 +56,7 @@ type channel struct {
 	Kinds   []noticeKind
 	Lang    string
 	Made    time.Time
-	last    int64
+	full    int64 // when as many letters may go at once as at first; Unix milliseconds
 }
 
 func (c channel) place() []byte {
@@ -65,7 +67,7 @@ func letterPlace(id string) []byte { return []byte("notice-letter/1\x00" + id) }
 
 // channels returns the addresses of a person, which are at most two of each way: the one in use and the one to be confirmed.
 func (n notices) channels(ctx context.Context, account federation.AccountID) ([]channel, error) {
-	return n.listChannels(ctx, `SELECT id, account, via, live, address, kinds, lang, made_at, last_ms FROM notice_channel WHERE account = $1 ORDER BY via, live`, string(account))
+	return n.listChannels(ctx, `SELECT id, account, via, live, address, kinds, lang, made_at, full_ms FROM notice_channel WHERE account = $1 ORDER BY via, live`, string(account))
 }
 
 func (n notices) listChannels(ctx context.Context, query string, args ...any) (out []channel, err error) {
@@ -79,7 +81,7 @@ func (n notices) listChannels(ctx context.Context, query string, args ...any) (o
 		var live, made int64
 		var sealed []byte
 		var kinds string
-		if err := rows.Scan(&c.ID, &c.Account, &c.Via, &live, &sealed, &kinds, &c.Lang, &made, &c.last); err != nil {
+		if err := rows.Scan(&c.ID, &c.Account, &c.Via, &live, &sealed, &kinds, &c.Lang, &made, &c.full); err != nil {
 			return nil, fmt.Errorf("read notice channels: %w", err)
 		}
 		plain, err := n.seal.Open(sealed, c.place())
@@ -93,8 +95,8 @@ func (n notices) listChannels(ctx context.Context, query string, args ...any) (o
 }
 
 // propose stores an address to be confirmed, in place of one that waits, and promises a letter to it. An address that is in use already only
-// changes what is told there, and in which language.
-func (n notices) propose(ctx context.Context, c channel) error {
+// changes what is told there, and in which language. changed runs in the transaction if it is no longer told of the same.
+func (n notices) propose(ctx context.Context, c channel, changed func(context.Context) error) error {
 	return n.db.Tx(ctx, func(ctx context.Context) error {
 		if err := n.lock(ctx, c.Account); err != nil {
 			return err
@@ -110,7 +112,10 @@ func (n notices) propose(ctx context.Context, c channel) error {
 				if _, err := n.db.Exec(ctx, `UPDATE notice_channel SET kinds = $1, lang = $2 WHERE id = $3`, kindText(c.Kinds), c.Lang, old.ID); err != nil {
 					return fmt.Errorf("change notice channel: %w", err)
 				}
-				return nil
+				if slices.Equal(old.Kinds, c.Kinds) {
+					return nil
+				}
+				return changed(ctx)
 			case !old.Live:
 				if err := n.drop(ctx, old); err != nil {
 					return err
@@ -133,12 +138,11 @@ func (n notices) lock(ctx context.Context, account federation.AccountID) error {
 	return err
 }
 
-// drop forgets an address, with everything that is on its way to it.
+// drop forgets an address that nobody confirmed, with what is on its way to it. The address comes first, as in post and claim.
 func (n notices) drop(ctx context.Context, c channel) error {
 	for _, q := range []string{
-		`DELETE FROM notice_content WHERE letter IN (SELECT id FROM notice_letter WHERE channel = $1)`,
-		`DELETE FROM notice_letter WHERE channel = $1`,
 		`DELETE FROM notice_channel WHERE id = $1`,
+		`DELETE FROM notice_letter WHERE channel = $1`,
 	} {
 		if _, err := n.db.Exec(ctx, q, c.ID); err != nil {
 			return fmt.Errorf("drop notice channel: %w", err)
@@ -224,10 +228,14 @@ func (n notices) stop(ctx context.Context, account federation.AccountID, v via, 
 	})
 }
 
-// farewell drops an address that was in use, and promises it one last letter.
+// farewell drops an address that was in use, and promises it one last letter. What it was to be told goes at once: whoever drops the
+// address may be whom the letter tells of.
 func (n notices) farewell(ctx context.Context, c channel) error {
-	if err := n.drop(ctx, c); err != nil {
-		return err
+	if _, err := n.db.Exec(ctx, `DELETE FROM notice_channel WHERE id = $1`, c.ID); err != nil {
+		return fmt.Errorf("drop notice channel: %w", err)
+	}
+	if _, err := n.db.Exec(ctx, `UPDATE notice_letter SET state = 'pending', next_ms = $2 WHERE channel = $1 AND state = 'open'`, c.ID, n.now().UnixMilli()); err != nil {
+		return fmt.Errorf("hurry letter: %w", err)
 	}
 	c.ID = ""
 	_, err := n.letter(ctx, c, letterChanged, "pending", n.now())

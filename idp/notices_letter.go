@@ -48,8 +48,8 @@ func (n notices) letter(ctx context.Context, c channel, sort letterSort, state s
 // post puts a notice into the open letter of every address that is to be told of its kind. The update of the addresses also makes this and
 // the claim of a letter take turns, so that no notice joins a letter that is being read.
 func (n notices) post(ctx context.Context, one notice, kind noticeKind, now time.Time) error {
-	own, err := n.listChannels(ctx, `UPDATE notice_channel SET last_ms = last_ms WHERE account = $1 AND live = 1
-		RETURNING id, account, via, live, address, kinds, lang, made_at, last_ms`, string(one.Account))
+	own, err := n.listChannels(ctx, `UPDATE notice_channel SET full_ms = full_ms WHERE account = $1 AND live = 1
+		RETURNING id, account, via, live, address, kinds, lang, made_at, full_ms`, string(one.Account))
 	if err != nil {
 		return err
 	}
@@ -61,13 +61,17 @@ func (n notices) post(ctx context.Context, one notice, kind noticeKind, now time
 		err := n.db.QueryRow(ctx, `SELECT id FROM notice_letter WHERE channel = $1 AND state = 'open'`, c.ID).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
 			due := now.Add(letterSettle)
-			if next := time.UnixMilli(c.last).Add(letterGap); c.last != 0 && next.After(due) {
+			full := time.UnixMilli(c.full)
+			if next := full.Add(-(letterBurst - 1) * letterGap); next.After(due) {
 				due = next
+			}
+			if full.Before(due) {
+				full = due
 			}
 			if id, err = n.letter(ctx, c, letterNotices, "open", due); err != nil {
 				return err
 			}
-			_, err = n.db.Exec(ctx, `UPDATE notice_channel SET last_ms = $1 WHERE id = $2`, due.UnixMilli(), c.ID)
+			_, err = n.db.Exec(ctx, `UPDATE notice_channel SET full_ms = $1 WHERE id = $2`, full.Add(letterGap).UnixMilli(), c.ID)
 		}
 		if err != nil {
 			return fmt.Errorf("open letter: %w", err)
@@ -105,7 +109,7 @@ func (n notices) claim(ctx context.Context, id string, tries int) (l *letter, er
 	now := n.now()
 	err = n.db.Tx(ctx, func(ctx context.Context) error {
 		// First the address, as post does.
-		if _, err := n.db.Exec(ctx, `UPDATE notice_channel SET last_ms = last_ms WHERE id IN (SELECT channel FROM notice_letter WHERE id = $1)`, id); err != nil {
+		if _, err := n.db.Exec(ctx, `UPDATE notice_channel SET full_ms = full_ms WHERE id IN (SELECT channel FROM notice_letter WHERE id = $1)`, id); err != nil {
 			return err
 		}
 		var one letter
@@ -158,8 +162,8 @@ func (n notices) postpone(ctx context.Context, l *letter, next time.Time) error 
 }
 
 // giveUp ends letters: one, if an id is given, else those that are a day late, a bounded number of them. Nobody is at work for what it ends.
-func (n notices) giveUp(ctx context.Context, id string, then func(context.Context, audit.Event) error) (count int, err error) {
-	err = n.db.Tx(ctx, func(ctx context.Context) error {
+func (n notices) giveUp(ctx context.Context, id string, then func(context.Context, audit.Event) error) error {
+	return n.db.Tx(ctx, func(ctx context.Context) error {
 		now := n.now()
 		query, args := `created_ms <= $3 AND next_ms <= $2 AND state IN ('open', 'pending') ORDER BY created_ms LIMIT 100`, []any{[]byte{}, now.UnixMilli(), now.Add(-letterGiveUp).UnixMilli()}
 		if id != "" {
@@ -184,7 +188,6 @@ func (n notices) giveUp(ctx context.Context, id string, then func(context.Contex
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		count = len(events)
 		for _, e := range events {
 			if err := then(ctx, e); err != nil {
 				return err
@@ -192,7 +195,6 @@ func (n notices) giveUp(ctx context.Context, id string, then func(context.Contex
 		}
 		return nil
 	})
-	return count, err
 }
 
 // sweep forgets letters that are done for long.

@@ -80,7 +80,7 @@ func (p *Provider) every(ctx context.Context, pause time.Duration, what string, 
 
 // tidyNotices gives up on what is a day late, forgets what is old, and finishes what a process that was killed had begun.
 func (p *Provider) tidyNotices(ctx context.Context) error {
-	if _, err := p.news.giveUp(ctx, "", p.record); err != nil {
+	if err := p.news.giveUp(ctx, "", p.record); err != nil {
 		return fmt.Errorf("give up: %w", err)
 	}
 	if err := p.news.sweep(ctx); err != nil {
@@ -154,8 +154,7 @@ func (p *Provider) tryLetter(ctx context.Context, id string, tries int, send fun
 	}
 	p.log.InfoContext(ctx, "notice not delivered", "letter", l.ID, "via", string(l.Via), "tries", l.Tries, "err", err)
 	if e, ok := errors.AsType[*mail.Error](err); ok && e.Permanent {
-		_, err := p.news.giveUp(ctx, l.ID, p.record)
-		return err
+		return p.news.giveUp(ctx, l.ID, p.record)
 	}
 	return p.news.postpone(ctx, l, p.now().Add(postponed(l.Tries)))
 }

@@ -16,7 +16,8 @@ import (
 const (
 	noticeLife   = 90 * 24 * time.Hour  // of a notice
 	evidenceLife = 180 * 24 * time.Hour // of one that was disowned, with what is kept of the session
-	maxNotices   = 200                  // of one person; the oldest go
+	maxNotices   = 200                  // of one person; the oldest go, those with a link not within linkLife
+	linkLife     = 24 * time.Hour       // exceeds that of a session
 	noticePage   = 20
 )
 
@@ -42,15 +43,16 @@ func (n notices) insert(ctx context.Context, one notice) error {
 	return err
 }
 
-// forget deletes what has grown old, a bounded part of everybody's, and what is too much of one person's.
+// forget deletes what has grown old, a bounded part of everybody's, and what is too much of one person's. A link is good for a day at least:
+// otherwise a stranger could make it useless by signing in often.
 func (n notices) forget(ctx context.Context, account federation.AccountID, now time.Time) error {
 	if _, err := n.db.Exec(ctx, `DELETE FROM notice WHERE id IN (SELECT id FROM notice
 		WHERE created_ms <= $1 AND (disowned_at IS NULL OR disowned_at <= $2) ORDER BY created_ms LIMIT 100)`,
 		now.Add(-noticeLife).UnixMilli(), now.Add(-evidenceLife).Unix()); err != nil {
 		return err
 	}
-	_, err := n.db.Exec(ctx, `DELETE FROM notice WHERE account = $1 AND disowned_at IS NULL AND id NOT IN
-		(SELECT id FROM notice WHERE account = $1 ORDER BY created_ms DESC, id LIMIT $2)`, string(account), maxNotices)
+	_, err := n.db.Exec(ctx, `DELETE FROM notice WHERE account = $1 AND disowned_at IS NULL AND (name = '' OR created_ms <= $3) AND id NOT IN
+		(SELECT id FROM notice WHERE account = $1 ORDER BY created_ms DESC, id LIMIT $2)`, string(account), maxNotices, now.Add(-linkLife).UnixMilli())
 	return err
 }
 

@@ -130,6 +130,9 @@ func (p *Provider) noticeFactLines(ctx context.Context, lang string, one notice)
 		}
 		out = append(out, p.site.TextIn(lang, "notice.other", "name", name))
 	}
+	if one.Word == "exchange" {
+		out = append(out, p.site.TextIn(lang, "notice.exchange.where"))
+	}
 	if one.Facts.Device != "" {
 		out = append(out, p.site.TextIn(lang, "notice.device", "device", one.Facts.Device))
 	}

@@ -263,7 +263,9 @@ func (p *Provider) postNoticeWay(c echo.Context) error {
 			}
 		}
 	}
-	if err := p.news.propose(ctx, want); err != nil {
+	if err := p.news.propose(ctx, want, func(ctx context.Context) error {
+		return p.record(ctx, audit.Event{Kind: eventNoticeChanged, Account: string(s.Account), Session: s.ID, Facts: map[string]string{"via": string(v)}})
+	}); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, noticesPath+"?done="+done)

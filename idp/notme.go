@@ -18,7 +18,8 @@ import (
 // notMeRate bounds the visits to one notice's page. Nobody can guess a name; this is for robots that follow links in mail.
 var notMeRate = ratelimit.Rule{Name: "not-me", Limit: 30, Window: time.Minute}
 
-// noticeEvidence is what is kept of a session that was disowned, for whoever helps the citizen: sealed, for half a year.
+// noticeEvidence is what is kept of a session that was disowned, for whoever helps the citizen: sealed, for half a year. Known names the
+// browser, all of whose sessions end with it.
 type noticeEvidence struct {
 	Live     bool              `json:"live"` // it was still open
 	Device   string            `json:"d,omitempty"`
@@ -26,6 +27,7 @@ type noticeEvidence struct {
 	AuthTime int64             `json:"t,omitempty"`
 	Created  int64             `json:"cr,omitempty"` // Unix milliseconds
 	Last     int64             `json:"l,omitempty"`
+	Known    int64             `json:"kn,omitempty"`
 	Passkey  string            `json:"pk,omitempty"`
 	Card     cardRef           `json:"k,omitzero"`
 	Services []evidenceService `json:"s,omitempty"`
@@ -38,9 +40,9 @@ type evidenceService struct {
 
 func evidenceOf(one notice, s *session) noticeEvidence {
 	if s == nil {
-		return noticeEvidence{Device: one.Facts.Device, ACR: one.Facts.ACR}
+		return noticeEvidence{Device: one.Facts.Device, ACR: one.Facts.ACR, Known: one.Facts.Known}
 	}
-	e := noticeEvidence{Live: true, Device: s.Device, ACR: s.ACR, AuthTime: s.AuthTime, Created: s.Created, Last: s.Last, Passkey: s.Passkey, Card: s.Card}
+	e := noticeEvidence{Live: true, Device: s.Device, ACR: s.ACR, AuthTime: s.AuthTime, Created: s.Created, Last: s.Last, Known: s.Known, Passkey: s.Passkey, Card: s.Card}
 	for _, c := range s.Clients {
 		e.Services = append(e.Services, evidenceService{string(c.ID), c.Since})
 	}
@@ -63,19 +65,19 @@ func (p *Provider) noticeOfPage(c echo.Context) (*notice, error) {
 	if !isBase64URL(name, 43) {
 		return nil, &Error{Reason: NotFound}
 	}
-	ok, _, err := p.limiter.Allow(ctx, notMeRate, digest(name))
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, &Error{Reason: TooMany, Detail: "visits to one notice"}
-	}
 	one, err := p.news.named(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	if one == nil {
 		return nil, &Error{Reason: NotFound}
+	}
+	ok, _, err := p.limiter.Allow(ctx, notMeRate, one.ID) // after the look: names that are none leave no counters behind
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, &Error{Reason: TooMany, Detail: "visits to one notice"}
 	}
 	return one, nil
 }
@@ -124,20 +126,24 @@ func (p *Provider) disown(ctx context.Context, one notice) error {
 	if s != nil && s.Account != one.Account {
 		s = nil // not reached: ids are not used twice
 	}
-	if err := p.news.disown(ctx, one, evidenceOf(one, s), p.record); err != nil {
+	evidence := evidenceOf(one, s)
+	if err := p.news.disown(ctx, one, evidence, p.record); err != nil {
 		return err
 	}
-	return p.settle(ctx, one)
+	return p.settle(ctx, one, evidence.Known)
 }
 
-// settle ends the session's record, and tells the services.
-func (p *Provider) settle(ctx context.Context, one notice) error {
-	s, err := p.sessions.get(ctx, one.Session)
+// settle ends the records of a session and of what its browser, known since that moment, began before or after, and tells the services.
+func (p *Provider) settle(ctx context.Context, one notice, known int64) error {
+	all, err := p.sessions.of(ctx, one.Account)
 	if err != nil {
 		return err
 	}
-	if s != nil && s.Account == one.Account {
-		if _, err := p.endSessions(ctx, one.Account, whatEnds{Session: one.Session}, federation.LogoutSession); err != nil {
+	for _, s := range all {
+		if s.ID != one.Session && (known == 0 || s.Known != known) {
+			continue
+		}
+		if _, err := p.endSessions(ctx, one.Account, whatEnds{Session: s.ID}, federation.LogoutSession); err != nil {
 			return err
 		}
 	}
@@ -151,7 +157,11 @@ func (p *Provider) settleDisowned(ctx context.Context) error {
 		return err
 	}
 	for _, one := range left {
-		if err := p.settle(ctx, one); err != nil {
+		known := int64(0)
+		if one.Evidence != nil {
+			known = one.Evidence.Known
+		}
+		if err := p.settle(ctx, one, known); err != nil {
 			return err
 		}
 	}
@@ -173,6 +183,12 @@ func (n notices) disown(ctx context.Context, one notice, e noticeEvidence, recor
 		}
 		if _, err := n.db.Exec(ctx, `INSERT INTO session_disowned (session, at_ms) VALUES ($1, $2) ON CONFLICT (session) DO NOTHING`, one.Session, now.UnixMilli()); err != nil {
 			return fmt.Errorf("cut grants: %w", err)
+		}
+		if e.Known != 0 {
+			if _, err := n.db.Exec(ctx, `INSERT INTO browser_disowned (account, known_ms) VALUES ($1, $2) ON CONFLICT (account, known_ms) DO NOTHING`,
+				string(one.Account), e.Known); err != nil {
+				return fmt.Errorf("cut grants: %w", err)
+			}
 		}
 		if _, err := n.db.Exec(ctx, `UPDATE account SET known_ms = $1 WHERE id = $2 AND known_ms < $1`, now.UnixMilli(), string(one.Account)); err != nil {
 			return fmt.Errorf("forget browsers: %w", err)

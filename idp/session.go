@@ -45,6 +45,7 @@ type session struct {
 	Removal  string               `json:"rm,omitempty"` // digest of the token that ends it when the card is taken out
 	Shared   bool                 `json:"sh,omitempty"` // on a computer that others use too
 	Apart    bool                 `json:"ap,omitempty"` // of the services that are kept apart, see slot
+	Known    int64                `json:"kn,omitempty"` // since when the folder knows this browser, see meetBrowser; Unix milliseconds
 	Clients  []sessionClient      `json:"cl,omitempty"`
 }
 

@@ -164,15 +164,16 @@ func (a accounts) consents(ctx context.Context, id federation.AccountID) ([]cons
 }
 
 // ground says whether what a grant rests on still stands: the folder of whoever signed in, not signed out everywhere since, the citizen's
-// consent, the card, and the session in that its owner has not disowned it.
+// consent, the card, and the session and its browser in that their owner has not disowned them.
 func (a accounts) ground(ctx context.Context, g *grant) (bool, error) {
 	var ended int64
 	var cut sql.NullInt64
 	var revoked sql.NullString
 	err := a.db.QueryRow(ctx, `SELECT a.ended_before, b.cut_ms, b.revoked FROM account a JOIN consent c ON c.account = $5
 		LEFT JOIN card_binding b ON b.issuer_key = $3 AND b.serial = $4
-		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM session_disowned d WHERE d.session = $6)`,
-		string(g.holder()), g.Consent, g.Card.IssuerKey, g.Card.serial(), string(g.Account), g.SID).Scan(&ended, &cut, &revoked)
+		WHERE a.id = $1 AND c.id = $2 AND c.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM session_disowned d WHERE d.session = $6)
+		AND NOT EXISTS (SELECT 1 FROM browser_disowned d WHERE d.account = a.id AND d.known_ms = $7)`,
+		string(g.holder()), g.Consent, g.Card.IssuerKey, g.Card.serial(), string(g.Account), g.SID, g.Known).Scan(&ended, &cut, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
