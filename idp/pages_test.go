@@ -30,6 +30,11 @@ func pageSamples() map[string]pageSample {
 		return web.Page{Name: "device", Title: "device.title", Error: v.Error, Data: v}
 	}
 	card := `action="/login/card"`
+	mandate := func(state, name string) mandateView {
+		return mandateView{ID: "m1", State: state, Name: name, Number: "4711", Services: []string{"見本e-Tax", evil.Name}, Since: at, Until: at, AnswerBy: at,
+			History: []mandateMoveView{{To: state, By: "citizen", Why: "chosen", At: at}}, Uses: []mandateUseView{{Service: evil.Name, At: at}}}
+	}
+	all := []mandateView{mandate("offered", evil.Name), mandate("accepted", evil.Name), mandate("in_force", evil.Name)}
 	return map[string]pageSample{
 		"login":         {login(loginView{Tx: "t1", Service: service, Demo: true}), []string{`id="card-login"`, card, `id="login-cancel"`, `action="/login/cancel"`, `name="tx" value="t1"`}},
 		"login again":   {login(loginView{Tx: "t1", Service: evil, Why: "again", AgentMissing: true}), []string{`id="card-login"`, `id="agent-missing"`}},
@@ -64,7 +69,31 @@ func pageSamples() map[string]pageSample {
 		"details refused": {web.Page{Name: "details", Title: "details.title", SignedIn: true, Error: "details_invalid", Data: detailsView{
 			Done: "deleted", Problems: []web.FieldError{{Field: "email", Text: evil.Name}},
 		}}, []string{`href="#email"`, `data-error="details_invalid"`}},
-		"details delete":      {web.Page{Name: "details-delete", Title: "details.delete.title", SignedIn: true}, []string{`id="details-delete-confirm"`, `action="/account/details/delete"`}},
+		"details delete": {web.Page{Name: "details-delete", Title: "details.delete.title", SignedIn: true}, []string{`id="details-delete-confirm"`, `action="/account/details/delete"`}},
+		"whom to act for": {web.Page{Name: "represent", Title: "represent.title", TitleArgs: []string{"service", evil.Name}, OpenForm: true, Data: chooseView{
+			Tx: "t1", Service: evil, Ended: true, Options: []chooseOption{{ID: "m1", Name: evil.Name, Until: at}},
+		}}, []string{`action="/represent"`, `name="tx" value="t1"`, `name="who" value="self"`, `name="who" value="m1"`}},
+		"representatives": {web.Page{Name: "representatives", Title: "given.title", SignedIn: true, Data: givenView{Done: "ended", Live: all, Old: []mandateView{mandate("ended", evil.Name)}}},
+			[]string{`data-state="in_force"`, `href="/account/representatives/m1/confirm"`, `href="/account/representatives/m1/end"`, "data-moves", "data-uses"}},
+		"no representatives": {web.Page{Name: "representatives", Title: "given.title", SignedIn: true, Data: givenView{}}, []string{`href="/account/representatives/new"`}},
+		"a representative": {web.Page{Name: "representative-new", Title: "given.new.title", SignedIn: true, Error: "mandate_form", Data: givenNewView{
+			ID: "m1", Name: evil.Name, Note: evil.Operator, Months: 3, Most: 40, Services: []delegableView{{ID: "etax", Name: evil.Name, Operator: evil.Operator, Chosen: true}},
+			Periods: []web.Option{{Value: "3", Label: "3か月", Selected: true}}, Problems: []web.FieldError{{Field: "service", Text: evil.Name}},
+		}}, []string{`action="/account/representatives/new"`, `name="id" value="m1"`, `value="etax" checked`, `href="#service"`}},
+		"a representative nowhere": {web.Page{Name: "representative-new", Title: "given.new.title", SignedIn: true, Data: givenNewView{}}, []string{`href="/account/representatives"`}},
+		"an invitation": {web.Page{Name: "representative-code", Title: "given.code.title", SignedIn: true, Data: inviteView{
+			Code: "BCDF-GHJK-LMNP", Note: evil.Name, Issuer: "http://localhost:8400", Path: heldPath, AnswerBy: at,
+		}}, []string{`id="invite-code">BCDF-GHJK-LMNP<`}},
+		"a number to compare": {web.Page{Name: "representative-confirm", Title: "given.confirm.title", SignedIn: true, Error: "mandate_number", Data: confirmMandateView{
+			Mandate: mandate("accepted", evil.Name), Value: evil.Operator, Problem: "wrong",
+		}}, []string{`action="/account/representatives/m1/confirm"`, `href="#number"`, `id="mandate-wrong"`}},
+		"the end of a mandate": {web.Page{Name: "representative-end", Title: "mandate.end.title", SignedIn: true, Data: mandateEndView{Mandate: mandate("in_force", evil.Name), List: heldPath}},
+			[]string{`action="/account/representing/m1/end"`, `id="mandate-end"`}},
+		"representing": {web.Page{Name: "representing", Title: "held.title", SignedIn: true, Error: "invite_many", Data: heldView{
+			Value: evil.Name, Problem: "many", Hours: 3, Live: all, Old: []mandateView{mandate("ended", evil.Name)},
+		}}, []string{`action="/account/representing"`, `data-number>4711<`, `href="#code"`}},
+		"an invitation to accept": {web.Page{Name: "representing-accept", Title: "held.accept.title", SignedIn: true, Data: acceptView{Mandate: mandate("offered", evil.Name), Code: "BCDF-GHJK-LMNP"}},
+			[]string{`action="/account/representing/accept"`, `name="code" value="BCDF-GHJK-LMNP"`, `id="invite-refuse"`}},
 		"sign out everywhere": {web.Page{Name: "account-signout", Title: "account.signout.title", SignedIn: true}, []string{`id="signout-everywhere"`, `action="/account/sign-out-everywhere"`, `href="/account"`}},
 		"end session": {web.Page{Name: "end-session", Title: "end_session.title", Data: endSessionView{Service: service, Token: "t2"}},
 			[]string{`id="logout-confirm"`, `id="logout-cancel"`, `value="all"`, `value="service"`, `name="token" value="t2"`, `action="/end-session/confirm"`}},

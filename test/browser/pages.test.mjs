@@ -14,7 +14,7 @@ const open = {
   pension: ['/', '/help'],
   agent: ['/', '/?still=1'],
 }
-const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/details/confirmed', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere', '/account/devices', '/account/notices', '/account/notices/mail', '/account/notices/webhook', '/account/services/portal', '/session/ending'], portal: ['/', '/connect', '/connect/etax'] }
+const signedInOnly = { hub: ['/account', '/account/details', '/account/details/delete', '/account/details/confirmed', '/account/prepare', '/account/passkeys', '/account/passkeys/new', '/account/signatures', '/account/sign-out-everywhere', '/account/devices', '/account/notices', '/account/notices/mail', '/account/notices/webhook', '/account/services/portal', '/account/representatives', '/account/representatives/new', '/account/representing', '/session/ending'], portal: ['/', '/connect', '/connect/etax'] }
 const offices = { city: ['/applications', '/apply', '/desk', '/desk/join'], pension: ['/tie', '/desk/join'] }
 
 describe('pages', { timeout: 300_000 }, () => {
