@@ -295,7 +295,7 @@ func (p *Provider) postServiceRules(c echo.Context) error {
 	return p.chooseRule(c, s, clients.ID(v.Client), choiceAlwaysCard, "always_card", path, [2]string{"always", "usual"}, nil)
 }
 
-// postApart takes the choice to keep government and private services apart. Sessions that served both serve the government's from then on.
+// postApart takes the choice to keep government and private services apart. Sessions that served both serve one of them from then on.
 func (p *Provider) postApart(c echo.Context) error {
 	s, err := p.ownPage(c, devicesPath)
 	if err != nil || s == nil {
@@ -332,22 +332,20 @@ func (p *Provider) chooseRule(c echo.Context, s *session, client clients.ID, rul
 	return c.Redirect(http.StatusSeeOther, path+"?done="+word)
 }
 
-// setApart leaves the private services of all sessions that are not theirs alone.
+// setApart leaves, in all sessions, the services of the other class than the session's. One in the second cookie has the government's too
+// if the classes were together meanwhile.
 func (p *Provider) setApart(ctx context.Context, in *session) error {
 	all, err := p.sessions.of(ctx, in.Account)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if s.Apart {
-			continue
-		}
 		for _, cl := range s.Clients {
 			client, err := p.clients.Get(ctx, cl.ID)
 			if err != nil && !errors.Is(err, clients.ErrSuspended) && !errors.Is(err, clients.ErrUnknown) {
 				return fmt.Errorf("read client: %w", err)
 			}
-			if client == nil || client.SessionClass() != mayBeApart {
+			if client == nil || (client.SessionClass() == mayBeApart) == s.Apart {
 				continue
 			}
 			one := *s

@@ -244,8 +244,7 @@ func (p *Provider) enter(ctx context.Context, s *session, id clients.ID) error {
 		if fresh == nil {
 			return errSessionEnded
 		}
-		fresh.footing, fresh.slot = s.footing, s.slot
-		*s = *fresh
+		s.become(fresh)
 	}
 	return p.sessions.touch(ctx, s, id)
 }

@@ -214,6 +214,12 @@ func (s sessions) byCookie(ctx context.Context, cookie string) (*session, error)
 	return n, nil
 }
 
+// become takes what the store has by now. What this request found out of the session stays: where its cookie is, and how its card stands.
+func (s *session) become(fresh *session) {
+	fresh.footing, fresh.slot, fresh.proof = s.footing, s.slot, s.proof
+	*s = *fresh
+}
+
 // touch records use: the service entered, if any, and the time. A lost swap is another use of the same session at the same time,
 // and is tried again: a service's tokens live as long as the session names it.
 func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) error {
@@ -252,7 +258,7 @@ func (s sessions) touch(ctx context.Context, n *session, entered clients.ID) err
 		if fresh == nil {
 			return errSessionEnded
 		}
-		*n = *fresh
+		n.become(fresh)
 	}
 	return fmt.Errorf("session %s: %w", n.ID, ephemeral.ErrConflict)
 }
@@ -284,7 +290,7 @@ func (s sessions) enteredFor(ctx context.Context, n *session, client clients.ID,
 		if fresh == nil {
 			return errSessionEnded
 		}
-		*n = *fresh
+		n.become(fresh)
 		if err == nil {
 			return nil
 		}
