@@ -195,7 +195,17 @@ func (p *Provider) endEverything(c echo.Context, s *session) (end ending, err er
 	if end.front, err = p.front(ctx, s); err != nil { // other browsers cannot be reached
 		return end, err
 	}
-	if end.batch, err = p.endSessions(ctx, s.Account, whatEnds{Front: end.front, In: s.ID}, federation.LogoutEverywhere); err != nil {
+	beside, err := p.besideOf(c, s)
+	if err != nil {
+		return end, err
+	}
+	if beside != nil {
+		end.beside = beside.ID
+		if end.besides, err = p.front(ctx, beside); err != nil {
+			return end, err
+		}
+	}
+	if end.batch, err = p.endSessions(ctx, s.Account, whatEnds{Front: slices.Concat(end.front, end.besides), In: s.ID}, federation.LogoutEverywhere); err != nil {
 		return end, fmt.Errorf("end everything: %w", err)
 	}
 	p.site.ClearCookie(c.Response(), string(slotMain), "/")
