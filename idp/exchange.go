@@ -90,6 +90,11 @@ func (p *Provider) subjectToken(ctx context.Context, req tokenRequest) (heldToke
 	case own && (t.a.JKT != "" && t.a.JKT != req.jkt || t.a.X5T != "" && t.a.X5T != req.x5t):
 		return t, unfit
 	}
+	if short, err := p.lacksCard(ctx, t.g); err != nil {
+		return t, err
+	} else if short {
+		return t, unfit
+	}
 	return t, nil
 }
 

@@ -251,11 +251,8 @@ func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) 
 		if err != nil || !ok || g.Account == "" {
 			return ok, err
 		}
-		if acrRank[g.ACR] < acrRank[ACRCard] { // made before the rule was
-			chosen, err := p.accounts.choicesFor(ctx, g.Account, g.Client)
-			if err != nil || chosen.AlwaysCard || u.client.c.AlwaysCard() {
-				return false, err
-			}
+		if short, err := p.lacksCard(ctx, g); err != nil || short {
+			return false, err
 		}
 		foot, err := p.accounts.footing(ctx, g.holder(), g.Card)
 		if err != nil {
@@ -274,6 +271,24 @@ func (p *Provider) liveNow(u *unit) func(context.Context, *grant) (bool, error) 
 		u.unsure = v == cardUnsure
 		return !u.unsure, nil
 	}
+}
+
+// lacksCard says whether a grant was made without the card although its service, the citizen or who acts for her wants it read: the rule may
+// be younger than the grant.
+func (p *Provider) lacksCard(ctx context.Context, g *grant) (bool, error) {
+	if acrRank[g.ACR] >= acrRank[ACRCard] {
+		return false, nil
+	}
+	client, err := p.client(ctx, g.Client)
+	if err != nil || client.AlwaysCard() {
+		return true, err
+	}
+	chosen, err := p.accounts.choicesFor(ctx, g.Account, g.Client)
+	if err != nil || chosen.AlwaysCard || g.holder() == g.Account {
+		return chosen.AlwaysCard, err
+	}
+	chosen, err = p.accounts.choicesFor(ctx, g.holder(), g.Client)
+	return chosen.AlwaysCard, err
 }
 
 // watchLogin begins to watch what a login rests on. It comes before the session: a crash in between watches a card for nothing.
