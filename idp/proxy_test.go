@@ -550,8 +550,7 @@ func TestMandateForm(t *testing.T) {
 	}
 }
 
-// TestStatusListEndsWithTheMandate: a service that looks by itself sees the end of a representative's session, and not that of a person who
-// was not there.
+// TestStatusListEndsWithTheMandate: a service that looks by itself sees the end of a representative's session.
 func TestStatusListEndsWithTheMandate(t *testing.T) {
 	f := startFamily(t, idptest.Options{})
 	position := func(a idptest.Answer) position {
@@ -565,9 +564,7 @@ func TestStatusListEndsWithTheMandate(t *testing.T) {
 	id := f.represent(f.taro, f.hanako)
 	away, r := f.Browser(t), f.ask() // where she has not been at the service for herself
 	acting := position(f.redeem(f.choose(away, away.SignIn(away.Get(r.Path()), "hanako"), id), r))
-	f.taro.Post("/account/sign-out-everywhere", nil)
 	wantEnded(t, f.Hub, acting, false)
-	f.enter(f.taro, "taro")
 	f.taro.Post("/account/representatives/"+id+"/end", nil)
 	wantEnded(t, f.Hub, acting, true)
 	if again := position(f.enter(away, "hanako")); again == acting {
