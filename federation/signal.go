@@ -86,14 +86,14 @@ func (s *Signals) Emit(ctx context.Context, signals ...Signal) error {
 		return nil
 	}
 	err := s.d.DB.Tx(ctx, func(ctx context.Context) error {
-		streams, err := listStreams(ctx, s.d.DB)
-		if err != nil || len(streams) == 0 {
-			return err
-		}
 		for _, one := range signals {
-			for _, st := range streams {
-				if err := s.emit(ctx, st, one); err != nil {
-					return fmt.Errorf("emit to stream of %s: %w", st.Client, err)
+			services, err := s.concerned(ctx, one)
+			if err != nil {
+				return err
+			}
+			for _, client := range services {
+				if err := s.emit(ctx, client, one); err != nil {
+					return fmt.Errorf("emit to stream of %s: %w", client, err)
 				}
 			}
 		}
@@ -105,19 +105,41 @@ func (s *Signals) Emit(ctx context.Context, signals ...Signal) error {
 	return err
 }
 
-// emit writes the row of one signal for one stream, if it concerns it.
-func (s *Signals) emit(ctx context.Context, st stream, one Signal) error {
-	if one.Client != "" && one.Client != st.Client || st.Status == streamDisabled || !slices.Contains(st.Requested, one.Event.Type) {
+// concerned names the services that a signal is for: the one it names, or those that the person agreed to or is linked with. There may
+// be thousands of streams; a person has to do with few services.
+func (s *Signals) concerned(ctx context.Context, one Signal) ([]clients.ID, error) {
+	if one.Client != "" {
+		return []clients.ID{one.Client}, nil
+	}
+	all, err := s.d.Agreed(ctx, one.Account)
+	if err != nil {
+		return nil, err
+	}
+	links, err := s.d.Links.List(ctx, one.Account)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		if l.State == Linked || l.State == Broken {
+			all = append(all, l.Client)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// emit writes the row of one signal for the stream of one service, if there is one and it concerns it.
+func (s *Signals) emit(ctx context.Context, client clients.ID, one Signal) error {
+	st, err := findStream(ctx, s.d.DB, client)
+	if isReason(err, StreamUnknown) {
 		return nil
+	}
+	if err != nil || st.Status == streamDisabled || !slices.Contains(st.Requested, one.Event.Type) {
+		return err
 	}
 	c, err := s.client(ctx, st.Client)
 	if err != nil || c == nil {
 		return err
-	}
-	if one.Client == "" {
-		if known, err := s.knows(ctx, one.Account, st.Client); err != nil || !known {
-			return err
-		}
 	}
 	if out, err := excluded(ctx, s.d.DB, st.ID, one.Account); err != nil || out {
 		return err
@@ -144,19 +166,6 @@ func (s *Signals) takes(ctx context.Context, client clients.ID, account AccountI
 	}
 	out, err := excluded(ctx, s.d.DB, st.ID, account)
 	return !out, err
-}
-
-// knows says whether the person agreed to a service or is linked with it.
-func (s *Signals) knows(ctx context.Context, account AccountID, client clients.ID) (bool, error) {
-	l, err := s.d.Links.Find(ctx, account, client)
-	if err != nil {
-		return false, err
-	}
-	if l.State == Linked || l.State == Broken {
-		return true, nil
-	}
-	agreed, err := s.d.Agreed(ctx, account)
-	return slices.Contains(agreed, client), err
 }
 
 // txn names an occurrence for one receiver. Two receivers must not find one person by it.
