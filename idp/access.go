@@ -220,12 +220,16 @@ func (p *Provider) readAccess(token string) (*accessClaims, error) {
 
 // stands says whether a grant may still be used: its client is not suspended, and its ground is there.
 func (p *Provider) stands(ctx context.Context, g *grant) (bool, error) {
-	if _, err := p.client(ctx, g.Client); err != nil {
+	client, err := p.client(ctx, g.Client)
+	if err != nil {
 		var gone *Error
 		if errors.As(err, &gone) {
 			return false, nil
 		}
 		return false, err
+	}
+	if g.Acting != nil && !client.AcceptsRepresentatives() { // it reads such a token as the person's own
+		return false, nil
 	}
 	return p.live(ctx, g)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -30,6 +31,7 @@ type family struct {
 	t            *testing.T
 	taro, hanako *idptest.Browser
 	told         *told
+	client       map[string]any
 }
 
 // told is what a service was told of sign-outs.
@@ -86,13 +88,14 @@ func startFamily(t *testing.T, o idptest.Options) *family {
 	}))
 	t.Cleanup(f.told.Close)
 	digest := sha256.Sum256([]byte(idptest.Secret))
-	o.Clients = append(o.Clients, map[string]any{
+	f.client = map[string]any{
 		"client_id": familyID, "client_name": "家族のサービス", "operator": "試験の運営者", "redirect_uris": []string{familyURI},
 		"grant_types": []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"},
 		"scope":       "openid offline_access profile link", "token_endpoint_auth_method": "client_secret_basic",
 		"client_secret_sha256": hex.EncodeToString(digest[:]), "accepts_representatives": true, "authorization_details_types": []string{"signature"},
 		"resources": []string{taxAPI, "https://kin.example/"}, "backchannel_logout_uri": f.told.URL + "/bye", "development": true, "status_list_logout": true,
-	}, map[string]any{
+	}
+	o.Clients = append(o.Clients, f.client, map[string]any{
 		"client_id": "kin", "client_name": "家族の先", "operator": "試験の運営者", "redirect_uris": []string{"https://kin.example/callback"},
 		"token_endpoint_auth_method": "client_secret_basic", "client_secret_sha256": hex.EncodeToString(digest[:]),
 		"serves": []string{"https://kin.example/"}, "accepts_representatives": true,
@@ -590,4 +593,31 @@ func TestDisconnectingEndsTheRepresentativesSession(t *testing.T) {
 		return slices.ContainsFunc(all, func(c map[string]any) bool { return c["sid"] == sid && c["sub"] == nil })
 	})
 	wantEnded(t, f.Hub, where, true)
+}
+
+// TestServiceThatStopsAcceptingRepresentativesHasNone: not even those who were there before, whose tokens it no longer reads as such.
+func TestServiceThatStopsAcceptingRepresentativesHasNone(t *testing.T) {
+	f := startFamily(t, idptest.Options{})
+	acting, own := f.enterFor(f.hanako, f.represent(f.taro, f.hanako)), f.enter(f.hanako, "hanako")
+	if !f.alive(acting) {
+		t.Fatal("dead before the service changed")
+	}
+	changed := maps.Clone(f.client)
+	changed["accepts_representatives"] = false
+	seed, err := json.Marshal([]any{changed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Hub.Clients.Seed(t.Context(), seed); err != nil {
+		t.Fatal(err)
+	}
+	if f.alive(acting) {
+		t.Error("its token lives")
+	}
+	if a := f.Bearer(t, http.MethodGet, "/userinfo", acting.Text("access_token")); a.Status != http.StatusUnauthorized {
+		t.Errorf("userinfo answered %d %s", a.Status, a.Raw)
+	}
+	if !f.alive(own) {
+		t.Error("her own token died")
+	}
 }
