@@ -153,7 +153,8 @@ func (p *Provider) tryLetter(ctx context.Context, id string, tries int, send fun
 		return p.news.sent(ctx, l.ID)
 	}
 	p.log.InfoContext(ctx, "notice not delivered", "letter", l.ID, "via", string(l.Via), "tries", l.Tries, "err", err)
-	if e, ok := errors.AsType[*mail.Error](err); ok && e.Permanent {
+	e, ok := errors.AsType[*mail.Error](err)
+	if ok && e.Permanent || p.now().Sub(l.Created) >= letterGiveUp {
 		return p.news.giveUp(ctx, l.ID, p.record)
 	}
 	return p.news.postpone(ctx, l, p.now().Add(postponed(l.Tries)))
