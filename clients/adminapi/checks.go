@@ -31,16 +31,20 @@ type Preflight struct {
 	Planned  int       `json:"planned" doc:"How many findings there will be"`
 }
 
-// Finding is one probe with what came of it.
+// Finding is one probe with what came of it, in both languages.
 type Finding struct {
-	Probe    string  `json:"probe" example:"state" doc:"Which, for programs"`
-	Title    string  `json:"title"`
-	TitleEN  string  `json:"title_en"`
-	Verdict  Verdict `json:"verdict" enum:"green,yellow,red,skipped"`
-	Did      string  `json:"did" doc:"What the hub did"`
-	Expected string  `json:"expected"`
-	Got      string  `json:"got"`
-	Remedy   string  `json:"remedy,omitempty" doc:"What to change"`
+	Probe      string  `json:"probe" example:"state" doc:"Which, for programs"`
+	Title      string  `json:"title"`
+	TitleEN    string  `json:"title_en"`
+	Verdict    Verdict `json:"verdict" enum:"green,yellow,red,skipped"`
+	Did        string  `json:"did" doc:"What the hub did"`
+	DidEN      string  `json:"did_en"`
+	Expected   string  `json:"expected"`
+	ExpectedEN string  `json:"expected_en"`
+	Got        string  `json:"got"`
+	GotEN      string  `json:"got_en"`
+	Remedy     string  `json:"remedy,omitempty" doc:"What to change; empty: nothing"`
+	RemedyEN   string  `json:"remedy_en,omitempty"`
 }
 
 // PreflightList is a page of reports, newest first, without findings.
