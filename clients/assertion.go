@@ -67,31 +67,34 @@ func unverifiedIssuer(assertion string) (ID, error) {
 // checkAssertion verifies a private_key_jwt assertion (RFC 7523 §3, OpenID Connect
 // Core §9). The signature comes first and the jti last, so that only the client
 // itself can spend one.
-func (r *Registry) checkAssertion(ctx context.Context, c *Client, assertion string, rules AssertionRules) error {
+func (r *Registry) checkAssertion(ctx context.Context, c *Client, assertion string, rules AssertionRules) (Proof, error) {
+	proof := Proof{Method: PrivateKeyJWT}
 	if rules.Issuer == "" || rules.Store == nil || slices.Contains(rules.Audiences, "") {
-		return errors.New("clients: assertion rules are incomplete")
+		return proof, errors.New("clients: assertion rules are incomplete")
 	}
 	verified, err := r.verifyAssertion(ctx, c, assertion)
 	if err != nil {
-		return err
+		return proof, err
 	}
+	proof.Alg, proof.Key = verified.Alg, verified.Thumbprint
 	switch verified.Typ {
 	case "", "jwt", "client-authentication+jwt":
 	default: // RFC 8725 §3.11: a token made for something else
-		return bad(c, "typ is that of another kind of token")
+		return proof, bad(c, "typ is that of another kind of token")
 	}
 	if _, err := decodeObject(verified.Payload); err != nil {
-		return bad(c, "claims are not one JSON object")
+		return proof, bad(c, "claims are not one JSON object")
 	}
 	var claims assertionClaims
 	if err := json.Unmarshal(verified.Payload, &claims); err != nil {
-		return bad(c, "a claim has the wrong type")
+		return proof, bad(c, "a claim has the wrong type")
 	}
 	now := r.d.Now()
-	if err := claims.check(c, rules, now); err != nil {
-		return err
+	proof.Audience = claims.audience(rules)
+	if err := claims.check(c, proof.Audience, now); err != nil {
+		return proof, err
 	}
-	return spend(ctx, rules.Store, c, claims, now)
+	return proof, spend(ctx, rules.Store, c, claims, now)
 }
 
 func (r *Registry) verifyAssertion(ctx context.Context, c *Client, assertion string) (keys.Verified, error) {
@@ -130,11 +133,11 @@ func (r *Registry) verifySigned(ctx context.Context, c *Client, token string, al
 	return verified, err
 }
 
-func (a assertionClaims) check(c *Client, rules AssertionRules, now time.Time) error {
+func (a assertionClaims) check(c *Client, meant Audience, now time.Time) error {
 	switch {
 	case a.Issuer != string(c.ID()) || a.Subject != string(c.ID()):
 		return bad(c, "iss and sub are not both the client id")
-	case !a.meant(c, rules):
+	case !c.takesAudience(meant):
 		return bad(c, "aud does not name this hub")
 	case a.ID == "" || len(a.ID) > maxJTI:
 		return bad(c, "jti is missing or longer than 256 bytes")
@@ -160,20 +163,33 @@ func (a assertionClaims) check(c *Client, rules AssertionRules, now time.Time) e
 	return nil
 }
 
-// meant reports whether the audience is this hub. Profile fapi2 accepts the issuer
+// audience says what the assertion is meant for, as far as it is this hub.
+func (a assertionClaims) audience(rules AssertionRules) Audience {
+	var one string
+	if json.Unmarshal(a.Audience, &one) == nil && string(a.Audience) != "null" {
+		switch {
+		case one == rules.Issuer:
+			return AudienceIssuer
+		case slices.Contains(rules.Audiences, one):
+			return AudienceEndpoint
+		}
+		return AudienceOther
+	}
+	var list []string
+	if json.Unmarshal(a.Audience, &list) != nil {
+		return AudienceOther
+	}
+	if slices.ContainsFunc(list, func(s string) bool { return s == rules.Issuer || slices.Contains(rules.Audiences, s) }) {
+		return AudienceList
+	}
+	return AudienceOther
+}
+
+// takesAudience reports whether an audience will do. Profile fapi2 accepts the issuer
 // as a single string and nothing else (FAPI 2.0 Security Profile §5.3.2.1): an
 // audience that several servers would accept lets one of them replay to another.
-func (a assertionClaims) meant(c *Client, rules AssertionRules) bool {
-	var one string
-	single := json.Unmarshal(a.Audience, &one) == nil && string(a.Audience) != "null"
-	if c.Profile() == FAPI2 {
-		return single && one == rules.Issuer
-	}
-	list := []string{one}
-	if !single && json.Unmarshal(a.Audience, &list) != nil {
-		return false
-	}
-	return slices.ContainsFunc(list, func(s string) bool { return s == rules.Issuer || slices.Contains(rules.Audiences, s) })
+func (c *Client) takesAudience(a Audience) bool {
+	return a == AudienceIssuer || a != AudienceOther && c.Profile() != FAPI2
 }
 
 // spend uses up the jti. The key is a digest, so that neither its length nor its

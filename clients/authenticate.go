@@ -17,49 +17,67 @@ import (
 // the time taken. Both are fine: client ids are public, and secrets are too long
 // to guess.
 func (r *Registry) Authenticate(ctx context.Context, cred Credentials, rules AssertionRules) (*Client, error) {
+	c, _, err := r.AuthenticateBy(ctx, cred, rules)
+	return c, err
+}
+
+// AuthenticateBy is Authenticate, and says by what the client was believed.
+func (r *Registry) AuthenticateBy(ctx context.Context, cred Credentials, rules AssertionRules) (*Client, Proof, error) {
+	c, proof, err := r.prove(ctx, cred, rules)
+	if err != nil {
+		return nil, Proof{}, err
+	}
+	return c, proof, nil
+}
+
+func (r *Registry) prove(ctx context.Context, cred Credentials, rules AssertionRules) (*Client, Proof, error) {
+	var proof Proof
 	if cred.id == "" {
-		return nil, &Error{Reason: NoCredentials, Detail: "the request names no client"}
+		return nil, proof, &Error{Reason: NoCredentials, Detail: "the request names no client"}
 	}
 	c, err := r.Get(ctx, cred.id)
 	switch {
 	case errors.Is(err, ErrUnknown):
-		return nil, &Error{Reason: UnknownClient, Client: cred.id, Err: err}
+		return nil, proof, &Error{Reason: UnknownClient, Client: cred.id, Err: err}
 	case errors.Is(err, ErrSuspended):
-		return nil, &Error{Reason: SuspendedClient, Client: cred.id, Err: err}
+		return nil, proof, &Error{Reason: SuspendedClient, Client: cred.id, Err: err}
 	case err != nil:
-		return nil, err
+		return nil, proof, err
 	}
 	if cred.method == None && len(cred.chain) > 0 && c.AuthMethod().usesTLS() {
 		cred.method = c.AuthMethod()
 	}
-	if cred.method != c.AuthMethod() {
-		return nil, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "the client is registered for " + string(c.AuthMethod()) + ", the request uses " + string(cred.method)}
+	if err := c.takesMethod(cred.method); err != nil {
+		return nil, proof, err
 	}
+	proof.Method = cred.method
 	switch cred.method {
 	case None:
-		return c, nil
+		return c, proof, nil
 	case SecretBasic, SecretPost:
 		if !c.holds(cred.proof) {
-			return nil, &Error{Reason: BadSecret, Client: c.ID()}
+			return nil, proof, &Error{Reason: BadSecret, Client: c.ID()}
 		}
-		return c, nil
+		return c, proof, nil
 	case PrivateKeyJWT:
-		if err := r.checkAssertion(ctx, c, string(cred.proof.Reveal()), rules); err != nil {
-			return nil, err
+		if proof, err = r.checkAssertion(ctx, c, string(cred.proof.Reveal()), rules); err != nil {
+			return nil, proof, err
 		}
-		return c, nil
+		return c, proof, nil
 	case TLSClientAuth:
 		if err := r.checkIssued(c, cred.chain); err != nil {
-			return nil, err
+			return nil, proof, err
 		}
-		return c, nil
+		proof.Certificate = cred.chain[0].Raw
+		return c, proof, nil
 	case SelfSignedTLS:
 		if err := r.checkSelfSigned(ctx, c, cred.chain[0]); err != nil {
-			return nil, err
+			return nil, proof, err
 		}
-		return c, nil
+		proof.Certificate = cred.chain[0].Raw
+		return c, proof, nil
 	}
-	return nil, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "unknown method"}
+	return nil, proof, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "unknown method"}
 }
 
 // holds reports whether a secret is the client's.

@@ -79,6 +79,7 @@ type Error struct {
 	Client ID     // as claimed; empty if the request named none that can be an id
 	Detail string // for operators and developers; never a secret
 	Err    error  // cause, may be nil
+	Member string // of the metadata, that it comes of; empty where it comes of none, or of several
 }
 
 // Error returns reason, client and detail.

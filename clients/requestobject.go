@@ -43,39 +43,42 @@ type requestObjectClaims struct {
 
 // VerifyRequestObject checks a signed request object (RFC 9101 §6, OpenID Connect
 // Core §6.3) with the keys the client registered and returns its claims, one JSON
-// object without a member twice. A *Error says what is wrong with it. Claims beside
+// object without a member twice, and by what they were believed. A *Error says what is wrong with it. Claims beside
 // an *Error are those of an object that the client did sign, but that must not be
 // acted on: good for telling the client so, and for nothing else.
-func (r *Registry) VerifyRequestObject(ctx context.Context, c *Client, object string, rules RequestObjectRules) ([]byte, error) {
+func (r *Registry) VerifyRequestObject(ctx context.Context, c *Client, object string, rules RequestObjectRules) ([]byte, Proof, error) {
+	var proof Proof
 	if rules.Issuer == "" {
-		return nil, errors.New("clients: request object rules are incomplete")
+		return nil, proof, errors.New("clients: request object rules are incomplete")
 	}
 	verified, err := r.verifySigned(ctx, c, object, c.requestObjectAlgs())
 	if err := because(c, BadRequestObject, err); err != nil {
-		return nil, err
+		return nil, proof, err
 	}
+	proof.Alg, proof.Key = verified.Alg, verified.Thumbprint
 	switch verified.Typ {
 	case "", "jwt", "oauth-authz-req+jwt":
 	default: // RFC 9101 §10.8, RFC 8725 §3.11: a token made for something else
-		return nil, badObject(c, "typ is that of another kind of token")
+		return nil, proof, badObject(c, "typ is that of another kind of token")
 	}
 	if _, err := decodeObject(verified.Payload); err != nil {
-		return nil, badObject(c, "claims are not one JSON object")
+		return nil, proof, badObject(c, "claims are not one JSON object")
 	}
 	var claims requestObjectClaims
 	if err := json.Unmarshal(verified.Payload, &claims); err != nil {
-		return nil, badObject(c, "a claim has the wrong type")
+		return nil, proof, badObject(c, "a claim has the wrong type")
 	}
 	now := r.d.Now()
-	if err := claims.check(c, rules.Issuer, now); err != nil {
-		return verified.Payload, err
+	if err := claims.check(c, c.Profile() == FAPI2, rules.Issuer, now); err != nil {
+		return verified.Payload, proof, err
 	}
+	proof.Strict = claims.check(c, true, rules.Issuer, now) == nil
 	if rules.Store != nil && claims.ID != "" {
 		if err := claims.spend(ctx, rules.Store, c, now); err != nil {
-			return verified.Payload, err
+			return verified.Payload, proof, err
 		}
 	}
-	return verified.Payload, nil
+	return verified.Payload, proof, nil
 }
 
 // requestObjectAlgs are the algorithms a client may sign request objects with: the
@@ -90,9 +93,9 @@ func (c *Client) requestObjectAlgs() []keys.Alg {
 	return keys.Algs()
 }
 
-// check judges the claims. Profile fapi2 demands what the other may leave out.
-func (o requestObjectClaims) check(c *Client, issuer string, now time.Time) error {
-	strict := c.Profile() == FAPI2
+// check judges the claims. Profile fapi2 is strict: it demands what the other may
+// leave out.
+func (o requestObjectClaims) check(c *Client, strict bool, issuer string, now time.Time) error {
 	switch {
 	case o.Issuer == nil && strict:
 		return badObject(c, "iss is missing")

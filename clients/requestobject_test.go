@@ -95,7 +95,7 @@ func TestVerifyRequestObject(t *testing.T) {
 		t.Run(string(tc.id)+" "+tc.name, func(t *testing.T) {
 			client, err := r.Get(ctx, tc.id)
 			must(t, err)
-			got, err := r.VerifyRequestObject(ctx, client, tc.key.sign(t, tc.typ, objectClaims(c, tc.id, tc.more)), RequestObjectRules{Issuer: issuer})
+			got, _, err := r.VerifyRequestObject(ctx, client, tc.key.sign(t, tc.typ, objectClaims(c, tc.id, tc.more)), RequestObjectRules{Issuer: issuer})
 			if reasonOf(err) != tc.want || (tc.want == 0) != (err == nil) || (got != nil) != tc.signed {
 				t.Errorf("%v, claims %s", err, got)
 			}
@@ -105,11 +105,11 @@ func TestVerifyRequestObject(t *testing.T) {
 	must(t, err)
 	unsigned := "eyJhbGciOiJub25lIn0.e30." // {"alg":"none"}
 	for _, object := range []string{"", "e30.e30.e30", unsigned, unsigned + "e30", "a.b.c.d.e"} {
-		if got, err := r.VerifyRequestObject(ctx, client, object, RequestObjectRules{Issuer: issuer}); got != nil || reasonOf(err) != BadRequestObject {
+		if got, _, err := r.VerifyRequestObject(ctx, client, object, RequestObjectRules{Issuer: issuer}); got != nil || reasonOf(err) != BadRequestObject {
 			t.Errorf("%q: %v", object, err)
 		}
 	}
-	if _, err := r.VerifyRequestObject(ctx, client, unsigned, RequestObjectRules{}); err == nil || reasonOf(err) != 0 {
+	if _, _, err := r.VerifyRequestObject(ctx, client, unsigned, RequestObjectRules{}); err == nil || reasonOf(err) != 0 {
 		t.Errorf("no issuer to compare with: %v", err)
 	}
 }
@@ -133,7 +133,7 @@ func TestRequestObjectIsPushedOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
-				switch _, err := r.VerifyRequestObject(ctx, clients["one"], object, rules); {
+				switch _, _, err := r.VerifyRequestObject(ctx, clients["one"], object, rules); {
 				case err == nil:
 					won.Add(1)
 				case reasonOf(err) == RequestObjectReplayed:
@@ -147,14 +147,14 @@ func TestRequestObjectIsPushedOnce(t *testing.T) {
 		if won.Load() != 1 || lost.Load() != 99 {
 			t.Errorf("%d won, %d lost", won.Load(), lost.Load())
 		}
-		if _, err := r.VerifyRequestObject(ctx, clients["two"], own.sign(t, "", objectClaims(c, "two", map[string]any{"jti": "once"})), rules); err != nil {
+		if _, _, err := r.VerifyRequestObject(ctx, clients["two"], own.sign(t, "", objectClaims(c, "two", map[string]any{"jti": "once"})), rules); err != nil {
 			t.Errorf("another client: %v", err)
 		}
 		for range 2 {
-			if _, err := r.VerifyRequestObject(ctx, clients["one"], own.sign(t, "", objectClaims(c, "one", nil)), rules); err != nil {
+			if _, _, err := r.VerifyRequestObject(ctx, clients["one"], own.sign(t, "", objectClaims(c, "one", nil)), rules); err != nil {
 				t.Errorf("no jti: %v", err)
 			}
-			if _, err := r.VerifyRequestObject(ctx, clients["one"], object, RequestObjectRules{Issuer: issuer}); err != nil {
+			if _, _, err := r.VerifyRequestObject(ctx, clients["one"], object, RequestObjectRules{Issuer: issuer}); err != nil {
 				t.Errorf("no store: %v", err)
 			}
 		}
@@ -178,7 +178,7 @@ func FuzzRequestObjectClaims(f *testing.F) {
 		}
 		now := c.now()
 		for _, client := range []*Client{strict, loose} {
-			if err := claims.check(client, issuer, now); err != nil {
+			if err := claims.check(client, client == strict, issuer, now); err != nil {
 				if reasonOf(err) != BadRequestObject {
 					t.Fatalf("%v", err)
 				}

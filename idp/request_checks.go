@@ -27,8 +27,9 @@ type submission struct {
 type draft struct {
 	submission
 	client    *clients.Client
-	signed    bool        // form is what the client signed
-	objectErr *oauthError // what is wrong with the request object; told to the client once it may be
+	signed    bool          // form is what the client signed
+	object    clients.Proof // by what it was believed that it did
+	objectErr *oauthError   // what is wrong with the request object; told to the client once it may be
 	out       authzRequest
 }
 

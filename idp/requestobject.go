@@ -29,7 +29,7 @@ func readRequestObject(p *Provider, ctx context.Context, d *draft) error {
 	if d.pushed { // a visit must survive a reload; a push has no need to
 		rules.Store = p.store
 	}
-	claims, err := p.clients.VerifyRequestObject(ctx, d.client, object, rules)
+	claims, proof, err := p.clients.VerifyRequestObject(ctx, d.client, object, rules)
 	if err != nil {
 		refused, ok := errors.AsType[*clients.Error](err)
 		if !ok {
@@ -47,7 +47,7 @@ func readRequestObject(p *Provider, ctx context.Context, d *draft) error {
 			d.objectErr = bad
 		}
 		inside.Set("client_id", string(d.client.ID()))
-		d.form, d.signed = inside, true
+		d.form, d.signed, d.object = inside, true, proof
 	}
 	if d.objectErr != nil && d.pushed { // nothing is redirected from there
 		return d.objectErr

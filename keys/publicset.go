@@ -33,6 +33,7 @@ type publicKey struct {
 	encrypts       []KeyAlg // what may be encrypted to it
 	encryptionOnly bool
 	key            crypto.PublicKey
+	thumbprint     string // RFC 7638
 }
 
 // ParsePublicSet reads and judges a JWK set.
@@ -152,6 +153,12 @@ func parsePublicKey(b []byte, m jwkMembers) (key publicKey, usable bool, _ *Erro
 		return publicKey{}, false, refused
 	}
 	key.id, key.key, key.encryptionOnly = m.ID, jwk.Key, !verifies
+	thumbprint, err := Thumbprint(jwk.Key)
+	if err != nil { // not reached: Judge knows the same types
+		refused, _ := errors.AsType[*Error](err)
+		return publicKey{}, false, refused
+	}
+	key.thumbprint = thumbprint
 	return key, true, nil
 }
 
@@ -193,6 +200,13 @@ type Verified struct {
 	KeyID   string // "kid" header; may be empty
 	Typ     string // "typ" header, lower case, without "application/"; may be empty
 	Alg     Alg
+	// Thumbprint of the key that verified it (RFC 7638, SHA-256, base64url).
+	Thumbprint string
+}
+
+// Verifies reports whether the set has the key with a thumbprint, and it may verify an algorithm.
+func (s PublicSet) Verifies(thumbprint string, alg Alg) bool {
+	return slices.ContainsFunc(s.keys, func(k publicKey) bool { return k.thumbprint == thumbprint && slices.Contains(k.algs, alg) })
 }
 
 // Verify checks a compact JWS with the keys of the set. The key is the one whose
@@ -214,7 +228,7 @@ func (s PublicSet) Verify(token string, opt VerifyOptions) (Verified, error) {
 		}
 		tried = true
 		if payload, err := in.jws.Verify(k.key); err == nil {
-			return Verified{Payload: payload, KeyID: in.kid, Typ: in.typ, Alg: in.alg}, nil
+			return Verified{Payload: payload, KeyID: in.kid, Typ: in.typ, Alg: in.alg, Thumbprint: k.thumbprint}, nil
 		}
 	}
 	if !tried {
