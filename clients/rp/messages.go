@@ -51,6 +51,19 @@ func MessagesNamed(own fs.FS, names map[string]string) (fs.FS, error) {
 	return merged, nil
 }
 
+// Words is a file system of message files, LANGUAGE.json each, for a site that keeps its words elsewhere than in such files.
+func Words(byLanguage map[string]map[string]string) (fs.FS, error) {
+	files := memory{}
+	for lang, texts := range byLanguage {
+		b, err := json.Marshal(texts)
+		if err != nil {
+			return nil, err
+		}
+		files[lang+".json"] = b
+	}
+	return files, nil
+}
+
 // memory is a file system of a few files without folders.
 type memory map[string][]byte
 

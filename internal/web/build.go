@@ -11,7 +11,7 @@ func constructors() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"button": reflect.TypeFor[Button](), "banner": reflect.TypeFor[Banner](),
 		"errorSummary": reflect.TypeFor[ErrorSummary](), "fieldError": reflect.TypeFor[FieldError](),
-		"field": reflect.TypeFor[Field](), "select": reflect.TypeFor[Select](), "option": reflect.TypeFor[Option](),
+		"field": reflect.TypeFor[Field](), "area": reflect.TypeFor[Area](), "select": reflect.TypeFor[Select](), "option": reflect.TypeFor[Option](),
 		"steps": reflect.TypeFor[Steps](), "step": reflect.TypeFor[Step](), "statusLine": reflect.TypeFor[StatusLine](),
 		"descriptionList": reflect.TypeFor[DescriptionList](), "description": reflect.TypeFor[Description](),
 		"table": reflect.TypeFor[Table](), "tile": reflect.TypeFor[Tile](), "hidden": reflect.TypeFor[Hidden](),

@@ -56,6 +56,16 @@ type Field struct {
 	Width        string // "" full, or short
 }
 
+// Area is a labelled input of several lines.
+type Area struct {
+	ID, Name, Label, Hint, Error string
+	Value                        string
+	Mark                         string // "", required or optional
+	Rows                         int    // 0 means 4
+	Code                         bool   // addresses, keys: not prose
+	MaxLength                    int
+}
+
 // Select is a labelled choice from a list.
 type Select struct {
 	ID, Name, Label, Hint, Error string

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 )
 
 // MaxBody is the most bytes a request body may have.
 const MaxBody = 64 << 10
+
+// MaxUpload is the same where a site takes files: enough that a file somewhat too large is told of at its field.
+const MaxUpload = 8 << 20
 
 // Middleware gives every request a trace id, safe headers and a bounded body, refuses posts that come from other
 // sites, and turns a panic into the 500 page.
@@ -19,16 +23,26 @@ func (s *Site) Middleware(next http.Handler) http.Handler {
 		s.setHeaders(w.Header(), r, false)
 		out := &watchedWriter{ResponseWriter: w}
 		defer s.recover(out, r)
+		most := s.maxBody(r.URL.Path)
 		switch {
-		case r.ContentLength > MaxBody:
+		case r.ContentLength > most:
 			s.refuse(out, r, http.StatusRequestEntityTooLarge, "too_large")
 		case !s.mayPost(r):
 			s.refuse(out, r, http.StatusForbidden, "csrf")
 		default:
-			r.Body = http.MaxBytesReader(w, r.Body, MaxBody) // w itself, so that the server stops reading as well
+			r.Body = http.MaxBytesReader(w, r.Body, most) // w itself, so that the server stops reading as well
 			next.ServeHTTP(out, r)
 		}
 	})
+}
+
+func (s *Site) maxBody(at string) int64 {
+	for _, pattern := range s.config.Uploads {
+		if ok, _ := path.Match(pattern, at); ok { // NewSite has seen every pattern
+			return MaxUpload
+		}
+	}
+	return MaxBody
 }
 
 func (s *Site) mayPost(r *http.Request) bool {

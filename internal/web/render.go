@@ -19,9 +19,17 @@ type Page struct {
 	Fill      bool     // a form to be filled in: it leads nowhere by itself, see WithSession
 	Refresh   int      // seconds after which a browser without script reads the page again; 0: never
 	Crumbs    []Crumb
+	Who       string     // who is signed in, where that is no secret on the screen: an operator
+	Menu      []MenuItem // beside the page; a Console's
 	Frames    []string // origins that this page may frame, as in frame-src
 	Live      bool     // the page goes on after it was sent; see Site.Live, which sets it
 	Data      any      // .Data in the template
+}
+
+// MenuItem leads to a part of a site.
+type MenuItem struct {
+	Key, Href string // message key
+	Current   bool   // the page is in this part
 }
 
 // Crumb is a step of the breadcrumb; the last has no Href.

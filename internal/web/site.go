@@ -6,10 +6,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"path"
 	"regexp"
 )
 
-// Kind says which of the four frames a site has.
+// Kind says which of the frames a site has.
 type Kind int
 
 const (
@@ -17,6 +18,7 @@ const (
 	Portal              // the citizen's portal
 	Service             // a service that people sign in to
 	Agent               // the card app on the citizen's own computer
+	Console             // where operators of the hub work: wide, with a menu
 )
 
 // String is the word that styles and tests see on <html data-site>.
@@ -30,6 +32,8 @@ func (k Kind) String() string {
 		return "service"
 	case Agent:
 		return "agent"
+	case Console:
+		return "console"
 	}
 	return "unknown"
 }
@@ -49,6 +53,8 @@ type SiteConfig struct {
 	// CrossOriginPaths are pages that other sites may post a form to, such as an authorization endpoint
 	// (OpenID Connect Core §3.1.2.1) or a form_post callback. Same spelling as APIPaths.
 	CrossOriginPaths []string
+	// Uploads are paths, as path.Match has them, whose forms carry a file and may have MaxUpload bytes in place of MaxBody.
+	Uploads []string
 
 	SignOut string       // if set, the header of a signed-in page has a button #sign-out that posts here
 	Footer  []Link       // footer links, help first; nil on a Hub means the hub's own pages
@@ -80,6 +86,11 @@ func NewSite(c SiteConfig) (*Site, error) {
 	}
 	if c.Messages == nil || c.Pages == nil {
 		return nil, errors.New("web: Messages and Pages are required")
+	}
+	for _, pattern := range c.Uploads {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("web: upload path %q: %w", pattern, err)
+		}
 	}
 	if c.Footer == nil && c.Kind == Hub {
 		c.Footer = hubFooter()
