@@ -41,7 +41,10 @@ func checkScopes(m *Metadata, faults *FieldErrors) {
 	if len(m.Scopes) == 0 && !m.meetsCitizens() && !m.has(GrantClientCredentials) {
 		return // no grant to have a scope for, which is reported already
 	}
-	checkList(faults, "scope", m.Scopes, append(citizenScopes(), OwnScopes()...)...)
+	checkList(faults, "scope", m.Scopes, append(citizenScopes(), append(OwnScopes(), ScopeAdmin)...)...)
+	if slices.Contains(m.Scopes, ScopeAdmin) && !m.FirstParty && (m.meetsCitizens() || !m.has(GrantClientCredentials)) {
+		faults.add("scope", "has admin, but the client is neither the hub's own nor a machine", "leave admin out, or have client_credentials as the only grant type")
+	}
 	if slices.Contains(m.Scopes, ScopeOfflineAccess) && !m.has(GrantRefreshToken) {
 		faults.add("scope", "has offline_access, but grant_types has no refresh_token", "add refresh_token to grant_types")
 	}

@@ -69,6 +69,10 @@ const (
 
 	ScopeExchangeProvide = "exchange.provide" // an office says what it provided, without a citizen
 	ScopeExchangeProtect = "exchange.protect" // an office has all that is asked about a citizen withheld from her page, without her
+
+	// ScopeAdmin opens the administration API to an operator, whether a person or a program. It is for programs of the hub's own operator
+	// (first_party) and for machines, and no policy of registration may name it.
+	ScopeAdmin = "admin"
 )
 
 // The scopes of what the card's signature certificate says of a citizen, one for each attribute. A client registers them and asks with

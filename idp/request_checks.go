@@ -168,7 +168,7 @@ func checkScope(_ *Provider, _ context.Context, d *draft) error {
 		return &oauthError{code: "invalid_scope", description: "too many scopes"}
 	}
 	for _, w := range words {
-		if !slices.Contains(knownScopes, w) || slices.Contains(d.out.Scopes, w) {
+		if !slices.Contains(knownScopes, w) && w != clients.ScopeAdmin || slices.Contains(d.out.Scopes, w) {
 			continue
 		}
 		if !slices.Contains(d.client.Scopes(), w) {
@@ -328,7 +328,8 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// knownScopes are the scopes this hub can grant.
+// knownScopes are the scopes this hub can grant to services. There is one more, which services are not told of: the hub's own programs ask
+// for clients.ScopeAdmin (OpenID Connect Discovery §3: a provider need not advertise all).
 var knownScopes = []string{
 	clients.ScopeOpenID, clients.ScopeOfflineAccess, clients.ScopeProfile, clients.ScopeEmail, clients.ScopeAddress, clients.ScopePhone,
 	clients.ScopeLinks, clients.ScopeLink, clients.ScopeExchanges,

@@ -25,7 +25,8 @@ type Operator struct {
 	Client       string    `json:"client,omitempty" doc:"A program's client_id; empty for a person. Programs neither approve nor have the role security"`
 	Suspended    bool      `json:"suspended"`
 	Since        time.Time `json:"since"`
-	LastSeen     time.Time `json:"last_seen,omitzero"`
+	LastSeen     time.Time `json:"last_seen,omitzero" doc:"To the hour"`
+	InvitedUntil time.Time `json:"invited_until,omitzero" doc:"Nobody has taken up the invitation yet; until when it is good"`
 }
 
 // Me is who asks.

@@ -19,6 +19,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/idp"
+	"github.com/tsunagu-id/tsunagu/idp/admin"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/mail"
@@ -67,6 +68,10 @@ type Config struct {
 	Session     idp.SessionRules  // how long sessions live, and which are kept apart
 	LaunchEvery time.Duration     // how often the launch of a listed service is tried; zero: federation.DefaultLaunchEvery
 
+	// OperatorsURL is where operators' browsers and programs find the operators' address, without a slash at the end; empty: nobody administers
+	// this hub over it.
+	OperatorsURL string
+
 	GenerateKey func(keys.Alg) (crypto.Signer, error) // makes signing keys; nil: keys.Alg.Generate
 }
 
@@ -99,6 +104,7 @@ type Hub struct {
 	metrics   *metrics.Registry
 	log       *slog.Logger
 	hooks     *clients.Fetcher
+	admin     *admin.API // nil: nobody administers
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -172,6 +178,13 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, MandateMonths: c.MandateMonths, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session, Mail: c.Mail, Webhooks: h.hooks,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
+	})
+	if err != nil || c.OperatorsURL == "" {
+		return h, err
+	}
+	h.admin, err = admin.New(ctx, admin.Deps{
+		Issuer: c.Issuer, BaseURL: c.OperatorsURL, Access: h.provider.AdminAccess, Clients: h.Clients, DB: c.DB, Transient: c.Transient,
+		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample,
 	})
 	return h, err
 }

@@ -5,11 +5,14 @@ import (
 	"net/http"
 )
 
-// OperatorHandler serves the operators' address: /metrics in Prometheus' text format, /healthz and /readyz. It asks nobody who they
-// are, so programs bind it to this machine alone.
+// OperatorHandler serves the operators' address: the administration API under /api/, and to whoever reaches it /metrics in Prometheus' text
+// format, /healthz and /readyz. Because of these programs bind it to this machine alone.
 func (h *Hub) OperatorHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h.metrics.Handler())
+	if h.admin != nil {
+		mux.Handle("/api/", h.admin.Handler())
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := h.provider.Ready(r.Context()); err != nil {

@@ -19,7 +19,7 @@ const MaxUpload = 8 << 20
 // sites, and turns a panic into the 500 page.
 func (s *Site) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(withTrace(r.Context()))
+		r = r.WithContext(WithTrace(r.Context()))
 		s.setHeaders(w.Header(), r, false)
 		out := &watchedWriter{ResponseWriter: w}
 		defer s.recover(out, r)

@@ -15,7 +15,8 @@ func Trace(ctx context.Context) string {
 	return t
 }
 
-func withTrace(ctx context.Context) context.Context {
+// WithTrace draws a reference number for a request that does not go through Middleware.
+func WithTrace(ctx context.Context) context.Context {
 	var b [4]byte
 	rand.Read(b[:])
 	return context.WithValue(ctx, traceKey{}, fmt.Sprintf("%X-%X", b[:2], b[2:]))
