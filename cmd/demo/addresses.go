@@ -8,7 +8,7 @@ const (
 	postboxAddr   = "localhost:8405"
 	agentAddr     = "127.0.0.1:8404"
 	mutualAddr    = "localhost:8410" // for clients with certificates, with TLS only
-	operatorsAddr = "localhost:8409" // figures for operators
+	operatorsAddr = "localhost:8409" // console, API and figures for operators
 	authorityAddr = "127.0.0.1:8406"
 	mailAddr      = "127.0.0.1:8408" // SMTP
 )

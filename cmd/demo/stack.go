@@ -218,6 +218,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
 		Recheck: idp.Recheck{Every: s.recheck}, LaunchEvery: 20 * time.Second, Session: s.session, Mail: post,
 		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
+		OperatorsURL: "http://" + operatorsAddr,
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)

@@ -92,8 +92,8 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
 		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(), LaunchEvery: time.Duration(c.LaunchEvery), Session: c.sessions(), TellAtOnce: c.Logout.PerService,
-		MandateMonths: c.MandateMonths,
-		Rates:         hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
+		MandateMonths: c.MandateMonths, OperatorsURL: c.Operators.url(),
+		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {
 		err = seed(ctx, h, c.Clients)

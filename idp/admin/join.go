@@ -12,23 +12,24 @@ import (
 // joinRule bounds how often one person may type a code.
 var joinRule = ratelimit.Rule{Name: "operator-join", Limit: 10, Window: 10 * time.Minute}
 
-func (a *API) postJoin(ctx context.Context, c caller, in struct{ Body adminapi.Join }) (adminapi.Me, error) {
+func (a *API) postJoin(ctx context.Context, c caller, in struct{ Body adminapi.Join }) (adminapi.Operator, error) {
+	var none adminapi.Operator
 	switch {
 	case c.id != "":
-		return adminapi.Me{}, refuse(adminapi.WrongState, "You are an operator already.")
+		return none, refuse(adminapi.WrongState, "You are an operator already.")
 	case c.account == "":
-		return adminapi.Me{}, refuse(adminapi.NotOperator, "An invitation is for a person. Programs are made operators by their client id.")
+		return none, refuse(adminapi.NotOperator, "An invitation is for a person. Programs are made operators by their client id.")
 	}
 	if ok, after, err := a.limiter.Allow(ctx, joinRule, string(c.account)); err != nil {
-		return adminapi.Me{}, err
+		return none, err
 	} else if !ok {
-		return adminapi.Me{}, &Error{Reason: adminapi.TooMany, Detail: "Too many codes were typed. Wait a while.", After: after}
+		return none, &Error{Reason: adminapi.TooMany, Detail: "Too many codes were typed. Wait a while.", After: after}
 	}
 	row, err := a.operators.join(ctx, string(c.account), in.Body.Code)
 	if err != nil {
-		return adminapi.Me{}, err
+		return none, err
 	}
-	return a.me(row), nil
+	return row.shown(), nil
 }
 
 // join makes a person the operator that a code was made for. Of any number who type it at once one wins: the row is taken by one

@@ -53,6 +53,8 @@ type Options struct {
 	Mail mail.Sender // takes notices to citizens
 	// Webhooks are receivers of notices on this machine, host:port.
 	Webhooks []string
+	// OperatorsURL is where the operators' address will be; empty: there is none. See package admintest.
+	OperatorsURL string
 	// Shared: the card app is that of a computer that others use too.
 	Shared bool
 }
@@ -147,6 +149,7 @@ func Start(t testing.TB, o Options) *Hub {
 		config.MutualTLS = idp.MutualTLS{BaseURL: h.MutualURL, ProxyHeader: o.Mutual.ProxyHeader, TrustedProxies: o.Mutual.TrustedProxies}
 		config.Authorities = o.Mutual.Authorities
 	}
+	config.OperatorsURL = o.OperatorsURL
 	config.Recheck, config.Session, config.Mail = o.Recheck, o.Session, o.Mail
 	h.config = config
 	h.Hub, err = hub.New(ctx, config)
