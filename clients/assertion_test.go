@@ -44,7 +44,7 @@ func TestAssertionInBothProfiles(t *testing.T) {
 			"pinned-": {"jwks": jwks(t, own, newRSAKey(t, "p", jose.PS256)), "token_endpoint_auth_signing_alg": "PS256"},
 		} {
 			more["profile"], more["token_endpoint_auth_method"] = profile, "private_key_jwt"
-			_, err := r.Put(ctx, metadata(t, id+ID(profile), more), nil)
+			_, err := r.put(ctx, metadata(t, id+ID(profile), more), nil)
 			must(t, err)
 		}
 	}

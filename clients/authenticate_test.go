@@ -49,7 +49,7 @@ func TestAuthenticateWithSecret(t *testing.T) {
 		if id == "public" {
 			given = nil
 		}
-		_, err := r.Put(ctx, metadata(t, id, more), given)
+		_, err := r.put(ctx, metadata(t, id, more), given)
 		must(t, err)
 		secrets[id] = secret
 	}
@@ -99,7 +99,7 @@ func TestAuthenticateWithAssertion(t *testing.T) {
 	} {
 		all := map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": published}
 		maps.Copy(all, more)
-		_, err := r.Put(ctx, metadata(t, id, all), nil)
+		_, err := r.put(ctx, metadata(t, id, all), nil)
 		must(t, err)
 	}
 	at := func(d time.Duration) int64 { return c.now().Add(d).Unix() }
@@ -178,7 +178,7 @@ func TestJTIBelongsToItsClient(t *testing.T) {
 	ctx, c := t.Context(), newClock()
 	store, r, key := ephemeraltest.Open(t), openRegistry(t, sqldbtest.Open(t), c, nil), newECKey(t, "a")
 	for _, id := range []ID{"a", "b"} {
-		_, err := r.Put(ctx, metadata(t, id, map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, key)}), nil)
+		_, err := r.put(ctx, metadata(t, id, map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, key)}), nil)
 		must(t, err)
 		_, err = r.Authenticate(ctx, asserted(id, key.sign(t, "", claims(c, id, map[string]any{"jti": "1"}))), rules(store))
 		must(t, err)
@@ -193,7 +193,7 @@ func TestJTIBelongsToItsClient(t *testing.T) {
 func TestForgedAssertionSpendsNothing(t *testing.T) {
 	ctx, c := t.Context(), newClock()
 	store, r, own, strange := ephemeraltest.Open(t), openRegistry(t, sqldbtest.Open(t), c, nil), newECKey(t, "a"), newECKey(t, "a")
-	_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, own)}), nil)
+	_, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, own)}), nil)
 	must(t, err)
 	said := claims(c, "a", nil)
 	if _, err := r.Authenticate(ctx, asserted("a", strange.sign(t, "", said)), rules(store)); reasonOf(err) != BadAssertion {
@@ -208,7 +208,7 @@ func TestForgedAssertionSpendsNothing(t *testing.T) {
 func TestAssertionReplayedAtOnce(t *testing.T) {
 	ctx, c := t.Context(), newClock()
 	r, key := openRegistry(t, sqldbtest.Open(t), c, nil), newECKey(t, "a")
-	_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, key)}), nil)
+	_, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, key)}), nil)
 	must(t, err)
 	ephemeraltest.Each(t, func(t *testing.T, store ephemeral.Store) {
 		cred := asserted("a", key.sign(t, "", claims(c, "a", nil)))
@@ -238,7 +238,7 @@ func TestAssertionReplayedAtOnce(t *testing.T) {
 func TestIncompleteRulesAreOurFault(t *testing.T) {
 	ctx, c := t.Context(), newClock()
 	store, r, key := ephemeraltest.Open(t), openRegistry(t, sqldbtest.Open(t), c, nil), newECKey(t, "a")
-	_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, key)}), nil)
+	_, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, key)}), nil)
 	must(t, err)
 	for _, bad := range []AssertionRules{{}, {Issuer: issuer}, {Store: store}, {Issuer: issuer, Store: store, Audiences: []string{""}}} {
 		_, err := r.Authenticate(ctx, asserted("a", key.sign(t, "", claims(c, "a", nil))), bad)
@@ -267,9 +267,9 @@ func BenchmarkAuthenticate(b *testing.B) {
 	ctx, c := b.Context(), newClock()
 	r, store := openRegistry(b, sqldbtest.Open(b), c, nil), ephemeraltest.Open(b)
 	secret, key := keys.RandomSecret(), newECKey(b, "a")
-	_, err := r.Put(ctx, metadata(b, "basic", nil), &secret)
+	_, err := r.put(ctx, metadata(b, "basic", nil), &secret)
 	must(b, err)
-	_, err = r.Put(ctx, metadata(b, "jwt", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(b, key)}), nil)
+	_, err = r.put(ctx, metadata(b, "jwt", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(b, key)}), nil)
 	must(b, err)
 	b.Run("client_secret_basic", func(b *testing.B) {
 		for b.Loop() {

@@ -49,7 +49,7 @@ func (r *Registry) Get(ctx context.Context, id ID) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		if row.status == statusDeleted {
+		if row.status == statusRetired {
 			return nil, ErrUnknown
 		}
 		if c, err = clientOf(row); err != nil {

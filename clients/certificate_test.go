@@ -92,7 +92,7 @@ func TestCertificateOfAnAuthorityProvesItsClient(t *testing.T) {
 		if id != "basic" {
 			given = nil
 		}
-		_, err := r.Put(ctx, metadata(t, id, more), given)
+		_, err := r.put(ctx, metadata(t, id, more), given)
 		must(t, err)
 	}
 	subject := pkix.Name{Country: []string{"JP"}, Organization: []string{"Bank, Inc."}, CommonName: "bank"}
@@ -167,7 +167,7 @@ func TestSelfSignedCertificateProvesItsClient(t *testing.T) {
 	stranger := certify(t, c, x509.Certificate{}, nil, nil)
 	again := certify(t, c, x509.Certificate{Subject: pkix.Name{CommonName: "made anew"}}, first.key, nil)
 	r := openRegistry(t, sqldbtest.Open(t), c, nil)
-	_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": x5c(t, first, second)}), nil)
+	_, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": x5c(t, first, second)}), nil)
 	must(t, err)
 	for name, tt := range map[string]struct {
 		cert *issuerOf
@@ -193,7 +193,7 @@ func TestSelfSignedCertificateByReference(t *testing.T) {
 	first, second := certify(t, c, x509.Certificate{}, nil, nil), certify(t, c, x509.Certificate{}, large, nil)
 	p := newPublisher(t, says(x5c(t, first)))
 	r := openRegistry(t, sqldbtest.Open(t), c, fetcher(t, c, p))
-	_, err = r.Put(ctx, metadata(t, "a", map[string]any{
+	_, err = r.put(ctx, metadata(t, "a", map[string]any{
 		"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks_uri": p.URL + "/jwks", "development": true,
 	}), nil)
 	must(t, err)

@@ -66,3 +66,15 @@ func (o *object) take(name string) json.RawMessage {
 	delete(o.values, name)
 	return value
 }
+
+// decodeDocument reads a metadata document that somebody wrote. The error is *FieldErrors.
+func decodeDocument(b []byte) (object, error) {
+	if len(b) > MaxMetadata {
+		return object{}, faultOf("(document)", "is larger than 64 KiB", "shorten it")
+	}
+	o, err := decodeObject(b)
+	if err != nil {
+		return object{}, faultOf("(document)", err.Error(), "write one JSON object with each member once")
+	}
+	return o, nil
+}

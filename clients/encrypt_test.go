@@ -46,7 +46,7 @@ func TestEncryptToKeysByReference(t *testing.T) {
 	signs, encrypts := newECKey(t, "s"), newECKey(t, "e")
 	p := newPublisher(t, says(usedSet(t, signs)))
 	r := openRegistry(t, sqldbtest.Open(t), c, fetcher(t, c, p))
-	client, err := r.Put(t.Context(), metadata(t, "a", map[string]any{
+	client, err := r.put(t.Context(), metadata(t, "a", map[string]any{
 		"jwks_uri": p.URL + "/jwks", "development": true, "token_endpoint_auth_method": "none",
 		"id_token_encrypted_response_alg": "ECDH-ES+A256KW", "id_token_encrypted_response_enc": "A256GCM",
 	}), nil)

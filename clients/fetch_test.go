@@ -178,7 +178,7 @@ func TestGuard(t *testing.T) {
 func remoteClient(t testing.TB, c *clock, p *publisher) func(signing) error {
 	t.Helper()
 	r := openRegistry(t, sqldbtest.Open(t), c, fetcher(t, c, p))
-	_, err := r.Put(t.Context(), metadata(t, "a", map[string]any{
+	_, err := r.put(t.Context(), metadata(t, "a", map[string]any{
 		"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": p.URL + "/jwks", "development": true,
 	}), nil)
 	must(t, err)
@@ -327,12 +327,12 @@ func TestSectorIdentifier(t *testing.T) {
 		"away":           {fails, "sector_identifier_uri"},
 	} {
 		p.set(tc.h)
-		if _, err := r.Put(ctx, m, &secret); faultsOf(err) != tc.want {
+		if _, err := r.put(ctx, m, &secret); faultsOf(err) != tc.want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	p.set(listing(append(redirects, "https://c.example/cb")...))
-	got, err := r.Put(ctx, m, &secret)
+	got, err := r.put(ctx, m, &secret)
 	must(t, err)
 	if got.Sector() != p.host() { // loopback: the port belongs to it
 		t.Errorf("sector %s", got.Sector())

@@ -39,3 +39,10 @@ func (e *FieldErrors) orNil() error {
 	}
 	return e
 }
+
+// faultOf is one fault, as *FieldErrors.
+func faultOf(field, problem, remedy string) error {
+	var faults FieldErrors
+	faults.add(field, problem, remedy)
+	return faults.orNil()
+}

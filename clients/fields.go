@@ -40,15 +40,9 @@ const (
 // together, as *FieldErrors. A member that this package does not know is a fault:
 // in a file written by an operator it is a slip of the pen.
 func ParseMetadata(b []byte) (Metadata, error) {
-	var faults FieldErrors
-	if len(b) > MaxMetadata {
-		faults.add("(document)", "is larger than 64 KiB", "shorten it")
-		return Metadata{}, faults.orNil()
-	}
-	o, err := decodeObject(b)
+	o, err := decodeDocument(b)
 	if err != nil {
-		faults.add("(document)", err.Error(), "write one JSON object with each member once")
-		return Metadata{}, faults.orNil()
+		return Metadata{}, err
 	}
 	return parseMembers(o)
 }

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -46,6 +47,13 @@ func openRegistry(t testing.TB, db *sqldb.DB, c *clock, f *Fetcher) *Registry {
 	return r
 }
 
+// put registers a client as a program does.
+func (r *Registry) put(ctx context.Context, m Metadata, secret *keys.Secret) (*Client, error) {
+	return r.Put(ctx, m, secret, Origin{By: "test"})
+}
+
+var forTest = Because{By: "op_test", Reason: "a test"}
+
 // document is metadata with the members every client needs.
 func document(t testing.TB, id ID, more map[string]any) []byte {
 	t.Helper()
@@ -68,6 +76,14 @@ func metadata(t testing.TB, id ID, more map[string]any) Metadata {
 
 func reasonOf(err error) Reason {
 	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return 0
+}
+
+// refusalOf returns the reason of a *ChangeError.
+func refusalOf(err error) ChangeReason {
+	if e, ok := errors.AsType[*ChangeError](err); ok {
 		return e.Reason
 	}
 	return 0

@@ -191,3 +191,6 @@ func (m *Metadata) ownHost(address string) bool {
 		return err == nil && r.host == a.host
 	})
 }
+
+// origin is what versions say that a policy let in; the registrar records them itself.
+func (p Policy) origin() origin { return origin{by: "policy:" + p.Name} }

@@ -145,6 +145,7 @@ func (r *Registry) register(ctx context.Context, m Metadata, secret *keys.Secret
 	if err != nil {
 		return nil, registrationRow{}, err
 	}
+	e.origin = policy.origin()
 	var stored clientRow
 	// What was begun is finished, also for a caller that hangs up: it could not delete
 	// a client that it was never told of.

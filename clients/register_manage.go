@@ -39,7 +39,7 @@ func (g *Registrar) manage(c echo.Context) (managed, error) {
 		return managed{}, err
 	}
 	stored, err := findClient(ctx, g.d.Registry.d.DB, id)
-	if errors.Is(err, ErrUnknown) || err == nil && stored.status == statusDeleted { // in between
+	if errors.Is(err, ErrUnknown) || err == nil && stored.status == statusRetired { // in between
 		return managed{}, unauthorized(true)
 	}
 	if err != nil {
@@ -92,7 +92,7 @@ func (g *Registrar) put(c echo.Context) error {
 	if !who.client.AuthMethod().usesSecret() {
 		secret = secretFor(m.TokenEndpointAuthMethod)
 	}
-	client, err := g.d.Registry.replace(ctx, m, secret, func(ctx context.Context) error {
+	client, err := g.d.Registry.replace(ctx, m, secret, policy, func(ctx context.Context) error {
 		return g.d.Record(ctx, audit.Event{Kind: eventUpdated, Client: string(m.ClientID), Actor: policy.Name})
 	})
 	if err != nil {
@@ -118,7 +118,7 @@ func (r registrationRequest) names(c *Client) error {
 }
 
 // replace stores a new version of a client that registered itself.
-func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret, record func(context.Context) error) (*Client, error) {
+func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret, policy Policy, record func(context.Context) error) (*Client, error) {
 	if err := r.checkRemote(ctx, m); err != nil {
 		return nil, err
 	}
@@ -126,6 +126,7 @@ func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret,
 	if err != nil {
 		return nil, err
 	}
+	e.origin = policy.origin()
 	var stored clientRow
 	err = r.change(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
 		if err := r.holdRegistration(ctx, m.ClientID); err != nil {

@@ -33,7 +33,7 @@ func TestManagementNeedsTheClientsOwnToken(t *testing.T) {
 	d := newDesk(t, sqldbtest.Open(t), nil)
 	one, two := d.register(nil), d.register(nil)
 	secret := keys.RandomSecret()
-	_, err := d.registry.Put(t.Context(), metadata(t, "seeded", nil), &secret)
+	_, err := d.registry.put(t.Context(), metadata(t, "seeded", nil), &secret)
 	must(t, err)
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		for name, c := range map[string]struct{ path, token string }{
@@ -118,7 +118,7 @@ func TestUpdateEndsVerification(t *testing.T) {
 	made := d.register(nil)
 	m := d.client(made).m
 	m.Verified, m.Operator = true, "株式会社見本"
-	_, err := d.registry.Put(t.Context(), m, nil)
+	_, err := d.registry.put(t.Context(), m, nil)
 	must(t, err)
 	if !d.client(made).Verified() {
 		t.Fatal("not verified")
@@ -150,10 +150,10 @@ func TestDeletedClientIsGone(t *testing.T) {
 		if _, err := d.registry.Authenticate(t.Context(), Credentials{id: id, method: SecretBasic, proof: secret}, AssertionRules{}); reasonOf(err) != UnknownClient {
 			t.Errorf("authenticates: %v", err)
 		}
-		if _, err := d.registry.Put(t.Context(), m, &secret); faultsOf(err) != "client_id" {
+		if _, err := d.registry.put(t.Context(), m, &secret); faultsOf(err) != "client_id" {
 			t.Errorf("came back: %v", err)
 		}
-		if err := d.registry.Resume(t.Context(), id); !errors.Is(err, ErrUnknown) {
+		if err := d.registry.Resume(t.Context(), id, forTest); refusalOf(err) != WrongState {
 			t.Errorf("resumed: %v", err)
 		}
 		if list, err := d.registry.List(t.Context()); err != nil || len(list) != 0 {
@@ -168,7 +168,7 @@ func TestDeletedClientIsGone(t *testing.T) {
 func TestSuspendedClientCannotManageItself(t *testing.T) {
 	d := newDesk(t, sqldbtest.Open(t), nil)
 	made := d.register(nil)
-	must(t, d.registry.Suspend(t.Context(), ID(made.text("client_id"))))
+	must(t, d.registry.Suspend(t.Context(), ID(made.text("client_id")), forTest))
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		r := d.call(method, made.text("registration_client_uri"), made.text("registration_access_token"), basicBody(map[string]any{"client_id": made.text("client_id")}))
 		if r.status != http.StatusForbidden {

@@ -12,9 +12,6 @@ import (
 	"github.com/tsunagu-id/tsunagu/keys"
 )
 
-// statusDeleted marks a client that deleted itself. Its id is never used again.
-const statusDeleted = "deleted"
-
 // registrationRow says how a client registered itself.
 type registrationRow struct {
 	client  ID
@@ -80,13 +77,25 @@ func (r *Registry) deleteRegistration(ctx context.Context, row registrationRow) 
 		return errRegistrationGone
 	}
 	if _, err := r.d.DB.Exec(ctx, `UPDATE client SET status = $2, secret_sha256 = $3, changed_at = $4 WHERE id = $1`,
-		string(row.client), statusDeleted, []byte{}, r.d.Now().Unix()); err != nil {
+		string(row.client), statusRetired, []byte{}, r.d.Now().Unix()); err != nil {
 		return fmt.Errorf("delete client %s: %w", row.client, err)
 	}
 	if _, err := r.d.DB.Exec(ctx, `UPDATE client_policy SET clients = clients - 1 WHERE name = $1`, row.policy); err != nil {
 		return fmt.Errorf("count clients of policy %s: %w", row.policy, err)
 	}
-	return nil
+	return r.reindex(ctx, row.client)
+}
+
+// forgetRegistration takes away a client's own way to change its registration, if it has one.
+func (r *Registry) forgetRegistration(ctx context.Context, id ID) error {
+	row, err := r.findRegistration(ctx, id)
+	if errors.Is(err, errRegistrationGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.deleteRegistration(ctx, row)
 }
 
 // errTooMany means that a policy has all the clients it may have.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -25,6 +26,8 @@ type Deps struct {
 	// Authorities issue the certificates of tls_client_auth clients. Without any no
 	// such client is believed.
 	Authorities *x509.CertPool
+	// Record writes an audit event, in the transaction of ctx. Without it nothing is recorded.
+	Record func(ctx context.Context, e audit.Event) error
 }
 
 // Registry is the table of clients.
@@ -41,16 +44,27 @@ func Open(ctx context.Context, d Deps) (*Registry, error) {
 	if err := migrate(ctx, d.DB); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
+	if d.Record == nil {
+		d.Record = func(context.Context, audit.Event) error { return nil }
+	}
 	r := &Registry{d: d}
 	r.forget()
-	return r, nil
+	return r, r.indexAll(ctx)
 }
 
-// Put registers a client, or a new version of it. A secret, if given, becomes the
-// client's only one; without it the client keeps the one it has. Metadata and
+// Origin says where a version comes from that goes live without an operator's draft.
+type Origin struct {
+	By   string // seed, policy:NAME, or the program that puts it
+	Note string
+	// Hidden leaves the client out of operators' lists: it is one of the hub's own programs.
+	Hidden bool
+}
+
+// Put registers a client, or a new version of it, at once. A secret, if given,
+// becomes the client's only one; without it the client keeps the one it has. Metadata and
 // secret that are what the client has already make no new version. Faults are
 // reported as *FieldErrors.
-func (r *Registry) Put(ctx context.Context, m Metadata, secret *keys.Secret) (*Client, error) {
+func (r *Registry) Put(ctx context.Context, m Metadata, secret *keys.Secret, from Origin) (*Client, error) {
 	m = m.withDefaults()
 	if err := m.check(); err != nil {
 		return nil, err
@@ -59,6 +73,7 @@ func (r *Registry) Put(ctx context.Context, m Metadata, secret *keys.Secret) (*C
 	if err != nil {
 		return nil, err
 	}
+	e.origin = origin{by: from.By, note: from.Note, hidden: from.Hidden, kind: eventPut}
 	if err := r.checkRemote(ctx, m); err != nil {
 		return nil, err
 	}
@@ -71,21 +86,6 @@ func (r *Registry) Put(ctx context.Context, m Metadata, secret *keys.Secret) (*C
 		return nil, err
 	}
 	return clientOf(stored)
-}
-
-// Suspend makes the client known but refused, in every process after at most one
-// second. The error is ErrUnknown if there is no such client.
-func (r *Registry) Suspend(ctx context.Context, id ID) error {
-	return r.change(ctx, func(ctx context.Context) error {
-		return updateStatus(ctx, r.d.DB, id, statusSuspended, r.d.Now())
-	})
-}
-
-// Resume ends a suspension.
-func (r *Registry) Resume(ctx context.Context, id ID) error {
-	return r.change(ctx, func(ctx context.Context) error {
-		return updateStatus(ctx, r.d.DB, id, statusLive, r.d.Now())
-	})
 }
 
 // change runs fn in a transaction that every process will notice.
@@ -108,7 +108,24 @@ type entry struct {
 	m      Metadata
 	secret []byte // SHA-256; empty keeps what there is
 	seed   []byte // SHA-256 of the seed entry; empty keeps what there is
+	origin origin
+	// secretLater lets a client of a method with a secret go live without one: an operator makes it.
+	secretLater bool
 }
+
+// origin is what a version says of how it came to be.
+type origin struct {
+	by, note, approvedBy, exception, preflight string
+	of                                         int64      // the version that it brings back, or 0
+	hidden                                     bool       // only looked at for a new client
+	kind                                       audit.Kind // empty: the caller records
+}
+
+// The audit events of versions that programs bring. The actor is where they come from.
+const (
+	eventPut    audit.Kind = "client.put"
+	eventSeeded audit.Kind = "client.seeded"
+)
 
 func entryOf(m Metadata, secret *keys.Secret) (entry, error) {
 	e := entry{m: m}
@@ -131,16 +148,15 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 	}
 	next := clientRow{
 		id: string(e.m.ClientID), status: statusLive, sector: e.m.sector(), metadata: string(metadata), version: 1, secret: e.secret, seed: e.seed,
+		origin: e.origin,
 	}
 	before, err := findClient(ctx, r.d.DB, e.m.ClientID)
 	switch {
 	case errors.Is(err, ErrUnknown):
 	case err != nil:
 		return clientRow{}, err
-	case before.status == statusDeleted:
-		var faults FieldErrors
-		faults.add("client_id", "belonged to a client that deleted itself", "use another one")
-		return clientRow{}, faults.orNil()
+	case before.status == statusRetired:
+		return clientRow{}, faultOf("client_id", "belonged to a client that was retired", "use another one")
 	default:
 		next.version, next.status = before.version+1, before.status
 		if len(next.secret) == 0 && e.m.TokenEndpointAuthMethod.usesSecret() {
@@ -156,13 +172,19 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 	if err := r.checkServed(ctx, e.m); err != nil {
 		return clientRow{}, err
 	}
-	if err := checkSecret(e.m.TokenEndpointAuthMethod, next.secret); err != nil {
+	if err := checkSecret(e.m.TokenEndpointAuthMethod, next.secret); err != nil && !e.secretLater {
 		return clientRow{}, err
 	}
 	if before.metadata == next.metadata && slices.Equal(before.secret, next.secret) && slices.Equal(before.seed, next.seed) {
 		return before, nil
 	}
-	return next, storeClient(ctx, r.d.DB, next, r.d.Now())
+	if err := storeClient(ctx, r.d.DB, next, r.d.Now()); err != nil {
+		return clientRow{}, err
+	}
+	if err := r.reindex(ctx, e.m.ClientID); err != nil || e.origin.kind == "" {
+		return next, err
+	}
+	return next, r.d.Record(ctx, audit.Event{Kind: e.origin.kind, Client: next.id, Actor: e.origin.by, Facts: versionFact(next.version)})
 }
 
 func sectorChanged(from, to string) error {

@@ -20,17 +20,17 @@ func TestPutAndGet(t *testing.T) {
 			t.Fatalf("before: %v", err)
 		}
 		secret := keys.RandomSecret()
-		put, err := r.Put(ctx, metadata(t, "etax", nil), &secret)
+		put, err := r.put(ctx, metadata(t, "etax", nil), &secret)
 		must(t, err)
 		got, err := r.Get(ctx, "etax")
 		must(t, err)
 		if put.Version() != 1 || got.Version() != 1 || got.Name("ja") != "イータックス" || got.Name("en") != "e-Tax" || got.Name("fr") != "イータックス" {
 			t.Errorf("%+v", got)
 		}
-		if again, err := r.Put(ctx, metadata(t, "etax", nil), &secret); err != nil || again.Version() != 1 {
+		if again, err := r.put(ctx, metadata(t, "etax", nil), &secret); err != nil || again.Version() != 1 {
 			t.Errorf("unchanged: version %d, %v", again.Version(), err)
 		}
-		changed, err := r.Put(ctx, metadata(t, "etax", map[string]any{"client_name": "e-Tax"}), nil)
+		changed, err := r.put(ctx, metadata(t, "etax", map[string]any{"client_name": "e-Tax"}), nil)
 		must(t, err)
 		if got, err := r.Get(ctx, "etax"); err != nil || changed.Version() != 2 || got.Version() != 2 || got.Name("ja") != "e-Tax" {
 			t.Errorf("changed: %+v, %v", got, err)
@@ -48,7 +48,7 @@ func TestPutAndGet(t *testing.T) {
 
 func TestClientAnswers(t *testing.T) {
 	r := openRegistry(t, sqldbtest.Open(t), newClock(), nil)
-	c, err := r.Put(t.Context(), metadata(t, "portal", map[string]any{
+	c, err := r.put(t.Context(), metadata(t, "portal", map[string]any{
 		"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, newECKey(t, "a")), "development": true,
 		"redirect_uris": []string{"http://localhost:8401/callback"}, "post_logout_redirect_uris": []string{"http://localhost:8401/"},
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid links", "purposes": map[string]string{"links": "一覧のため", "links#en": "To list"},
@@ -107,7 +107,7 @@ func TestPutRefuses(t *testing.T) {
 	ctx, db := t.Context(), sqldbtest.Open(t)
 	r := openRegistry(t, db, newClock(), nil)
 	secret, weak, odd := keys.RandomSecret(), keys.NewSecret([]byte("letmein")), keys.NewSecret([]byte("0123456789 0123456789 0123456789 0123456789"))
-	_, err := r.Put(ctx, metadata(t, "old", nil), &secret)
+	_, err := r.put(ctx, metadata(t, "old", nil), &secret)
 	must(t, err)
 	for _, c := range []struct {
 		name   string
@@ -124,7 +124,7 @@ func TestPutRefuses(t *testing.T) {
 		{"jwks_uri without a fetcher", metadata(t, "a", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://a.example/jwks"}), nil, "jwks_uri"},
 		{"sector_identifier_uri without a fetcher", metadata(t, "a", map[string]any{"sector_identifier_uri": "https://a.example/s"}), &secret, "sector_identifier_uri"},
 	} {
-		if _, err := r.Put(ctx, c.m, c.secret); faultsOf(err) != c.want {
+		if _, err := r.put(ctx, c.m, c.secret); faultsOf(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -140,14 +140,14 @@ func TestPutRefuses(t *testing.T) {
 func TestSecretGoesWithTheMethod(t *testing.T) {
 	ctx, r := t.Context(), openRegistry(t, sqldbtest.Open(t), newClock(), nil)
 	secret := keys.RandomSecret()
-	_, err := r.Put(ctx, metadata(t, "a", nil), &secret)
+	_, err := r.put(ctx, metadata(t, "a", nil), &secret)
 	must(t, err)
-	c, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+	c, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
 	must(t, err)
 	if !c.secret.Empty() {
 		t.Error("the secret is still there")
 	}
-	if _, err := r.Put(ctx, metadata(t, "a", nil), nil); faultsOf(err) != "client_secret" {
+	if _, err := r.put(ctx, metadata(t, "a", nil), nil); faultsOf(err) != "client_secret" {
 		t.Errorf("the old secret came back: %v", err)
 	}
 }
@@ -156,11 +156,11 @@ func TestSuspend(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		ctx, c := t.Context(), newClock()
 		one, two := openRegistry(t, db, c, nil), openRegistry(t, db, c, nil)
-		_, err := one.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+		_, err := one.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
 		must(t, err)
 		_, err = two.Get(ctx, "a")
 		must(t, err)
-		must(t, one.Suspend(ctx, "a"))
+		must(t, one.Suspend(ctx, "a", forTest))
 		if got, err := one.Get(ctx, "a"); !errors.Is(err, ErrSuspended) || got.Name("en") != "e-Tax" {
 			t.Errorf("here: %v", err)
 		}
@@ -177,18 +177,18 @@ func TestSuspend(t *testing.T) {
 		if list, err := two.List(ctx); err != nil || len(list) != 0 {
 			t.Errorf("listed: %v, %v", idsOf(list), err)
 		}
-		put, err := one.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none", "client_name": "B"}), nil)
+		put, err := one.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none", "client_name": "B"}), nil)
 		if err != nil || !put.suspended {
 			t.Errorf("a new version: %+v, %v", put, err)
 		}
 		if _, err := one.Get(ctx, "a"); !errors.Is(err, ErrSuspended) {
 			t.Errorf("a new version ended the suspension: %v", err)
 		}
-		must(t, one.Resume(ctx, "a"))
+		must(t, one.Resume(ctx, "a", forTest))
 		if _, err := one.Get(ctx, "a"); err != nil {
 			t.Error(err)
 		}
-		if err := one.Suspend(ctx, "nobody"); !errors.Is(err, ErrUnknown) {
+		if err := one.Suspend(ctx, "nobody", forTest); refusalOf(err) != NotFound {
 			t.Errorf("nobody: %v", err)
 		}
 	})
@@ -198,7 +198,7 @@ func TestListIsCurrentAndSorted(t *testing.T) {
 	ctx, c, db := t.Context(), newClock(), sqldbtest.Open(t)
 	one, two := openRegistry(t, db, c, nil), openRegistry(t, db, c, nil)
 	for i, id := range []ID{"b", "a", "c"} {
-		_, err := one.Put(ctx, metadata(t, id, map[string]any{"token_endpoint_auth_method": "none"}), nil)
+		_, err := one.put(ctx, metadata(t, id, map[string]any{"token_endpoint_auth_method": "none"}), nil)
 		must(t, err)
 		if list, err := one.List(ctx); err != nil || len(list) != i+1 {
 			t.Fatalf("%v, %v", idsOf(list), err)
@@ -213,7 +213,7 @@ func TestListIsCurrentAndSorted(t *testing.T) {
 func TestNoAnswerFromMemoryWithoutTheDatabase(t *testing.T) {
 	ctx, c, db := t.Context(), newClock(), sqldbtest.Open(t)
 	r := openRegistry(t, db, c, nil)
-	_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+	_, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
 	must(t, err)
 	_, err = r.Get(ctx, "a")
 	must(t, err)
@@ -237,7 +237,7 @@ func TestConcurrentPutsAndGets(t *testing.T) {
 			for i, r := range sets {
 				wg.Go(func() {
 					m := metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none", "client_name": fmt.Sprint("version ", i, " ", n)})
-					if _, err := r.Put(ctx, m, nil); err != nil {
+					if _, err := r.put(ctx, m, nil); err != nil {
 						t.Error(err)
 					}
 					if _, err := r.Get(ctx, "a"); err != nil {
@@ -262,7 +262,7 @@ func TestSlowLookIsNotRemembered(t *testing.T) {
 	before := r.current.Load()
 	stamp, err := selectStamp(ctx, r.d.DB) // the slow look has read this far
 	must(t, err)
-	_, err = r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+	_, err = r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
 	must(t, err)
 	slow := &cache{stamp: stamp}
 	slow.looked.Store(r.d.Now().UnixNano())
@@ -282,7 +282,7 @@ func TestGetInsideTransactions(t *testing.T) {
 		defer cancel()
 		c := newClock()
 		r := openRegistry(t, db, c, nil)
-		_, err := r.Put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+		_, err := r.put(ctx, metadata(t, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
 		must(t, err)
 		var wg sync.WaitGroup
 		for i := range 200 {
@@ -325,7 +325,7 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 
 func BenchmarkGet(b *testing.B) {
 	r, ctx := openRegistry(b, sqldbtest.Open(b), newClock(), nil), b.Context()
-	_, err := r.Put(ctx, metadata(b, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
+	_, err := r.put(ctx, metadata(b, "a", map[string]any{"token_endpoint_auth_method": "none"}), nil)
 	must(b, err)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -41,7 +41,7 @@ func TestVerifyRequestObject(t *testing.T) {
 	} {
 		all := map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": published}
 		maps.Copy(all, more)
-		_, err := r.Put(ctx, metadata(t, id, all), nil)
+		_, err := r.put(ctx, metadata(t, id, all), nil)
 		must(t, err)
 	}
 	at := func(d time.Duration) int64 { return c.now().Add(d).Unix() }
@@ -124,7 +124,7 @@ func TestRequestObjectIsPushedOnce(t *testing.T) {
 		clients := map[ID]*Client{}
 		for _, id := range []ID{"one", "two"} {
 			var err error
-			clients[id], err = r.Put(ctx, metadata(t, id, map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, own)}), nil)
+			clients[id], err = r.put(ctx, metadata(t, id, map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(t, own)}), nil)
 			must(t, err)
 		}
 		rules := RequestObjectRules{Issuer: issuer, Store: store}

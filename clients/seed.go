@@ -120,7 +120,7 @@ func parseSeedEntry(b []byte) (entry, error) {
 		return entry{}, fmt.Errorf("encode client %s: %w", m.ClientID, err)
 	}
 	seed := sha256.Sum256(append(canonical, digest...))
-	return entry{m: m, secret: digest, seed: seed[:]}, nil
+	return entry{m: m, secret: digest, seed: seed[:], origin: origin{by: "seed", kind: eventSeeded}}, nil
 }
 
 // parseDigest returns nil for a member that is absent.

@@ -50,7 +50,7 @@ func TestSeedIsAppliedOnce(t *testing.T) {
 		}
 
 		// What an operator did later stays until the entry changes.
-		_, err := r.Put(ctx, metadata(t, "b", map[string]any{"token_endpoint_auth_method": "none", "client_name": "later"}), nil)
+		_, err := r.put(ctx, metadata(t, "b", map[string]any{"token_endpoint_auth_method": "none", "client_name": "later"}), nil)
 		must(t, err)
 		must(t, r.Seed(ctx, file))
 		if c, err := r.Get(ctx, "b"); err != nil || c.Name("ja") != "later" {
@@ -109,7 +109,7 @@ func TestEmptySecretNeverPasses(t *testing.T) {
 func TestNoSecretIsStored(t *testing.T) {
 	ctx, db := t.Context(), sqldbtest.Open(t)
 	r, secret := openRegistry(t, db, newClock(), nil), keys.RandomSecret()
-	_, err := r.Put(ctx, metadata(t, "a", nil), &secret)
+	_, err := r.put(ctx, metadata(t, "a", nil), &secret)
 	must(t, err)
 	row, err := findClient(ctx, db, "a")
 	must(t, err)

@@ -62,7 +62,7 @@ func (r *Registry) checkServed(ctx context.Context, m Metadata) error {
 // listServers returns the clients that serve something, suspended ones too.
 func listServers(ctx context.Context, db *sqldb.DB) ([]*Client, error) {
 	// The text of the metadata is ours; that a name may contain the word as well does no harm.
-	rows, err := db.Query(ctx, selectClient+` WHERE c.status <> $1 AND v.metadata LIKE '%"serves"%' ORDER BY c.id`, statusDeleted)
+	rows, err := db.Query(ctx, selectClient+` WHERE c.status <> $1 AND v.metadata LIKE '%"serves"%' ORDER BY c.id`, statusRetired)
 	if err != nil {
 		return nil, fmt.Errorf("list resource servers: %w", err)
 	}

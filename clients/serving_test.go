@@ -19,7 +19,7 @@ func TestServerOf(t *testing.T) {
 		if _, err := r.ServerOf(ctx, resource); !errors.Is(err, ErrUnknown) {
 			t.Fatalf("before: %v", err)
 		}
-		_, err := r.Put(ctx, metadata(t, "etax", map[string]any{"serves": []string{resource, "urn:example:tax"}}), &secret)
+		_, err := r.put(ctx, metadata(t, "etax", map[string]any{"serves": []string{resource, "urn:example:tax"}}), &secret)
 		must(t, err)
 		if got, err := r.ServerOf(ctx, resource); err != nil || got.ID() != "etax" || len(got.Serves()) != 2 {
 			t.Fatalf("%v, %v", got, err)
@@ -28,18 +28,18 @@ func TestServerOf(t *testing.T) {
 			t.Errorf("another spelling: %v", err)
 		}
 		var faults *FieldErrors
-		if _, err = r.Put(ctx, metadata(t, "thief", map[string]any{"serves": []string{"urn:example:other", resource}}), &secret); !errors.As(err, &faults) || faults.List[0].Field != "serves[1]" {
+		if _, err = r.put(ctx, metadata(t, "thief", map[string]any{"serves": []string{"urn:example:other", resource}}), &secret); !errors.As(err, &faults) || faults.List[0].Field != "serves[1]" {
 			t.Errorf("served twice: %v", err)
 		}
-		must(t, r.Suspend(ctx, "etax"))
+		must(t, r.Suspend(ctx, "etax", forTest))
 		if got, err := r.ServerOf(ctx, resource); !errors.Is(err, ErrSuspended) || got.ID() != "etax" {
 			t.Errorf("suspended: %v, %v", got, err)
 		}
-		if _, err = r.Put(ctx, metadata(t, "thief", map[string]any{"serves": []string{resource}}), &secret); !errors.As(err, &faults) {
+		if _, err = r.put(ctx, metadata(t, "thief", map[string]any{"serves": []string{resource}}), &secret); !errors.As(err, &faults) {
 			t.Errorf("taken from a suspended server: %v", err)
 		}
-		must(t, r.Resume(ctx, "etax"))
-		_, err = r.Put(ctx, metadata(t, "etax", nil), nil)
+		must(t, r.Resume(ctx, "etax", forTest))
+		_, err = r.put(ctx, metadata(t, "etax", nil), nil)
 		must(t, err)
 		if _, err := r.ServerOf(ctx, resource); !errors.Is(err, ErrUnknown) {
 			t.Errorf("given up: %v", err)

@@ -17,9 +17,12 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// What a client's row says of it.
 const (
+	statusDraft     = "draft" // has no version yet
 	statusLive      = "live"
 	statusSuspended = "suspended"
+	statusRetired   = "retired" // deleted itself, or was ended by an operator; its id is never used again
 )
 
 func migrate(ctx context.Context, db *sqldb.DB) error {
@@ -55,6 +58,7 @@ type clientRow struct {
 	id, status, sector, metadata string
 	version                      int64
 	secret, seed                 []byte // SHA-256, or empty
+	origin                       origin // of this version, when it is stored
 }
 
 const selectClient = `SELECT c.id, c.status, c.sector, c.version, c.secret_sha256, c.seed_sha256, v.metadata
@@ -96,31 +100,23 @@ func listClients(ctx context.Context, db *sqldb.DB) (out []clientRow, _ error) {
 	return out, nil
 }
 
-// storeClient writes the newest version of a client.
+// storeClient writes the newest version of a client. A client that was but drafted is live with it.
 func storeClient(ctx context.Context, db *sqldb.DB, r clientRow, now time.Time) error {
-	_, err := db.Exec(ctx, `INSERT INTO client (id, version, status, sector, secret_sha256, seed_sha256, created_at, changed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-		ON CONFLICT (id) DO UPDATE SET version = excluded.version, secret_sha256 = excluded.secret_sha256,
+	_, err := db.Exec(ctx, `INSERT INTO client (id, version, status, sector, secret_sha256, seed_sha256, created_at, changed_at, brought_by, hidden)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
+		ON CONFLICT (id) DO UPDATE SET version = excluded.version, secret_sha256 = excluded.secret_sha256, sector = excluded.sector,
+			status = CASE WHEN client.status = 'draft' THEN excluded.status ELSE client.status END,
 			seed_sha256 = excluded.seed_sha256, changed_at = excluded.changed_at`,
-		r.id, r.version, r.status, r.sector, bytesOf(r.secret), bytesOf(r.seed), now.Unix())
+		r.id, r.version, r.status, r.sector, bytesOf(r.secret), bytesOf(r.seed), now.Unix(), r.origin.by, r.origin.hidden)
 	if err != nil {
 		return fmt.Errorf("store client %s: %w", r.id, err)
 	}
-	_, err = db.Exec(ctx, `INSERT INTO client_version (client, version, metadata, created_at) VALUES ($1, $2, $3, $4)`,
-		r.id, r.version, r.metadata, now.Unix())
+	o := r.origin
+	_, err = db.Exec(ctx, `INSERT INTO client_version (client, version, metadata, created_at, asked_by, note, approved_by, exception, preflight, of_version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		r.id, r.version, r.metadata, now.Unix(), o.by, o.note, o.approvedBy, o.exception, o.preflight, o.of)
 	if err != nil {
 		return fmt.Errorf("store version %d of client %s: %w", r.version, r.id, err)
-	}
-	return nil
-}
-
-func updateStatus(ctx context.Context, db *sqldb.DB, id ID, status string, now time.Time) error {
-	n, err := db.Exec(ctx, `UPDATE client SET status = $2, changed_at = $3 WHERE id = $1 AND status <> $4`, string(id), status, now.Unix(), statusDeleted)
-	if err != nil {
-		return fmt.Errorf("make client %s %s: %w", id, status, err)
-	}
-	if n == 0 {
-		return ErrUnknown
 	}
 	return nil
 }

@@ -198,7 +198,7 @@ func TestServiceTokenSpeaksForNoCitizen(t *testing.T) {
 		t.Errorf("expired: %d %s", a.Status, a.Raw)
 	}
 	suspended := h.PostForm(t, "/token", "batch", idptest.Secret, serviceForm()).Text("access_token")
-	if err := h.Clients.Suspend(t.Context(), "batch"); err != nil {
+	if err := h.Clients.Suspend(t.Context(), "batch", idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	if a := h.Bearer(t, http.MethodGet, "/api/service", suspended); a.Status != http.StatusUnauthorized {

@@ -42,7 +42,7 @@ func reregister(t *testing.T, h *idptest.Hub, client map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Clients.Put(t.Context(), m, nil); err != nil {
+	if _, err := h.Clients.Put(t.Context(), m, nil, clients.Origin{By: "test"}); err != nil {
 		t.Fatal(err)
 	}
 }

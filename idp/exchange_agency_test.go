@@ -229,11 +229,11 @@ func TestOfficesTokenGoesNowhereElse(t *testing.T) {
 	if a := o.welfare.post(t, "/introspect", url.Values{"token": {token}}); a.JSON["active"] != false {
 		t.Errorf("another office reads it: %s", a.Raw)
 	}
-	if err := o.Clients.Suspend(t.Context(), "ward"); err != nil {
+	if err := o.Clients.Suspend(t.Context(), "ward", idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	inactive(t, "suspended", look())
-	if err := o.Clients.Resume(t.Context(), "ward"); err != nil {
+	if err := o.Clients.Resume(t.Context(), "ward", idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	if a := look(); a.JSON["active"] != true {

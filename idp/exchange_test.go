@@ -145,11 +145,11 @@ func TestExchangedTokenDiesWithConsentAndClients(t *testing.T) {
 	}
 	active("new")
 	for _, id := range []clients.ID{"front", "health"} {
-		if err := h.Clients.Suspend(t.Context(), id); err != nil {
+		if err := h.Clients.Suspend(t.Context(), id, idptest.Because); err != nil {
 			t.Fatal(err)
 		}
 		inactive(t, string(id)+" suspended", introspect(t, h, "tax", token))
-		if err := h.Clients.Resume(t.Context(), id); err != nil {
+		if err := h.Clients.Resume(t.Context(), id, idptest.Because); err != nil {
 			t.Fatal(err)
 		}
 		active(string(id) + " back")

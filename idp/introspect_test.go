@@ -123,7 +123,7 @@ func TestIntrospectionFollowsTheGround(t *testing.T) {
 	if a := introspect(t, h, "tax", batch); a.JSON["active"] != true || a.Text("sub") != "batch" {
 		t.Errorf("client's own token: %s", a.Raw)
 	}
-	if err := h.Clients.Suspend(t.Context(), "batch"); err != nil {
+	if err := h.Clients.Suspend(t.Context(), "batch", idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	inactive(t, "of a suspended client", introspect(t, h, "tax", batch))

@@ -28,7 +28,7 @@ func TestServicesAreLaunchedFromTheFolder(t *testing.T) {
 	if strings.Contains(page.Body, `data-launch="`+idptest.PublicID) {
 		t.Error("a service without an address can be opened")
 	}
-	if err := h.Clients.Suspend(t.Context(), "unlisted"); err != nil {
+	if err := h.Clients.Suspend(t.Context(), "unlisted", idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.Get("/account").Body, "data-launch") {

@@ -203,7 +203,7 @@ func TestResourceLearnsItsOwnName(t *testing.T) {
 	if a := h.Bearer(t, http.MethodGet, "/userinfo", granted(t, h, b, []string{taxAPI}).Text("access_token")); a.Status != http.StatusUnauthorized {
 		t.Errorf("token for tax at userinfo: %d %s", a.Status, a.Raw)
 	}
-	if err := h.Clients.Suspend(t.Context(), "tax"); err != nil {
+	if err := h.Clients.Suspend(t.Context(), "tax", idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	tokenError(t, "a suspended server's resource", granted(t, h, b, []string{taxAPI}), "invalid_target")

@@ -244,7 +244,7 @@ func TestSuspendedClientLosesAccess(t *testing.T) {
 	h := idptest.Start(t, idptest.Options{})
 	r := idptest.NewRequest()
 	tokens := h.Redeem(t, h.Code(t, h.Browser(t), r, "taro"), r)
-	if err := h.Clients.Suspend(t.Context(), idptest.ClientID); err != nil {
+	if err := h.Clients.Suspend(t.Context(), idptest.ClientID, idptest.Because); err != nil {
 		t.Fatal(err)
 	}
 	if a := h.Bearer(t, http.MethodGet, "/userinfo", tokens.Text("access_token")); a.Status != http.StatusUnauthorized {

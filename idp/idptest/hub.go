@@ -91,6 +91,9 @@ const (
 	Secret      = "k3x9Qm7Zr1Vb5Nw8Tj2Lp6Hd4Gs0Fc-Ya_UeIoXqRzA"
 )
 
+// Because is who suspends and resumes clients in tests, and why.
+var Because = clients.Because{By: "op_test", Reason: "a test"}
+
 // Start runs a hub until the test ends.
 func Start(t testing.TB, o Options) *Hub {
 	t.Helper()
