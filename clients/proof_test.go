@@ -79,7 +79,7 @@ func TestBelievesWhatAuthenticateWould(t *testing.T) {
 				if m := more["token_endpoint_auth_method"]; m == "private_key_jwt" || m == "none" {
 					given = nil
 				}
-				got, err := r.Put(ctx, metadata(t, "a", more), given)
+				got, err := r.put(ctx, metadata(t, "a", more), given)
 				must(t, err)
 				return r, got
 			}
@@ -111,7 +111,7 @@ func TestBelievesObjects(t *testing.T) {
 		for k, v := range more {
 			all[k] = v
 		}
-		got, err := openRegistry(t, sqldbtest.Open(t), c, nil).Put(t.Context(), metadata(t, "one", all), nil)
+		got, err := openRegistry(t, sqldbtest.Open(t), c, nil).put(t.Context(), metadata(t, "one", all), nil)
 		must(t, err)
 		return got
 	}
@@ -139,7 +139,7 @@ func TestBelievesCertificates(t *testing.T) {
 	one := certify(t, c, x509.Certificate{Subject: pkix.Name{CommonName: "bank"}}, nil, nil)
 	cert := one.cert
 	version := func(more map[string]any) *Client {
-		got, err := openRegistry(t, sqldbtest.Open(t), c, nil).Put(t.Context(), metadata(t, "a", more), nil)
+		got, err := openRegistry(t, sqldbtest.Open(t), c, nil).put(t.Context(), metadata(t, "a", more), nil)
 		must(t, err)
 		return got
 	}
