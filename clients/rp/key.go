@@ -54,6 +54,15 @@ func OpenKey(path string) (*Key, error) {
 	return newKey(key)
 }
 
+// ReadKey is OpenKey for a file that has to be there.
+func ReadKey(path string) (*Key, error) {
+	key, err := readKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", path, err)
+	}
+	return newKey(key)
+}
+
 func newKey(private *ecdsa.PrivateKey) (*Key, error) {
 	public := jose.JSONWebKey{Key: private.Public(), Algorithm: string(jose.ES256), Use: "sig"}
 	thumb, err := public.Thumbprint(crypto.SHA256) // RFC 7638

@@ -36,6 +36,7 @@ type endpoints struct {
 	Revocation    string   `json:"revocation_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
+	Device        string   `json:"device_authorization_endpoint"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
 }
@@ -108,7 +109,7 @@ func (p *Party) discover(ctx context.Context) (*provider, error) {
 	for name, address := range map[string]string{
 		"authorization_endpoint": out.Authorization, "token_endpoint": out.Token, "jwks_uri": out.JWKS,
 		"pushed_authorization_request_endpoint": out.PAR, "revocation_endpoint": out.Revocation, "introspection_endpoint": out.Introspection,
-		"end_session_endpoint": out.EndSession, "userinfo_endpoint": found.UserInfoEndpoint(),
+		"end_session_endpoint": out.EndSession, "device_authorization_endpoint": out.Device, "userinfo_endpoint": found.UserInfoEndpoint(),
 	} {
 		optional := name != "authorization_endpoint" && name != "token_endpoint" && name != "jwks_uri"
 		if address == "" && optional {
