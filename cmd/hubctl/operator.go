@@ -15,7 +15,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients/adminapi"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
-//ADMIN
+	"github.com/tsunagu-id/tsunagu/idp/admin"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
@@ -101,7 +101,7 @@ func (a *app) inviteFirst(ctx context.Context, dsn, file string, in adminapi.New
 		dsn = strings.TrimSpace(string(b))
 	}
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil { // opening would make an empty one
+		if _, err := os.Stat(path); err != nil { //nolint:gosec // the operator names the file; opening would make an empty one
 			return adminapi.Invitation{}, usageError{fmt.Errorf("--database: %w", err)}
 		}
 	}
@@ -110,7 +110,7 @@ func (a *app) inviteFirst(ctx context.Context, dsn, file string, in adminapi.New
 		return adminapi.Invitation{}, usageError{fmt.Errorf("--database: %w", err)}
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return adminapi.Invitation{}, nil //ADMIN
+	return admin.Invite(ctx, db, a.now, in)
 }
 
 func (a *app) operatorJoin() *cobra.Command {
@@ -121,11 +121,11 @@ func (a *app) operatorJoin() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var me adminapi.Me
-		if err := a.call(c.Context(), http.MethodPost, "/api/join", adminapi.Join{Code: code}, &me); err != nil {
+		var o adminapi.Operator
+		if err := a.call(c.Context(), http.MethodPost, "/api/join", adminapi.Join{Code: code}, &o); err != nil {
 			return err
 		}
-		return a.answer(me, func() { a.say("%s, you are an operator now: %s", me.Operator.Name, words(me.Operator.Roles)) })
+		return a.answer(o, func() { a.say("%s, you are an operator now: %s", o.Name, words(o.Roles)) })
 	}
 	return c
 }

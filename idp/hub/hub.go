@@ -182,6 +182,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if err != nil || c.OperatorsURL == "" {
 		return h, err
 	}
+	if err := h.registerHubctl(ctx); err != nil {
+		return nil, err
+	}
 	h.admin, err = admin.New(ctx, admin.Deps{
 		Issuer: c.Issuer, BaseURL: c.OperatorsURL, Access: h.provider.AdminAccess, Clients: h.Clients, DB: c.DB, Transient: c.Transient,
 		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample,

@@ -3,6 +3,8 @@ package hub
 import (
 	"io"
 	"net/http"
+
+	"github.com/tsunagu-id/tsunagu/idp/admin"
 )
 
 // OperatorHandler serves the operators' address: the administration API under /api/, and to whoever reaches it /metrics in Prometheus' text
@@ -12,6 +14,7 @@ func (h *Hub) OperatorHandler() http.Handler {
 	mux.Handle("GET /metrics", h.metrics.Handler())
 	if h.admin != nil {
 		mux.Handle("/api/", h.admin.Handler())
+		mux.Handle("GET "+admin.MetadataPath, h.admin.Metadata())
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
