@@ -116,7 +116,7 @@ type SessionList struct {
 type TestSignIn struct {
 	ClientID    string          `json:"client_id" doc:"Of the twin"`
 	RedirectURI string          `json:"redirect_uri"`
-	Metadata    json.RawMessage `json:"metadata" doc:"As the twin is registered"`
+	Metadata    json.RawMessage `json:"metadata" type:"object" doc:"As the twin is registered"`
 	Until       time.Time       `json:"until"`
 }
 
@@ -124,5 +124,5 @@ type TestSignIn struct {
 type NewTestSignIn struct {
 	Revision    int64           `json:"revision,omitempty" minimum:"0" doc:"Of the draft; 0: the live version"`
 	RedirectURI string          `json:"redirect_uri" maxLength:"2000" doc:"At the console's own address"`
-	JWKS        json.RawMessage `json:"jwks" doc:"The public key that the caller will prove itself with, in place of the service's own"`
+	JWKS        json.RawMessage `json:"jwks" type:"object" doc:"The public key that the caller will prove itself with, in place of the service's own"`
 }

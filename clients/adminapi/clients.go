@@ -84,7 +84,7 @@ type Draft struct {
 	Revision    int64           `json:"revision"`
 	BaseVersion int64           `json:"base_version" doc:"What was live when it was begun; 0: nothing"`
 	State       string          `json:"state" enum:"open,requested,rejected"`
-	Metadata    json.RawMessage `json:"metadata" doc:"Client metadata (RFC 7591 §2, OpenID Connect Registration §2, and members of our own)"`
+	Metadata    json.RawMessage `json:"metadata" type:"object" doc:"Client metadata (RFC 7591 §2, OpenID Connect Registration §2, and members of our own)"`
 	Note        string          `json:"note,omitempty" doc:"Why, in the author's words"`
 	By          string          `json:"by" doc:"Operator who saved it last"`
 	ByName      string          `json:"by_name,omitempty"`
@@ -96,7 +96,7 @@ type Draft struct {
 // Version is a registration that was live, or is. It never changes.
 type Version struct {
 	Version    int64           `json:"version"`
-	Metadata   json.RawMessage `json:"metadata,omitempty" doc:"Left out in lists"`
+	Metadata   json.RawMessage `json:"metadata,omitempty" type:"object" doc:"Left out in lists"`
 	Note       string          `json:"note,omitempty"`
 	By         string          `json:"by" doc:"Operator who asked for it, seed, or policy:NAME"`
 	ByName     string          `json:"by_name,omitempty"`
@@ -131,7 +131,7 @@ type Change struct {
 type NewClient struct {
 	Organisation string          `json:"organisation,omitempty" maxLength:"64"`
 	Kind         Kind            `json:"kind,omitempty" enum:"web,browser,native,machine,government" doc:"Left out: what the metadata looks like"`
-	Metadata     json.RawMessage `json:"metadata" doc:"With client_id, or without: then one is drawn"`
+	Metadata     json.RawMessage `json:"metadata" type:"object" doc:"With client_id, or without: then one is drawn"`
 	Note         string          `json:"note,omitempty" maxLength:"500"`
 	// Partial is for what is written step by step: faults are answered, and the draft is kept all the same.
 	Partial bool `json:"partial,omitempty" doc:"Keep the draft although it has faults; it cannot be asked for until it has none"`
@@ -140,7 +140,7 @@ type NewClient struct {
 // SaveDraft writes the draft of a service.
 type SaveDraft struct {
 	Revision int64           `json:"revision" minimum:"0" doc:"The revision that was seen; 0: there was no draft"`
-	Metadata json.RawMessage `json:"metadata"`
+	Metadata json.RawMessage `json:"metadata" type:"object"`
 	Note     string          `json:"note,omitempty" maxLength:"500"`
 	Partial  bool            `json:"partial,omitempty"`
 }
@@ -154,7 +154,7 @@ type Saved struct {
 // Apply makes a service be what a file says: nothing happens if it is so already, live or as a draft.
 type Apply struct {
 	Organisation string          `json:"organisation,omitempty" maxLength:"64"`
-	Metadata     json.RawMessage `json:"metadata"`
+	Metadata     json.RawMessage `json:"metadata" type:"object"`
 	Note         string          `json:"note,omitempty" maxLength:"500"`
 	Request      bool            `json:"request,omitempty" doc:"Ask for approval at once"`
 }
@@ -246,7 +246,7 @@ type NewRegistrationToken struct {
 	Profiles     []string        `json:"profiles,omitempty" maxItems:"2" enum:"oidc,fapi2"`
 	MaxClients   int64           `json:"max_clients,omitempty" minimum:"0" maximum:"10000"`
 	Days         int             `json:"days" minimum:"1" maximum:"365"`
-	StatementKey json.RawMessage `json:"statement_jwks,omitempty" doc:"Public keys of software statements (RFC 7591 §2.3): then every request needs one"`
+	StatementKey json.RawMessage `json:"statement_jwks,omitempty" type:"object" doc:"Public keys of software statements (RFC 7591 §2.3): then every request needs one"`
 }
 
 // MadeRegistrationToken is the one time that a token is shown.

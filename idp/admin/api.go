@@ -17,7 +17,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
 )
 
-// Deps is what the API stands on. Every field is required but Sample.
+// Deps is what the API stands on. Every field is required but Sample and Gates.
 type Deps struct {
 	Issuer  string // of the hub
 	BaseURL string // of the operators' address, without a slash at the end; DPoP proofs are made for it
@@ -30,6 +30,8 @@ type Deps struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Sample    bool
+	// Gates are what a draft has to pass before it goes live; each is asked.
+	Gates []Gate
 }
 
 // API serves the operations.
@@ -67,4 +69,8 @@ func New(ctx context.Context, d Deps) (*API, error) {
 func (a *API) routes() {
 	a.meRoutes()
 	a.operatorRoutes()
+	a.organisationRoutes()
+	a.clientRoutes()
+	a.decisionRoutes()
+	a.versionRoutes()
 }

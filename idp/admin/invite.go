@@ -30,7 +30,7 @@ func Invite(ctx context.Context, db *sqldb.DB, now func() time.Time, n adminapi.
 	if err := migrate(ctx, db); err != nil {
 		return adminapi.Invitation{}, fmt.Errorf("admin: %w", err)
 	}
-	registry, err := clients.Open(ctx, clients.Deps{DB: db, Now: now})
+	registry, err := clients.Open(ctx, clients.Deps{DB: db, Now: now, Record: log.Append})
 	if err != nil {
 		return adminapi.Invitation{}, fmt.Errorf("clients: %w", err)
 	}

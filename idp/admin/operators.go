@@ -2,10 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
-
-	"fmt"
 
 	"github.com/tsunagu-id/tsunagu/clients/adminapi"
 )

@@ -87,10 +87,28 @@ func problemOf(err error) *Error {
 		}
 		return e
 	}
+	if e, ok := errors.AsType[*clients.ChangeError](err); ok {
+		return &Error{Reason: reasonOf(e.Reason), Detail: upper(e.Detail) + ".", Current: shownDraft(e.Current)}
+	}
 	if errors.Is(err, clients.ErrUnknown) {
 		return refuse(adminapi.NotFound, "There is no such service.")
 	}
 	return nil
+}
+
+// reasonOf is the wire's word for why the registry refused a change.
+func reasonOf(r clients.ChangeReason) adminapi.Reason {
+	switch r {
+	case clients.NotFound:
+		return adminapi.NotFound
+	case clients.SamePerson:
+		return adminapi.SamePerson
+	case clients.Conflict:
+		return adminapi.Conflict
+	case clients.WrongState:
+		return adminapi.WrongState
+	}
+	return adminapi.Failed
 }
 
 // refuse answers a refusal, or that the hub failed.
@@ -111,6 +129,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		e = refuse(adminapi.Failed, "The hub failed, and stored nothing. Try again; if it stays so, say the reference number to whoever runs the hub.")
 	}
+	a.named(ctx, e.Current)
 	if e.After > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(e.After.Seconds()), 10))
 	}

@@ -178,4 +178,9 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, b body, into refl
 }
 
 // upper makes a sentence of an error.
-func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
