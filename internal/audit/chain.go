@@ -16,9 +16,12 @@ type Why string
 const (
 	Altered   Why = "altered"   // the row does not have the content it was written with
 	Missing   Why = "missing"   // there is no row with this number, but later ones or a head that counts it
-	Reordered Why = "reordered" // the row does not follow the one before it
+	Reordered Why = "reordered" // the row does not follow the one before it, or was written with another number
 	Truncated Why = "truncated" // the log ends before this row, which the head counts
-	Headless  Why = "headless"  // the head does not fit the rows: it is gone, altered or behind
+	Headless  Why = "headless"  // head or base do not fit the rows: gone, altered or behind
+	// Unattested: a checkpoint of this row says otherwise, or is not what was signed, or is gone. What was changed is after the checkpoint
+	// before it.
+	Unattested Why = "checkpoint"
 )
 
 // BrokenError is the first place at which the log is not what was written.

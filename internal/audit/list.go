@@ -22,19 +22,14 @@ func (l *Log) List(ctx context.Context, q Query) ([]Row, error) {
 		q.Limit = defaultLimit
 	}
 	q.Limit = min(q.Limit, maxLimit)
+	base, err := readBase(ctx, l.db)
+	if err != nil {
+		return nil, err
+	}
+	q.After = max(q.After, base.seq)
 	list, err := findRows(ctx, l.db, q)
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]Row, 0, len(list))
-	for _, f := range list {
-		var hash [32]byte
-		copy(hash[:], f.hash)
-		r, err := f.decode(hash)
-		if err != nil || len(f.hash) != len(hash) {
-			return nil, &BrokenError{Seq: f.seq, Why: Altered}
-		}
-		rows = append(rows, r)
-	}
-	return rows, nil
+	return decodeAll(list)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -24,6 +25,9 @@ type Log struct {
 
 	observers map[Kind][]Observer
 	queue     queue
+
+	notary *Notary              // nil: nobody vouches for the log
+	made   atomic.Pointer[mark] // the last checkpoint that this process made
 }
 
 // Observer is told of an event in the transaction that writes it: what it stores stands if and only if the event does. Its error

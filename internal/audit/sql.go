@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,34 +99,14 @@ type found struct {
 }
 
 // findRows returns up to limit rows after a number, in order.
-func findRows(ctx context.Context, db *sqldb.DB, q Query) (_ []found, err error) {
-	var where strings.Builder
+func findRows(ctx context.Context, db *sqldb.DB, q Query) ([]found, error) {
+	where := `seq > $1`
 	args := []any{q.After, q.Limit}
-	for _, c := range []struct{ column, value string }{{"kind", string(q.Kind)}, {"account", q.Account}} {
+	for _, c := range []column{{"kind", string(q.Kind)}, {"account", q.Account}} {
 		if c.value != "" {
 			args = append(args, c.value)
-			where.WriteString(" AND " + c.column + " = $" + strconv.Itoa(len(args)))
+			where += ` AND ` + c.name + ` = $` + strconv.Itoa(len(args))
 		}
 	}
-	rows, err := db.Query(ctx, `SELECT `+rowColumns+` FROM audit_event WHERE seq > $1`+where.String()+` ORDER BY seq LIMIT $2`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("audit: read: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var list []found
-	for rows.Next() {
-		var f found
-		var prev []byte
-		t := &f.texts
-		err := rows.Scan(&f.seq, &f.at, &t[textKind], &t[textAccount], &t[textClient], &t[textSession], &t[textActor],
-			&t[textReason], &t[textTrace], &t[textFacts], &prev, &f.hash)
-		if err != nil {
-			return nil, fmt.Errorf("audit: read: %w", err)
-		}
-		if len(prev) == len(f.prev) { // otherwise it stays zero, which no hash fits
-			copy(f.prev[:], prev)
-		}
-		list = append(list, f)
-	}
-	return list, rows.Err()
+	return selectRows(ctx, db, where+` ORDER BY seq LIMIT $2`, args...)
 }

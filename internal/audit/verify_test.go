@@ -34,7 +34,21 @@ func TestVerifyFindsTampering(t *testing.T) {
 			`UPDATE audit_event SET seq = 99 WHERE seq = 4`,
 			`UPDATE audit_event SET seq = 4 WHERE seq = 5`,
 			`UPDATE audit_event SET seq = 5 WHERE seq = 99`,
-		}, audit.BrokenError{Seq: 4, Why: audit.Altered}},
+		}, audit.BrokenError{Seq: 4, Why: audit.Reordered}},
+		{"row moved to the end", []string{
+			`UPDATE audit_event SET seq = 99 WHERE seq = 4`,
+			`UPDATE audit_event SET seq = seq - 1 WHERE seq = 5`,
+			`UPDATE audit_event SET seq = seq - 1 WHERE seq = 6`,
+			`UPDATE audit_event SET seq = seq - 1 WHERE seq = 7`,
+			`UPDATE audit_event SET seq = seq - 1 WHERE seq = 8`,
+			`UPDATE audit_event SET seq = seq - 1 WHERE seq = 9`,
+			`UPDATE audit_event SET seq = seq - 1 WHERE seq = 10`,
+			`UPDATE audit_event SET seq = 10 WHERE seq = 99`,
+		}, audit.BrokenError{Seq: 4, Why: audit.Reordered}},
+		{"base gone", []string{`DELETE FROM audit_base`}, audit.BrokenError{Seq: 0, Why: audit.Headless}},
+		{"base moved over rows", []string{
+			`UPDATE audit_base SET seq = 3, hash = (SELECT hash FROM audit_event WHERE seq = 2)`,
+		}, audit.BrokenError{Seq: 4, Why: audit.Reordered}},
 		{"tail cut", []string{`DELETE FROM audit_event WHERE seq > 7`}, audit.BrokenError{Seq: 8, Why: audit.Truncated}},
 		{"all gone", []string{`DELETE FROM audit_event`}, audit.BrokenError{Seq: 1, Why: audit.Truncated}},
 		{"tail cut and head moved back", []string{
