@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 
 	"github.com/tsunagu-id/tsunagu/keys"
 )
@@ -55,9 +56,11 @@ func (r *Registry) prove(ctx context.Context, cred Credentials, rules AssertionR
 	case None:
 		return c, proof, nil
 	case SecretBasic, SecretPost:
-		if !c.holds(cred.proof) {
+		secret, ok := c.holds(cred.proof, r.d.Now())
+		if !ok {
 			return nil, proof, &Error{Reason: BadSecret, Client: c.ID()}
 		}
+		r.noteUse(ctx, secret)
 		return c, proof, nil
 	case PrivateKeyJWT:
 		if proof, err = r.checkAssertion(ctx, c, string(cred.proof.Reveal()), rules); err != nil {
@@ -80,8 +83,13 @@ func (r *Registry) prove(ctx context.Context, cred Credentials, rules AssertionR
 	return nil, proof, &Error{Reason: MethodMismatch, Client: c.ID(), Detail: "unknown method"}
 }
 
-// holds reports whether a secret is the client's.
-func (c *Client) holds(secret keys.Secret) bool {
+// holds reports whether a secret is one of the client's that are good, and which.
+func (c *Client) holds(secret keys.Secret, now time.Time) (id string, ok bool) {
 	sum := sha256.Sum256(secret.Reveal())
-	return !secret.Empty() && keys.NewSecret(sum[:]).Equal(c.secret)
+	for _, s := range c.secrets {
+		if !secret.Empty() && s.good(now) && keys.NewSecret(sum[:]).Equal(keys.NewSecret(s.digest)) {
+			return s.ID, true
+		}
+	}
+	return "", false
 }

@@ -45,7 +45,7 @@ func (r *Registry) Get(ctx context.Context, id ID) (*Client, error) {
 		if _, err := ParseID(string(id)); err != nil {
 			return nil, ErrUnknown
 		}
-		row, err := findClient(ctx, r.d.DB, id)
+		row, err := r.findClient(ctx, id)
 		if err != nil {
 			return nil, err
 		}

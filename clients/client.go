@@ -16,12 +16,12 @@ type Client struct {
 	jwks      keys.PublicSet // by value; empty with jwks_uri
 	version   int64
 	suspended bool
-	secret    keys.Secret // SHA-256 of the client secret; empty if it has none
+	secrets   []Secret // those that were good when the client was read
 }
 
 // newClient builds a client from stored, checked metadata.
-func newClient(m Metadata, version int64, suspended bool, secretDigest []byte) (*Client, error) {
-	c := &Client{m: m, version: version, suspended: suspended, secret: keys.NewSecret(secretDigest)}
+func newClient(m Metadata, version int64, suspended bool, secrets []Secret) (*Client, error) {
+	c := &Client{m: m, version: version, suspended: suspended, secrets: secrets}
 	for _, s := range m.RedirectURIs {
 		u, err := ParseRedirectURI(s)
 		if err != nil {

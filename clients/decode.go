@@ -78,3 +78,45 @@ func decodeDocument(b []byte) (object, error) {
 	}
 	return o, nil
 }
+
+// maxDepth is how deep lists and objects within a member may be.
+const maxDepth = 8
+
+// canonical writes a JSON value in one way: no space, members in the order of their names, each once.
+func canonical(raw json.RawMessage, depth int) (json.RawMessage, error) {
+	if depth == 0 {
+		return nil, errNotObject
+	}
+	switch raw[0] {
+	case '{':
+		o, err := decodeObject(raw)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range o.names {
+			if o.values[name], err = canonical(o.values[name], depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return json.Marshal(o.values) // sorts the names
+	case '[':
+		var list []json.RawMessage
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return nil, err
+		}
+		for i := range list {
+			var err error
+			if list[i], err = canonical(list[i], depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return json.Marshal(list)
+	case '"':
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return nil, err
+		}
+		return json.Marshal(text)
+	}
+	return json.Marshal(raw)
+}

@@ -133,8 +133,8 @@ func (r *Registry) nextRevision(ctx context.Context, id ID) (revision int64, err
 
 // insertDrafted adds a client without a version, and reports whether the id was free.
 func (r *Registry) insertDrafted(ctx context.Context, id ID, n NewClient) (bool, error) {
-	rows, err := r.d.DB.Exec(ctx, `INSERT INTO client (id, version, status, sector, secret_sha256, seed_sha256, created_at, changed_at, organisation, kind, brought_by)
-		VALUES ($1, 0, $2, '', $3, $3, $4, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
+	rows, err := r.d.DB.Exec(ctx, `INSERT INTO client (id, version, status, sector, seed_sha256, created_at, changed_at, organisation, kind, brought_by)
+		VALUES ($1, 0, $2, '', $3, $4, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
 		string(id), statusDraft, []byte{}, r.d.Now().Unix(), n.Organisation, string(n.Kind), n.By)
 	if err != nil {
 		return false, fmt.Errorf("add client %s: %w", id, err)
@@ -144,6 +144,9 @@ func (r *Registry) insertDrafted(ctx context.Context, id ID, n NewClient) (bool,
 
 // removeDrafted takes a client away that was never live.
 func (r *Registry) removeDrafted(ctx context.Context, id ID) error {
+	if err := r.pruneSecrets(ctx, id, time.Time{}); err != nil {
+		return err
+	}
 	for _, statement := range []string{
 		`DELETE FROM client_index WHERE client = $1`,
 		`DELETE FROM client WHERE id = $1 AND version = 0`,

@@ -138,7 +138,7 @@ func readJWKS(m *Metadata, raw json.RawMessage) error {
 	if raw[0] != '{' {
 		return errNotObject
 	}
-	normal, err := json.Marshal(raw) // compact, and escaped as MarshalJSON will write it
+	normal, err := canonical(raw, maxDepth)
 	m.JWKS = normal
 	return err
 }

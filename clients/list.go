@@ -124,6 +124,7 @@ type Detail struct {
 	Listing
 	Live     *Version // what is in force, or was when it was suspended or retired
 	Draft    *Draft
+	Secrets  []Secret
 	Stopped  *Stop // why it is suspended or retired
 	Previous int64 // the version that was live before; 0: none
 }
@@ -146,6 +147,9 @@ func (r *Registry) Detail(ctx context.Context, id ID) (Detail, error) {
 		d.Live, d.Previous = &live, live.Version-1
 	}
 	if d.Draft, err = r.findDraft(ctx, id); err != nil {
+		return Detail{}, err
+	}
+	if d.Secrets, err = r.Secrets(ctx, id); err != nil {
 		return Detail{}, err
 	}
 	if d.State == StateSuspended || d.State == StateRetired {

@@ -133,6 +133,11 @@ func (m *Metadata) meetsCitizens() bool {
 
 // withDefaults fills what may be left out.
 func (m Metadata) withDefaults() Metadata {
+	for _, list := range []*[]string{&m.Contacts, &m.RedirectURIs, &m.PostLogoutRedirectURIs, &m.RequestURIs, &m.Resources, &m.Serves, &m.DetailTypes, &m.DefaultACRValues} {
+		if len(*list) == 0 {
+			*list = nil // says the same as none at all, and is stored in one way
+		}
+	}
 	fill := func(s *string, value string) {
 		if *s == "" {
 			*s = value

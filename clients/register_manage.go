@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,7 +39,7 @@ func (g *Registrar) manage(c echo.Context) (managed, error) {
 	if err != nil {
 		return managed{}, err
 	}
-	stored, err := findClient(ctx, g.d.Registry.d.DB, id)
+	stored, err := g.d.Registry.findClient(ctx, id)
 	if errors.Is(err, ErrUnknown) || err == nil && stored.status == statusRetired { // in between
 		return managed{}, unauthorized(true)
 	}
@@ -81,7 +82,7 @@ func (g *Registrar) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := request.names(who.client); err != nil {
+	if err := request.names(who.client, g.d.Registry.d.Now()); err != nil {
 		return err
 	}
 	m, err := g.judge(policy, request.m, who.client.ID())
@@ -106,12 +107,12 @@ func (g *Registrar) put(c echo.Context) error {
 }
 
 // names compares what the request says the client is with what it is.
-func (r registrationRequest) names(c *Client) error {
+func (r registrationRequest) names(c *Client, now time.Time) error {
 	var faults FieldErrors
 	if r.id != string(c.ID()) {
 		faults.add("client_id", "is not the client's", "write the client_id that was issued")
 	}
-	if r.secret != "" && !c.holds(keys.NewSecret([]byte(r.secret))) {
+	if _, ok := c.holds(keys.NewSecret([]byte(r.secret)), now); r.secret != "" && !ok {
 		faults.add(memberSecret, "is not the client's", "leave it out: a client cannot choose its secret")
 	}
 	return refusedMetadata(&r.m, faults.orNil())

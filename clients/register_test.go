@@ -185,7 +185,7 @@ func TestRegistrationAnswersWithAllThatWasRegistered(t *testing.T) {
 func TestRegistrationStoresNoSecrets(t *testing.T) {
 	d := newDesk(t, sqldbtest.Open(t), nil)
 	r := d.register(nil)
-	rows, err := d.registry.d.DB.Query(t.Context(), `SELECT c.secret_sha256, r.token_sha256, v.metadata FROM client c
+	rows, err := d.registry.d.DB.Query(t.Context(), `SELECT s.digest, r.token_sha256, v.metadata FROM client c JOIN client_secret s ON s.client = c.id
 		JOIN client_registration r ON r.client = c.id JOIN client_version v ON v.client = c.id`)
 	must(t, err)
 	defer rows.Close()

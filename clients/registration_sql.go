@@ -76,9 +76,15 @@ func (r *Registry) deleteRegistration(ctx context.Context, row registrationRow) 
 	if n == 0 {
 		return errRegistrationGone
 	}
-	if _, err := r.d.DB.Exec(ctx, `UPDATE client SET status = $2, secret_sha256 = $3, changed_at = $4 WHERE id = $1`,
-		string(row.client), statusRetired, []byte{}, r.d.Now().Unix()); err != nil {
+	if _, err := r.d.DB.Exec(ctx, `UPDATE client SET status = $2, changed_at = $3 WHERE id = $1`,
+		string(row.client), statusRetired, r.d.Now().Unix()); err != nil {
 		return fmt.Errorf("delete client %s: %w", row.client, err)
+	}
+	if err := r.endSecrets(ctx, row.client, r.d.Now()); err != nil {
+		return err
+	}
+	if err := r.removeDraft(ctx, row.client); err != nil {
+		return err
 	}
 	if _, err := r.d.DB.Exec(ctx, `UPDATE client_policy SET clients = clients - 1 WHERE name = $1`, row.policy); err != nil {
 		return fmt.Errorf("count clients of policy %s: %w", row.policy, err)

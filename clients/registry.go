@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,7 @@ type Deps struct {
 type Registry struct {
 	d       Deps
 	current atomic.Pointer[cache]
+	used    sync.Map // id of a secret → the hour (Unix seconds) that its use was written for
 }
 
 // Open migrates the tables.
@@ -147,10 +149,10 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 		return clientRow{}, fmt.Errorf("encode client %s: %w", e.m.ClientID, err)
 	}
 	next := clientRow{
-		id: string(e.m.ClientID), status: statusLive, sector: e.m.sector(), metadata: string(metadata), version: 1, secret: e.secret, seed: e.seed,
+		id: string(e.m.ClientID), status: statusLive, sector: e.m.sector(), metadata: string(metadata), version: 1, seed: e.seed,
 		origin: e.origin,
 	}
-	before, err := findClient(ctx, r.d.DB, e.m.ClientID)
+	before, err := r.findClient(ctx, e.m.ClientID)
 	switch {
 	case errors.Is(err, ErrUnknown):
 	case err != nil:
@@ -159,9 +161,6 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 		return clientRow{}, faultOf("client_id", "belonged to a client that was retired", "use another one")
 	default:
 		next.version, next.status = before.version+1, before.status
-		if len(next.secret) == 0 && e.m.TokenEndpointAuthMethod.usesSecret() {
-			next.secret = before.secret
-		}
 		if len(next.seed) == 0 {
 			next.seed = before.seed
 		}
@@ -172,13 +171,27 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 	if err := r.checkServed(ctx, e.m); err != nil {
 		return clientRow{}, err
 	}
-	if err := checkSecret(e.m.TokenEndpointAuthMethod, next.secret); err != nil && !e.secretLater {
+	good, err := r.goodSecrets(ctx, e.m.ClientID)
+	if err != nil {
 		return clientRow{}, err
 	}
-	if before.metadata == next.metadata && slices.Equal(before.secret, next.secret) && slices.Equal(before.seed, next.seed) {
+	method := e.m.TokenEndpointAuthMethod
+	if err := checkSecret(method, len(e.secret) > 0 || method.usesSecret() && len(good) > 0); err != nil && !e.secretLater {
+		return clientRow{}, err
+	}
+	secretChanges := e.changesSecret(good)
+	if before.metadata == next.metadata && !secretChanges && slices.Equal(before.seed, next.seed) {
 		return before, nil
 	}
 	if err := storeClient(ctx, r.d.DB, next, r.d.Now()); err != nil {
+		return clientRow{}, err
+	}
+	if secretChanges {
+		if err := r.replaceSecrets(ctx, e); err != nil {
+			return clientRow{}, err
+		}
+	}
+	if next.secrets, err = r.goodSecrets(ctx, e.m.ClientID); err != nil {
 		return clientRow{}, err
 	}
 	if err := r.reindex(ctx, e.m.ClientID); err != nil || e.origin.kind == "" {
@@ -194,16 +207,15 @@ func sectorChanged(from, to string) error {
 	return faults.orNil()
 }
 
-func checkSecret(method Method, digest []byte) error {
-	var faults FieldErrors
-	if has := len(digest) > 0; has != method.usesSecret() {
-		if has {
-			faults.add("token_endpoint_auth_method", "is "+string(method)+", but there is a client secret", "give no secret")
-		} else {
-			faults.add("client_secret", "is missing", "give a secret, or use another token_endpoint_auth_method")
-		}
+// checkSecret wants a secret for a method that uses one, and none for another.
+func checkSecret(method Method, has bool) error {
+	switch {
+	case has == method.usesSecret():
+		return nil
+	case has:
+		return faultOf("token_endpoint_auth_method", "is "+string(method)+", but there is a client secret", "give no secret")
 	}
-	return faults.orNil()
+	return faultOf("client_secret", "is missing", "give a secret, or use another token_endpoint_auth_method")
 }
 
 // minSecret is the length of 256 random bits in base64url, in characters.
@@ -232,5 +244,5 @@ func clientOf(row clientRow) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client %s, version %d: %w", row.id, row.version, err)
 	}
-	return newClient(m, row.version, row.status == statusSuspended, row.secret)
+	return newClient(m, row.version, row.status == statusSuspended, row.secrets)
 }

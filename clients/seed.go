@@ -32,7 +32,7 @@ func (r *Registry) Seed(ctx context.Context, file []byte) error {
 	}
 	var due []entry
 	for _, e := range entries {
-		before, err := findClient(ctx, r.d.DB, e.m.ClientID)
+		before, err := r.findClient(ctx, e.m.ClientID)
 		if err != nil && !errors.Is(err, ErrUnknown) {
 			return err
 		}

@@ -111,11 +111,11 @@ func TestNoSecretIsStored(t *testing.T) {
 	r, secret := openRegistry(t, db, newClock(), nil), keys.RandomSecret()
 	_, err := r.put(ctx, metadata(t, "a", nil), &secret)
 	must(t, err)
-	row, err := findClient(ctx, db, "a")
+	row, err := r.findClient(ctx, "a")
 	must(t, err)
-	b, err := json.Marshal([]any{row.id, row.metadata, string(row.secret), row.secret, row.seed})
+	b, err := json.Marshal([]any{row.id, row.metadata, string(row.secrets[0].digest), row.secrets[0].digest, row.seed})
 	must(t, err)
-	if strings.Contains(string(b), secretOf(secret)) || len(row.secret) != sha256.Size {
+	if strings.Contains(string(b), secretOf(secret)) || len(row.secrets[0].digest) != sha256.Size {
 		t.Errorf("stored: %s", b)
 	}
 }

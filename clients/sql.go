@@ -57,28 +57,30 @@ func touch(ctx context.Context, db *sqldb.DB) error {
 type clientRow struct {
 	id, status, sector, metadata string
 	version                      int64
-	secret, seed                 []byte // SHA-256, or empty
-	origin                       origin // of this version, when it is stored
+	seed                         []byte   // SHA-256, or empty
+	secrets                      []Secret // that are good; not in lists
+	origin                       origin   // of this version, when it is stored
 }
 
-const selectClient = `SELECT c.id, c.status, c.sector, c.version, c.secret_sha256, c.seed_sha256, v.metadata
+const selectClient = `SELECT c.id, c.status, c.sector, c.version, c.seed_sha256, v.metadata
 	FROM client c JOIN client_version v ON v.client = c.id AND v.version = c.version`
 
 func (r *clientRow) scan(scan func(...any) error) error {
-	return scan(&r.id, &r.status, &r.sector, &r.version, &r.secret, &r.seed, &r.metadata)
+	return scan(&r.id, &r.status, &r.sector, &r.version, &r.seed, &r.metadata)
 }
 
-// findClient returns ErrUnknown if there is none.
-func findClient(ctx context.Context, db *sqldb.DB, id ID) (clientRow, error) {
-	var r clientRow
-	err := r.scan(db.QueryRow(ctx, selectClient+` WHERE c.id = $1`, string(id)).Scan)
+// findClient returns ErrUnknown if there is none, or none with a version.
+func (r *Registry) findClient(ctx context.Context, id ID) (clientRow, error) {
+	var row clientRow
+	err := row.scan(r.d.DB.QueryRow(ctx, selectClient+` WHERE c.id = $1`, string(id)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return clientRow{}, ErrUnknown
 	}
 	if err != nil {
 		return clientRow{}, fmt.Errorf("read client %s: %w", id, err)
 	}
-	return r, nil
+	row.secrets, err = r.goodSecrets(ctx, id)
+	return row, err
 }
 
 func listClients(ctx context.Context, db *sqldb.DB) (out []clientRow, _ error) {
@@ -102,12 +104,12 @@ func listClients(ctx context.Context, db *sqldb.DB) (out []clientRow, _ error) {
 
 // storeClient writes the newest version of a client. A client that was but drafted is live with it.
 func storeClient(ctx context.Context, db *sqldb.DB, r clientRow, now time.Time) error {
-	_, err := db.Exec(ctx, `INSERT INTO client (id, version, status, sector, secret_sha256, seed_sha256, created_at, changed_at, brought_by, hidden)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
-		ON CONFLICT (id) DO UPDATE SET version = excluded.version, secret_sha256 = excluded.secret_sha256, sector = excluded.sector,
+	_, err := db.Exec(ctx, `INSERT INTO client (id, version, status, sector, seed_sha256, created_at, changed_at, brought_by, hidden)
+		VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
+		ON CONFLICT (id) DO UPDATE SET version = excluded.version, sector = excluded.sector,
 			status = CASE WHEN client.status = 'draft' THEN excluded.status ELSE client.status END,
 			seed_sha256 = excluded.seed_sha256, changed_at = excluded.changed_at`,
-		r.id, r.version, r.status, r.sector, bytesOf(r.secret), bytesOf(r.seed), now.Unix(), r.origin.by, r.origin.hidden)
+		r.id, r.version, r.status, r.sector, bytesOf(r.seed), now.Unix(), r.origin.by, r.origin.hidden)
 	if err != nil {
 		return fmt.Errorf("store client %s: %w", r.id, err)
 	}

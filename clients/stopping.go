@@ -59,6 +59,9 @@ func (r *Registry) move(ctx context.Context, id ID, why Because, from, to string
 			if err := r.removeDraft(ctx, id); err != nil {
 				return err
 			}
+			if err := r.endSecrets(ctx, id, r.d.Now()); err != nil {
+				return err
+			}
 			if err := r.forgetRegistration(ctx, id); err != nil {
 				return err
 			}

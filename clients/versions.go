@@ -125,7 +125,7 @@ func (r *Registry) side(ctx context.Context, id ID, name string) (json.RawMessag
 		}
 		return d.Metadata, nil
 	case DiffLive:
-		row, err := findClient(ctx, r.d.DB, id)
+		row, err := r.findClient(ctx, id)
 		if errors.Is(err, ErrUnknown) {
 			known, err := r.known(ctx, id)
 			if err == nil && !known {
