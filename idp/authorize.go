@@ -16,6 +16,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/idp/shapes"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 )
@@ -310,6 +311,7 @@ func (p *Provider) complete(c echo.Context, tx *transaction, s *session, con con
 		}
 		return err
 	}
+	p.shapes.Note(req.Client, shapes.Shape{Kind: shapes.SignedIn})
 	if by == nil { // else the use of the mandate says so, of both
 		if err := p.record(ctx, audit.Event{Kind: eventEntered, Account: string(s.Account), Client: string(req.Client), Session: s.ID}); err != nil {
 			return err
@@ -410,6 +412,7 @@ func (p *Provider) refuse(c echo.Context, tx *transaction, o *oauthError) error 
 	if tx.Request == nil {
 		return c.Redirect(http.StatusSeeOther, "/")
 	}
+	p.noteRefused(tx.Request.Client, o)
 	if tx.Device != "" {
 		return p.denyDevice(c, tx)
 	}

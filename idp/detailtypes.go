@@ -184,7 +184,7 @@ func checkDetails(p *Provider, _ context.Context, d *draft) error {
 	if text == "" {
 		return nil
 	}
-	refused := func(description string) error {
+	refused := func(description string) *oauthError {
 		return &oauthError{code: "invalid_authorization_details", description: description}
 	}
 	details, err := parseDetails(text)
@@ -195,7 +195,7 @@ func checkDetails(p *Provider, _ context.Context, d *draft) error {
 	documents := 0
 	for _, one := range details {
 		if !slices.Contains(types, one.Type) || one.Type == detailSignature && p.signing == nil {
-			return refused("this client is not registered for one of the types")
+			return refused("this client is not registered for one of the types").of("authorization_details_types")
 		}
 		if one.Type == detailSignature {
 			documents++
@@ -204,7 +204,7 @@ func checkDetails(p *Provider, _ context.Context, d *draft) error {
 			return refused("one signature is asked for at a time")
 		}
 		if slices.ContainsFunc(one.Locations, func(s string) bool { return !slices.Contains(places, s) }) {
-			return refused("this client is not registered for one of the locations")
+			return refused("this client is not registered for one of the locations").of("resources")
 		}
 	}
 	d.out.Details, err = json.Marshal(details)
@@ -220,7 +220,7 @@ func checkResources(p *Provider, _ context.Context, d *draft) error {
 		case len(d.out.Resources) == maxResources:
 			return invalidTarget("too many resources")
 		case !slices.Contains(known, r): // registered ones are absolute and without a fragment
-			return invalidTarget("this client is not registered for one of the resources")
+			return invalidTarget("this client is not registered for one of the resources").of("resources")
 		default:
 			d.out.Resources = append(d.out.Resources, r)
 		}

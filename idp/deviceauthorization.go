@@ -38,7 +38,7 @@ func (p *Provider) postDeviceAuthorization(c echo.Context) error {
 	if err != nil {
 		return formError(err)
 	}
-	client, err := p.authenticate(ctx, r, form)
+	client, proof, err := p.authenticateBy(ctx, r, form)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,9 @@ func (p *Provider) postDeviceAuthorization(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	req, err := p.judgeDevice(ctx, client, form)
+	d := &draft{submission: submission{form: form, pushed: true, proof: &proof}, client: client}
+	req, err := p.judgeDevice(ctx, d)
+	p.noteDevice(d, err)
 	if err != nil {
 		return err
 	}
@@ -75,21 +77,19 @@ func (p *Provider) postDeviceAuthorization(c echo.Context) error {
 
 // judgeDevice judges the request of a device. The citizen will always be asked for the card and for consent: there is no browser here
 // that could be known already, and what she agrees to happens somewhere else.
-func (p *Provider) judgeDevice(ctx context.Context, client *clients.Client, form url.Values) (*authzRequest, error) {
+func (p *Provider) judgeDevice(ctx context.Context, d *draft) (*authzRequest, error) {
+	client, form := d.client, d.form
 	switch {
 	case !slices.Contains(client.GrantTypes(), clients.GrantDeviceCode):
-		return nil, &oauthError{code: "unauthorized_client", description: "the client is not registered for the device grant"}
+		return nil, &oauthError{code: "unauthorized_client", description: "the client is not registered for the device grant", member: "grant_types"}
 	case client.Profile() == clients.FAPI2: // its answer goes to the browser that asked; here another one answers
-		return nil, &oauthError{code: "unauthorized_client", description: "the device grant is not part of profile fapi2"}
+		return nil, &oauthError{code: "unauthorized_client", description: "the device grant is not part of profile fapi2", member: "profile"}
 	case form.Get("request") != "" || form.Get("request_uri") != "":
 		return nil, invalidRequest("request objects are not accepted here")
 	}
-	d := &draft{submission: submission{form: form, pushed: true}, client: client}
 	d.out.Client = client.ID()
-	for _, judge := range deviceChecks {
-		if err := judge(p, ctx, d); err != nil {
-			return nil, err
-		}
+	if err := d.pass(p, ctx, deviceChecks); err != nil {
+		return nil, err
 	}
 	d.out.Nonce = "" // RFC 8628 has none, and a device must not rely on one
 	d.out.Grant, d.out.Pushed, d.out.Prompt = newID(), true, promptLogin|promptConsent

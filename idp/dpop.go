@@ -69,11 +69,11 @@ func badProof(description string) *oauthError {
 // made with a nonce of ours too.
 func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, client *clients.Client) (string, error) {
 	fapi2 := client != nil && client.Profile() == clients.FAPI2 && !client.CertificateBound()
-	demanded := fapi2 || client != nil && client.DPoPBound()
+	demanded := client != nil && client.DPoPBound()
 	r := c.Request()
 	if len(r.Header.Values("DPoP")) == 0 {
 		if demanded {
-			return "", badProof("this client must send a DPoP proof (RFC 9449)")
+			return "", proofMissing()
 		}
 		return "", nil
 	}
@@ -87,6 +87,10 @@ func (p *Provider) proofKey(ctx context.Context, c echo.Context, path string, cl
 	}
 	c.Response().Header().Set("DPoP-Nonce", p.newNonce())
 	return jkt, p.spendProof(ctx, claims, jkt)
+}
+
+func proofMissing() *oauthError {
+	return badProof("this client must send a DPoP proof (RFC 9449)").of("dpop_bound_access_tokens")
 }
 
 // checkProof does everything of RFC 9449 §4.3 that needs no memory: form, type, algorithm, key, signature, method, address, time.

@@ -32,10 +32,9 @@ func (n narrowing) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acce
 	}
 	form := r.GetRequestForm()
 	// As the engine does with scopes: what was granted once is given for as long as the client is registered for it.
-	known := append(u.client.c.Resources(), n.issuer)
-	resources := slices.DeleteFunc(slices.Clone(u.g.Resources), func(s string) bool { return !slices.Contains(known, s) })
-	if len(resources) == 0 && len(u.g.Resources) > 0 {
-		return invalidTarget("this client is no longer registered for any of the resources")
+	resources, err := stillRegistered(u.client.c, n.issuer, u.g.Resources)
+	if err != nil {
+		return err
 	}
 	if u.aud, err = narrowResources(resources, form["resource"]); err != nil {
 		return err
@@ -63,6 +62,27 @@ func (n narrowing) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acce
 	}
 	ar.GrantedScope, u.narrow = wanted, wanted
 	return nil
+}
+
+// stillRegistered returns those of the granted resources that the client is still registered for. None of several is an error.
+func stillRegistered(c *clients.Client, issuer string, granted []string) ([]string, error) {
+	known := append(c.Resources(), issuer)
+	left := slices.DeleteFunc(slices.Clone(granted), func(s string) bool { return !slices.Contains(known, s) })
+	if len(left) == 0 && len(granted) > 0 {
+		return nil, invalidTarget("this client is no longer registered for any of the resources").of("resources")
+	}
+	return left, nil
+}
+
+// refreshable says whether a client may still refresh a grant, as the engine does: every scope that was granted has to be registered.
+func refreshable(c *clients.Client, issuer string, scopes, resources []string) error {
+	for _, s := range scopes {
+		if !fosite.ExactScopeStrategy(c.Scopes(), s) {
+			return &oauthError{code: "invalid_scope", description: "a scope that was granted is not registered any more", member: "scope"}
+		}
+	}
+	_, err := stillRegistered(c, issuer, resources)
+	return err
 }
 
 // PopulateTokenEndpointResponse has nothing to add.

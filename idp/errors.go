@@ -115,6 +115,7 @@ type Error struct {
 	Detail string // operators only, never shown
 	Client string
 	Err    error
+	Member string // of the client's metadata, that it comes of; mostly empty
 }
 
 func (e *Error) Error() string {
@@ -133,6 +134,7 @@ type oauthError struct {
 	status      int    // 0: 400
 	reason      string // a word of our own beside code, for an office whose exchange was refused; mostly empty
 	exchange    string // the record that was written of it
+	member      string // of the client's metadata, that it comes of: with another value there the request would be fine; mostly empty
 	err         error  // for the log
 }
 
@@ -150,6 +152,12 @@ func (e *oauthError) httpStatus() int {
 		return http.StatusBadRequest
 	}
 	return e.status
+}
+
+// of names the member of the client's metadata that a refusal comes of.
+func (e *oauthError) of(member string) *oauthError {
+	e.member = member
+	return e
 }
 
 func invalidRequest(description string) *oauthError {

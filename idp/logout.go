@@ -14,6 +14,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/federation"
+	"github.com/tsunagu-id/tsunagu/idp/shapes"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/web"
@@ -60,7 +61,11 @@ func (p *Provider) getEndSession(c echo.Context) error {
 		}
 	}
 	if req.Return, err = p.logoutReturn(c, req.Client, form); err != nil {
+		p.noteRefused(req.Client, err)
 		return err
+	}
+	if to := form.Get("post_logout_redirect_uri"); to != "" {
+		p.shapes.Note(req.Client, shapes.Shape{Kind: shapes.SignOut, Parameters: map[string][]string{"post_logout_redirect_uri": {to}}})
 	}
 	if l := form.Get("ui_locales"); len(l) <= maxLocales {
 		req.Locales = l
@@ -93,8 +98,8 @@ func (p *Provider) logoutReturn(c echo.Context, id clients.ID, form url.Values) 
 	if err != nil {
 		return "", err
 	}
-	if !client.PostLogoutAllows(to) {
-		return "", &Error{Reason: LogoutInvalid, Detail: "post_logout_redirect_uri not registered", Client: string(id)}
+	if err := checkLogoutReturn(client, to); err != nil {
+		return "", err
 	}
 	if state := form.Get("state"); state != "" {
 		if len(state) > maxState || !visible(state) {
@@ -103,6 +108,13 @@ func (p *Provider) logoutReturn(c echo.Context, id clients.ID, form url.Values) 
 		to = appendQuery(to, url.Values{"state": {state}})
 	}
 	return to, nil
+}
+
+func checkLogoutReturn(c *clients.Client, to string) error {
+	if c.PostLogoutAllows(to) {
+		return nil
+	}
+	return &Error{Reason: LogoutInvalid, Detail: "post_logout_redirect_uri not registered", Client: string(c.ID()), Member: "post_logout_redirect_uris"}
 }
 
 // logout returns the stored request with the id, or an *Error.

@@ -182,9 +182,14 @@ func boundCertificate(r *http.Request, c *clients.Client) (string, error) {
 	}
 	cert := clientCertificate(r)
 	if cert == nil {
-		return "", invalidRequest("the tokens of this client are bound to its certificate (RFC 8705 section 3): use mtls_endpoint_aliases")
+		return "", certificateMissing()
 	}
 	return thumbprintX5T(cert), nil
+}
+
+func certificateMissing() *oauthError {
+	return invalidRequest("the tokens of this client are bound to its certificate (RFC 8705 section 3): use mtls_endpoint_aliases").
+		of("tls_client_certificate_bound_access_tokens")
 }
 
 // holdsCertificate says whether a request shows the certificate that a token is bound to.

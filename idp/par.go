@@ -32,7 +32,7 @@ func (p *Provider) postPAR(c echo.Context) error {
 	if err != nil {
 		return formError(err)
 	}
-	client, err := p.authenticate(ctx, c.Request(), form)
+	client, proof, err := p.authenticateBy(ctx, c.Request(), form)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (p *Provider) postPAR(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	req, _, err := p.judge(ctx, submission{form: form, pushed: true, jkt: jkt})
+	req, _, err := p.judge(ctx, submission{form: form, pushed: true, proof: &proof, jkt: jkt})
 	if err != nil {
 		return parError(err)
 	}

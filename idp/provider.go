@@ -16,6 +16,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/federation"
 	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/idp/passkey"
+	"github.com/tsunagu-id/tsunagu/idp/shapes"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/mail"
@@ -50,6 +51,7 @@ type Deps struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	Metrics    *metrics.Registry // nil: nobody looks
+	Shapes     *shapes.Recorder  // what requests look like, for a day; nil: nobody counts
 	Sample     bool              // made-up cards and services: the login page says so
 
 	// Signatures over documents; both, or neither: then nothing is signed here.
@@ -106,6 +108,7 @@ type Provider struct {
 	log        *slog.Logger
 	limiter    *ratelimit.Limiter
 	figures    figures
+	shapes     *shapes.Recorder
 	relinkWait time.Duration
 	maxMonths  int // of a mandate
 	loginRate  ratelimit.Rule
@@ -197,7 +200,7 @@ func New(d Deps) (*Provider, error) {
 	p.mail, p.hooks = d.Mail, d.Webhooks
 	p.news = notices{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now}
 	p.observeNotices()
-	p.figures = newFigures(d.Metrics)
+	p.figures, p.shapes = newFigures(d.Metrics), d.Shapes
 	if d.Signing != nil {
 		p.signing, p.signatureRequests = d.Signing, d.SignatureRequests
 		p.signatures = signatures{db: d.DB, seal: d.Sealer, now: d.Now}

@@ -58,6 +58,20 @@ const (
 
 func (p promptSet) has(q promptSet) bool { return p&q != 0 }
 
+// words are the values in it.
+func (p promptSet) words() []string {
+	var out []string
+	for _, w := range []struct {
+		bit  promptSet
+		word string
+	}{{promptNone, "none"}, {promptLogin, "login"}, {promptConsent, "consent"}, {promptSelectAccount, "select_account"}} {
+		if p.has(w.bit) {
+			out = append(out, w.word)
+		}
+	}
+	return out
+}
+
 func parsePrompt(s string) (promptSet, error) {
 	var p promptSet
 	for word := range strings.FieldsSeq(s) {

@@ -20,7 +20,8 @@ type submission struct {
 	form   url.Values
 	broken error // what readForm said of the form; told to the client once it may be
 	pushed bool
-	jkt    string // thumbprint of the key of the proof that came with it (RFC 9449 §10.1), or ""
+	proof  *clients.Proof // by what the client was believed that pushed it
+	jkt    string         // thumbprint of the key of the proof that came with it (RFC 9449 §10.1), or ""
 }
 
 // draft is an authorization request while it is being judged.
@@ -37,9 +38,8 @@ type draft struct {
 // (may be redirected).
 type check func(p *Provider, ctx context.Context, d *draft) error
 
-// checks in the order in which their errors take precedence.
+// checks in the order in which their errors take precedence; checkClient comes before all.
 var checks = []check{
-	checkClient,
 	readRequestObject,
 	checkRedirectURI,
 	readResponseMode,
@@ -63,13 +63,26 @@ var checks = []check{
 // judge runs every check over an authorization request, pushed or not.
 func (p *Provider) judge(ctx context.Context, s submission) (*authzRequest, *clients.Client, error) {
 	d := &draft{submission: s}
-	for _, c := range checks {
-		if err := c(p, ctx, d); err != nil {
-			return &d.out, d.client, err
-		}
+	err := checkClient(p, ctx, d)
+	if err == nil {
+		err = d.pass(p, ctx, checks)
+	}
+	p.noteRequest(d, err)
+	if err != nil {
+		return &d.out, d.client, err
 	}
 	d.out.Grant, d.out.Pushed = newID(), s.pushed
 	return &d.out, d.client, nil
+}
+
+// pass makes checks in their order, and returns what the first one said that refuses.
+func (d *draft) pass(p *Provider, ctx context.Context, checks []check) error {
+	for _, c := range checks {
+		if err := c(p, ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkClient: RFC 6749 §4.1.2.1: an unknown client is shown, not redirected.
@@ -88,7 +101,7 @@ func checkClient(p *Provider, ctx context.Context, d *draft) error {
 
 // checkRedirectURI: RFC 9700 §2.1: compared byte for byte with what was registered; always required.
 func checkRedirectURI(p *Provider, _ context.Context, d *draft) error {
-	refused := &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing, repeated or not registered", Client: string(d.client.ID())}
+	refused := &Error{Reason: RedirectMismatch, Detail: "redirect_uri missing, repeated or not registered", Client: string(d.client.ID()), Member: "redirect_uris"}
 	if d.objectErr != nil { // the parameters to go by were in an object that nobody can believe
 		// Not the oauthError itself: inside of an Error it would still be found, and redirected.
 		refused.Reason, refused.Detail, refused.Err = BadRequest, "no registered redirect_uri, and "+d.objectErr.description, d.objectErr.err
@@ -156,7 +169,7 @@ func checkResponseMode(_ *Provider, _ context.Context, d *draft) error {
 	case !ok:
 		return invalidRequest("response_mode is none of query, form_post, jwt, query.jwt and form_post.jwt")
 	case !mayAnswer(d.client, m):
-		return invalidRequest("this client is answered by redirects: query, jwt or query.jwt")
+		return invalidRequest("this client is answered by redirects: query, jwt or query.jwt").of("profile")
 	}
 	return nil
 }
@@ -172,7 +185,7 @@ func checkScope(_ *Provider, _ context.Context, d *draft) error {
 			continue
 		}
 		if !slices.Contains(d.client.Scopes(), w) {
-			return &oauthError{code: "invalid_scope", description: "this client is not registered for one of the scopes"}
+			return &oauthError{code: "invalid_scope", description: "this client is not registered for one of the scopes", member: "scope"}
 		}
 		d.out.Scopes = append(d.out.Scopes, w)
 	}
@@ -189,7 +202,7 @@ func checkPKCE(_ *Provider, _ context.Context, d *draft) error {
 	case challenge == "" && method == "" && !d.client.RequirePKCE():
 		return nil
 	case challenge == "":
-		return invalidRequest("code_challenge is missing (RFC 7636)")
+		return invalidRequest("code_challenge is missing (RFC 7636)").of("require_pkce")
 	case method != "S256":
 		return invalidRequest("code_challenge_method must be S256")
 	case !isBase64URL(challenge, 43):

@@ -31,11 +31,9 @@ func readRequestObject(p *Provider, ctx context.Context, d *draft) error {
 	}
 	claims, proof, err := p.clients.VerifyRequestObject(ctx, d.client, object, rules)
 	if err != nil {
-		refused, ok := errors.AsType[*clients.Error](err)
-		if !ok {
+		if d.objectErr = objectRefused(err); d.objectErr == nil {
 			return fmt.Errorf("verify request object: %w", err)
 		}
-		d.objectErr = invalidRequestObject(objectProblem(refused.Reason), err)
 	}
 	if claims != nil {
 		outside := d.form
@@ -53,6 +51,15 @@ func readRequestObject(p *Provider, ctx context.Context, d *draft) error {
 		return d.objectErr
 	}
 	return nil
+}
+
+// objectRefused is what the client is told of an object that was not believed; nil if the error is another.
+func objectRefused(err error) *oauthError {
+	refused, ok := errors.AsType[*clients.Error](err)
+	if !ok {
+		return nil
+	}
+	return invalidRequestObject(objectProblem(refused.Reason), err).of(refused.Member)
 }
 
 func objectProblem(r clients.Reason) string {
@@ -158,9 +165,9 @@ func checkRequestObject(_ *Provider, _ context.Context, d *draft) error {
 	case d.form.Get("registration") != "":
 		return &oauthError{code: "registration_not_supported", description: "the registration parameter is not supported"}
 	case d.client.RequirePAR() && !d.pushed:
-		return invalidRequest("this client must push its authorization requests (RFC 9126)")
+		return invalidRequest("this client must push its authorization requests (RFC 9126)").of("require_pushed_authorization_requests")
 	case d.client.RequireSignedRequestObject() && !d.signed:
-		return invalidRequest("this client must send signed request objects (RFC 9101)")
+		return invalidRequest("this client must send signed request objects (RFC 9101)").of("require_signed_request_object")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func narrowResources(granted, asked []string) ([]string, error) {
 	}
 	for _, r := range asked {
 		if !slices.Contains(granted, r) {
-			return nil, invalidTarget("a resource was not granted")
+			return nil, invalidTarget("a resource was not granted").of("resources")
 		}
 	}
 	return asked, nil

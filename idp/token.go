@@ -15,32 +15,40 @@ import (
 
 // authenticate returns the client that a request proves to come from (RFC 6749 §2.3).
 func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.Values) (*clients.Client, error) {
+	client, _, err := p.authenticateBy(ctx, r, form)
+	return client, err
+}
+
+// authenticateBy is authenticate, and says by what the client was believed.
+func (p *Provider) authenticateBy(ctx context.Context, r *http.Request, form url.Values) (*clients.Client, clients.Proof, error) {
 	cred, err := clients.ParseCredentials(r.Header, form)
 	if err == nil {
 		cred = cred.WithCertificates(clientChain(r))
 		var c *clients.Client
-		c, err = p.clients.Authenticate(ctx, cred, clients.AssertionRules{
+		var proof clients.Proof
+		c, proof, err = p.clients.AuthenticateBy(ctx, cred, clients.AssertionRules{
 			Issuer: p.issuer, Audiences: p.assertionAudiences(r), Store: p.store,
 		})
 		if err == nil {
-			return c, nil
+			return c, proof, nil
 		}
 	}
 	var refused *clients.Error
 	if !errors.As(err, &refused) && !errors.Is(err, clients.ErrUnknown) && !errors.Is(err, clients.ErrSuspended) {
-		return nil, err
+		return nil, clients.Proof{}, err
 	}
 	e := audit.Event{Kind: eventClientRefused, Reason: "client_unknown"}
 	if refused != nil {
 		e.Reason = refused.Reason.String()
 		if refused.Registered() { // anything else may be a secret in the wrong field
 			e.Client = string(refused.Client)
+			p.noteRefused(refused.Client, refused)
 		}
 	}
 	if err := p.recordStranger(ctx, e); err != nil {
-		return nil, err
+		return nil, clients.Proof{}, err
 	}
-	return nil, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
+	return nil, clients.Proof{}, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
 }
 
 // assertionAudiences are the endpoints that a client may mean an assertion for, under the address it called.
@@ -59,8 +67,9 @@ type tokenRequest struct {
 	http   *http.Request
 	form   url.Values
 	client *clients.Client
-	jkt    string // thumbprint of the key that the request proved to hold (RFC 9449), or ""
-	x5t    string // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
+	proof  clients.Proof // by what it was believed
+	jkt    string        // thumbprint of the key that the request proved to hold (RFC 9449), or ""
+	x5t    string        // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
 }
 
 // tokenGrant is one grant type.
@@ -92,29 +101,38 @@ func (p *Provider) postToken(c echo.Context) error {
 	if err != nil {
 		return formError(err)
 	}
-	client, err := p.authenticate(ctx, r, form)
+	client, proof, err := p.authenticateBy(ctx, r, form)
 	if err != nil {
 		return err
 	}
-	grant, err := p.tokenGrant(client, form)
+	answer, err := p.answerToken(c, tokenRequest{http: r, form: form, client: client, proof: proof})
 	if err != nil {
-		return err
-	}
-	// Before the code is looked at: a proof that has to be made again must not cost it.
-	jkt, err := p.proofKey(ctx, c, "/token", client)
-	if err != nil {
-		return err
-	}
-	x5t, err := boundCertificate(r, client)
-	if err != nil {
-		return err
-	}
-	answer, err := grant.handle(ctx, tokenRequest{http: r, form: form, client: client, jkt: jkt, x5t: x5t})
-	if err != nil {
+		p.noteRefused(client.ID(), err)
 		return err
 	}
 	writeJSON(c.Response(), r, http.StatusOK, answer)
 	return nil
+}
+
+// answerToken answers a request of a client that was believed.
+func (p *Provider) answerToken(c echo.Context, req tokenRequest) (tokenAnswer, error) {
+	ctx := c.Request().Context()
+	grant, err := p.tokenGrant(req.client, req.form)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	// Before the code is looked at: a proof that has to be made again must not cost it.
+	if req.jkt, err = p.proofKey(ctx, c, "/token", req.client); err != nil {
+		return tokenAnswer{}, err
+	}
+	if req.x5t, err = boundCertificate(req.http, req.client); err != nil {
+		return tokenAnswer{}, err
+	}
+	answer, err := grant.handle(ctx, req)
+	if err == nil {
+		p.noteToken(req, answer)
+	}
+	return answer, err
 }
 
 // tokenGrant returns the grant type a request names, if the client is registered for it.
@@ -128,7 +146,7 @@ func (p *Provider) tokenGrant(client *clients.Client, form url.Values) (tokenGra
 		return tokenGrant{}, &oauthError{code: "unsupported_grant_type", description: "this grant type is not offered, see grant_types_supported"}
 	}
 	if !slices.Contains(client.GrantTypes(), name) {
-		return tokenGrant{}, &oauthError{code: "unauthorized_client", description: "the client is not registered for this grant type"}
+		return tokenGrant{}, &oauthError{code: "unauthorized_client", description: "the client is not registered for this grant type", member: "grant_types"}
 	}
 	for _, name := range grant.required {
 		if form.Get(name) == "" {

@@ -13,12 +13,14 @@ type tokenAnswer struct {
 	Scope        string          `json:"scope"`
 	Exchange     string          `json:"exchange_id,omitempty"`           // of an exchange between offices
 	Details      json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 §7
+
+	g *grant // what it is of
 }
 
 // answerFor hands out an access token of a grant.
 func answerFor(g *grant, token string, rec accessRecord) tokenAnswer {
 	return tokenAnswer{
-		AccessToken: token, TokenType: rec.typeName(), ExpiresIn: rec.Exp - rec.At, Scope: scopeText(g.scopesOf(&rec)), Details: g.detailsOf(&rec),
+		g: g, AccessToken: token, TokenType: rec.typeName(), ExpiresIn: rec.Exp - rec.At, Scope: scopeText(g.scopesOf(&rec)), Details: g.detailsOf(&rec),
 	}
 }
 
