@@ -177,7 +177,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		return nil, err
 	}
 	h.provider, err = idp.New(idp.Deps{
-		Shapes: h.shapes,
+		Shapes:            h.shapes,
 		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Mandates: h.mandates, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
