@@ -53,10 +53,11 @@ type PreflightList struct {
 	Next  string      `json:"next,omitempty"`
 }
 
-// Impact says what a version would have done to the requests of the last day.
+// Impact says what a version would have done to the requests of the last day, as far as they were let pass.
 type Impact struct {
 	Requests int64          `json:"requests" doc:"How many there were"`
 	Refused  int64          `json:"refused" doc:"How many would have been refused that were not"`
+	Untried  int64          `json:"untried" doc:"How many of them were too various to be kept, and could not be tried"`
 	Since    time.Time      `json:"since"`
 	Reasons  []ImpactReason `json:"reasons"`
 	Sector   bool           `json:"sector" doc:"Every citizen would come back as a stranger"`

@@ -94,7 +94,7 @@ type Hub struct {
 	Audit    *audit.Log
 	Signals  *federation.Signals
 	provider *idp.Provider
-	shapes   *shapes.Recorder
+	Shapes   *shapes.Recorder // what requests look like
 	sweeper  *ephemeral.SQL
 	outbox   *federation.Deliveries
 	now      func() time.Time
@@ -173,11 +173,11 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if signing != nil {
 		h.lists = append(h.lists, c.SigningRevocation)
 	}
-	if h.shapes, err = shapes.New(ctx, shapes.Deps{DB: c.DB, Now: c.Now, Log: c.Log}); err != nil {
+	if h.Shapes, err = shapes.New(ctx, shapes.Deps{DB: c.DB, Now: c.Now, Log: c.Log}); err != nil {
 		return nil, err
 	}
 	h.provider, err = idp.New(idp.Deps{
-		Shapes:            h.shapes,
+		Shapes:            h.Shapes,
 		SignatureRequests: requests, Signing: signing,
 		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Mandates: h.mandates, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
@@ -269,7 +269,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.provider.EndLivePages(ctx) })
 	g.Go(func() error { return h.provider.WatchMandates(ctx) })
 	g.Go(func() error { return h.provider.RunNotices(ctx) })
-	g.Go(func() error { return h.shapes.Run(ctx) })
+	g.Go(func() error { return h.Shapes.Run(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}

@@ -121,7 +121,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 		if err := r.Flush(ctx); err != nil && ctx.Err() == nil {
 			r.d.Log.ErrorContext(ctx, "shapes of requests are not being kept", "err", err) // until the database is back
 		}
-		if err := sweep(ctx, r.d.DB, r.first()); err != nil && ctx.Err() == nil {
+		if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
 			r.d.Log.ErrorContext(ctx, "old shapes of requests are not being deleted", "err", err)
 		}
 	}
@@ -129,6 +129,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 
 // first is the oldest hour that counts.
 func (r *Recorder) first() int64 { return hourOf(r.d.Now()) - hours }
+
+// Sweep deletes what is older than a day.
+func (r *Recorder) Sweep(ctx context.Context) error { return sweep(ctx, r.d.DB, r.first()) }
 
 // Flush adds what was counted to the database. What could not be added is counted still.
 func (r *Recorder) Flush(ctx context.Context) error {
