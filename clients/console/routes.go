@@ -15,6 +15,15 @@ func (o *Console) parts() []func(*echo.Echo) {
 	return []func(*echo.Echo){
 		o.mountHome,
 		o.mountJoin,
+		o.mountList,
+		o.mountWizard,
+		o.mountService,
+		o.mountEdit,
+		o.mountDraft,
+		o.mountVersions,
+		o.mountSecrets,
+		o.mountLogo,
+		o.mountStop,
 	}
 }
 
@@ -35,6 +44,7 @@ const (
 func menu() []place {
 	return []place{
 		{key: inHome, href: "/"},
+		{key: inServices, href: "/clients"},
 	}
 }
 
@@ -44,12 +54,18 @@ type tab struct{ key, path string }
 // The tabs of a service.
 const (
 	tabOverview = "tab.overview"
+	tabSettings = "tab.settings"
+	tabSecrets  = "tab.secrets"
+	tabVersions = "tab.versions"
 )
 
 // tabs lists them in order.
 func tabs() []tab {
 	return []tab{
 		{tabOverview, ""},
+		{tabSettings, "/settings"},
+		{tabSecrets, "/secrets"},
+		{tabVersions, "/versions"},
 	}
 }
 

@@ -111,6 +111,9 @@ func (s *Site) TextIn(lang, key string, args ...string) string {
 	return text
 }
 
+// Has reports whether the site has a message.
+func (s *Site) Has(key string) bool { _, ok := s.texts[Languages()[0].Code][key]; return ok }
+
 func (s *Site) build(r *http.Request, p Page) ([]byte, error) {
 	lang := s.Lang(r)
 	page, ok := s.pages[lang][p.Name]
