@@ -30,8 +30,10 @@ type faults struct {
 
 // newFaults returns the control handler of a responder; with adds further services.
 func newFaults(pki *cardtest.PKI, r *cardtest.Responder) *faults {
+	ocsp := func(b cardtest.OCSPBehaviour) func() error { return func() error { r.BehaveOCSP(b); return nil } }
 	return &faults{pki: pki, toggle: []fault{
-		{"ocsp", func() error { r.BehaveOCSP(cardtest.OCSPServerError); return nil }, func() error { r.BehaveOCSP(cardtest.OCSPGood); return nil }},
+		{"ocsp", ocsp(cardtest.OCSPServerError), ocsp(cardtest.OCSPGood)},
+		{"ocsp-answers", ocsp(cardtest.OCSPUnknown), ocsp(cardtest.OCSPGood)},
 		{"crl", func() error { r.BehaveCRL(cardtest.CRLMissing); return nil }, func() error { r.BehaveCRL(cardtest.CRLGood); return nil }},
 	}}
 }

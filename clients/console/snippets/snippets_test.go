@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,44 @@ func TestNoSnippetThatWouldNotWork(t *testing.T) {
 	}
 }
 
+// A name that is imported and not used does not compile in Go, and elsewhere tells that the program was never read.
+func TestSnippetsUseWhatTheyImport(t *testing.T) {
+	imports := map[Language]*regexp.Regexp{
+		Go:     regexp.MustCompile(`(?m)^\t"(?:\S*/)?(\w+)"$`),
+		Python: regexp.MustCompile(`(?m)^(?:from \S+ )?import (\w+)(?:, (\w+))?$`),
+		Java:   regexp.MustCompile(`(?m)^import \S+\.(\w+);$`),
+		PHP:    regexp.MustCompile(`(?m)^use \S+\\\\(\w+);$`),
+	}
+	seen := 0
+	for _, id := range []string{"", "sample"} {
+		for _, machine := range []bool{false, true} {
+			for _, method := range []Method{SecretBasic, SecretPost, PrivateKeyJWT, None} {
+				v := Values{Issuer: "https://hub.example", ClientID: id, RedirectURI: "https://a.example/back", Scopes: []string{"x"}, Method: method, Machine: machine}
+				all, err := For(v)
+				if err != nil && (method != None || !machine) {
+					t.Fatal(err)
+				}
+				for _, s := range all {
+					pattern := imports[s.Language]
+					if pattern == nil {
+						continue
+					}
+					for _, found := range pattern.FindAllStringSubmatch(s.Text, -1) {
+						for _, name := range found[1:] {
+							if seen++; name != "" && len(regexp.MustCompile(`\b`+name+`\b`).FindAllString(s.Text, -1)) < strings.Count(found[0], name)+1 {
+								t.Errorf("%s imports %s for nothing:\n%s", s.Language, name, s.Text)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no import was seen")
+	}
+}
+
 // What a service is called cannot leave the string it stands in.
 func TestValuesStayInsideTheirQuotes(t *testing.T) {
 	const nasty = "https://a.example/\"'$(id)`\\${x}"
@@ -129,4 +168,51 @@ func TestAProgramElsewhereListensBehindAProxy(t *testing.T) {
 			t.Errorf("%s is for a hub without TLS", s.Language)
 		}
 	}
+}
+
+// The document is what integrators read first: what it shows is what the console shows, and what test/browser/quickstart.test.mjs runs.
+func TestDocumentHasTheSnippets(t *testing.T) {
+	doc := read(t, "docs/integrating.md")
+	v, err := FromMetadata("http://localhost:8400", json.RawMessage(cases[0].metadata))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l, lang := range map[Language]string{Go: "go", Node: "js", Python: "python", Curl: "sh"} {
+		s, ok, err := Render(l, v)
+		if err != nil || !ok {
+			t.Fatal(l, ok, err)
+		}
+		if !strings.Contains(doc, "`"+s.File+"`:\n\n```"+lang+"\n"+s.Text+"```\n") {
+			t.Errorf("the document does not have the program for %s as it is made:\n%s", l, s.Text)
+		}
+		if want := "```sh\n" + strings.TrimPrefix(s.Install+"\n"+s.Run, "\n") + "\n```\n"; !strings.Contains(doc, want) {
+			t.Errorf("the document does not have the commands for %s:\n%s", l, want)
+		}
+	}
+}
+
+func TestVersionsAreThoseThatTheTestsRun(t *testing.T) {
+	for file, wants := range map[string][]string{
+		"go.mod": {
+			"github.com/coreos/go-oidc/v3 " + goOIDC + "\n", "golang.org/x/oauth2 " + goOAuth2 + "\n", "github.com/go-jose/go-jose/v4 " + goJOSE + "\n",
+		},
+		"test/browser/package.json":    {`"openid-client": "` + openidClient + `"`},
+		"test/python/requirements.txt": {"\nAuthlib==" + authlib + "\n", "\nFlask==" + flask + "\n", "\nrequests==" + requests + "\n"},
+	} {
+		text := read(t, file)
+		for _, want := range wants {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s has another version than %q", file, want)
+			}
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("../../..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
