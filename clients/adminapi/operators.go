@@ -73,7 +73,7 @@ type OperatorList struct {
 type Organisation struct {
 	ID       string    `json:"id" pattern:"^[a-z][a-z0-9-]{1,62}$"`
 	Name     string    `json:"name" minLength:"2" maxLength:"100"`
-	Contacts []string  `json:"contacts" maxItems:"10" doc:"E-mail addresses: who hears of secrets that end"`
+	Contacts []string  `json:"contacts,omitempty" maxItems:"10" doc:"E-mail addresses: who hears of secrets that end"`
 	Since    time.Time `json:"since,omitzero" readOnly:"true"`
 }
 

@@ -21,9 +21,9 @@ func (a *API) decisionRoutes() {
 	decide(a, "approve", "approve", "Make the draft live", adminapi.Approver, append(slices.Clone(mayConflict), adminapi.SamePerson, adminapi.NotReady), a.approve)
 	decide(a, "reject", "reject", "Hand the draft back", adminapi.Approver, mayConflict, a.reject)
 	decide(a, "goBack", "go-back", "Make an earlier version live again, at once", adminapi.Approver, mayConflict, a.goBack)
-	decide(a, "suspend", "suspend", "Refuse the service until it is resumed", adminapi.Security, mayConflict, because(a.d.Clients.Suspend))
+	decide(a, "suspend", "suspend", "Refuse the service until it is resumed", adminapi.Security, mayConflict, notOwn(because(a.d.Clients.Suspend)))
 	decide(a, "resume", "resume", "End a suspension", adminapi.Security, mayConflict, because(a.d.Clients.Resume))
-	decide(a, "retire", "retire", "End the service for good", adminapi.Security, mayConflict, a.retire)
+	decide(a, "retire", "retire", "End the service for good", adminapi.Security, mayConflict, notOwn(a.retire))
 }
 
 // decisionInput is about a service.
@@ -51,6 +51,16 @@ func decide[Body any](a *API, id, word, summary string, role adminapi.Role, may 
 func because(act func(context.Context, clients.ID, clients.Because) error) func(context.Context, caller, clients.Detail, adminapi.Because) error {
 	return func(ctx context.Context, c caller, d clients.Detail, b adminapi.Because) error {
 		return act(ctx, d.ID, clients.Because{By: c.id, Reason: b.Reason})
+	}
+}
+
+// notOwn refuses an act that would take away the program that the caller does it with: she could not undo it.
+func notOwn[Body any](act func(context.Context, caller, clients.Detail, Body) error) func(context.Context, caller, clients.Detail, Body) error {
+	return func(ctx context.Context, c caller, d clients.Detail, b Body) error {
+		if d.ID == c.client {
+			return refuse(adminapi.WrongState, "You are working through this program, and would shut yourself out. Do it with another one.")
+		}
+		return act(ctx, c, d, b)
 	}
 }
 

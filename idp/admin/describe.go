@@ -57,7 +57,7 @@ func (a *API) describe() ([]byte, error) {
 }
 
 func (a *API) describeOperation(o operation) *openapi.Operation {
-	out := &openapi.Operation{ID: o.id, Tags: []string{o.tag}, Summary: o.summary, Responses: make(map[string]*openapi.Response)}
+	out := &openapi.Operation{ID: o.id, Tags: []string{o.tag}, Summary: o.summary, Responses: make(map[string]*openapi.Response), Role: string(o.role), Whole: o.whole}
 	switch {
 	case o.gate == forStrangers:
 		out.Description = "For whoever signed in."

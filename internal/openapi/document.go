@@ -58,6 +58,8 @@ type Operation struct {
 	Parameters  []Parameter           `json:"parameters,omitempty"`
 	Body        *RequestBody          `json:"requestBody,omitempty"`
 	Responses   map[string]*Response  `json:"responses"`
+	Role        string                `json:"x-role,omitempty"`
+	Whole       bool                  `json:"x-whole-hub,omitempty"`
 	Security    []map[string][]string `json:"security,omitzero"` // empty: anybody; nil: the document's
 }
 
