@@ -26,7 +26,7 @@ const (
 func (m Metadata) check() error {
 	var faults FieldErrors
 	for _, c := range []func(*Metadata, *FieldErrors){
-		checkTexts, checkAddresses, checkGrants, checkResources, checkAgency, checkAuthentication, checkKeys, checkTLS, checkAnswers, checkSubject, checkSessions, checkProfile,
+		checkTexts, checkLogoName, checkAddresses, checkGrants, checkResources, checkAgency, checkAuthentication, checkKeys, checkTLS, checkAnswers, checkSubject, checkSessions, checkProfile,
 	} {
 		c(&m, &faults)
 	}

@@ -252,13 +252,14 @@ func (r *Registry) saveDraft(ctx context.Context, id ID, j judged) (Saved, error
 	return Saved{ID: id, Draft: d, Faults: j.faults.List}, err
 }
 
-// checkPlace looks for what only the database knows: whether the sector stays, and whether nobody else serves the same.
+// checkPlace looks for what only the database knows: whether the sector stays, whether nobody else serves the same, and
+// whether the logo was uploaded.
 func (r *Registry) checkPlace(ctx context.Context, held heldClient, m Metadata) (out FieldErrors, _ error) {
 	var moved error
 	if held.version > 0 && held.sector != m.sector() {
 		moved = sectorChanged(held.sector, m.sector())
 	}
-	for _, err := range []error{moved, r.checkServed(ctx, m)} {
+	for _, err := range []error{moved, r.checkServed(ctx, m), r.checkLogo(ctx, m)} {
 		faults, ok := asFaults(err)
 		if err != nil && !ok {
 			return out, err

@@ -513,4 +513,3 @@ func TestSeedAndSelfRegistrationSayWhoBroughtThem(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
-

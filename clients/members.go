@@ -13,6 +13,7 @@ func fields() []field {
 		member("policy_uri", aString, func(m *Metadata) *string { return &m.PolicyURI }),
 		member("tos_uri", aString, func(m *Metadata) *string { return &m.TOSURI }),
 		member("logo_uri", aString, func(m *Metadata) *string { return &m.LogoURI }),
+		member("logo", aString, func(m *Metadata) *string { return &m.Logo }),
 		member("contacts", aList, func(m *Metadata) *[]string { return &m.Contacts }),
 		member("operator", aString, func(m *Metadata) *string { return &m.Operator }),
 		member("description", aString, func(m *Metadata) *string { return &m.Description.JA }),

@@ -26,7 +26,7 @@ func (t Text) In(lang string) string {
 // RFC 9449 §5.2, RFC 9701 §6 and JARM §3, and names of our own: profile, operator,
 // description, category, purposes, verified, listed, first_party, development,
 // require_pkce, refuse_remote_card, accepts_representatives, always_card,
-// session_idle, session_absolute, session_class, resources, serves, agency.
+// session_idle, session_absolute, session_class, resources, serves, agency, logo.
 //
 // A text takes two members: "client_name" is the Japanese one and "client_name#en"
 // the English one (RFC 7591 §2.2).
@@ -36,6 +36,7 @@ type Metadata struct {
 	ClientURI       string // where a citizen finds the service
 	PolicyURI       string
 	LogoURI         string // kept for its owner; no page loads pictures from elsewhere
+	Logo            string // SHA-256 of the PNG that operators uploaded, in hexadecimal digits; pages show this one
 	TOSURI          string
 	Contacts        []string // e-mail addresses of the operator
 	Operator        string   // who runs the service, as a citizen knows it

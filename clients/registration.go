@@ -13,7 +13,7 @@ import (
 // cannot set them; to it they are members that this endpoint does not know, which
 // RFC 7591 §2 wants ignored.
 func ownMembers() []string {
-	return []string{"client_id", "operator", "description", "category", "purposes", "verified", "listed", "first_party", "development", "resources", "serves", "agency", "session_class"}
+	return []string{"client_id", "operator", "description", "category", "purposes", "verified", "listed", "first_party", "development", "resources", "serves", "agency", "session_class", "logo"}
 }
 
 // Software statements (RFC 7591 §2.3) are refused, so that nobody believes that

@@ -171,6 +171,9 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 	if err := r.checkServed(ctx, e.m); err != nil {
 		return clientRow{}, err
 	}
+	if err := r.checkLogo(ctx, e.m); err != nil {
+		return clientRow{}, err
+	}
 	good, err := r.goodSecrets(ctx, e.m.ClientID)
 	if err != nil {
 		return clientRow{}, err

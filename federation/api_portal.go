@@ -20,6 +20,7 @@ type service struct {
 	Category      string     `json:"category"`
 	Description   string     `json:"description"`
 	DescriptionEN string     `json:"description#en"`
+	LogoURI       string     `json:"logo_uri,omitempty"` // at the hub
 	Verified      bool       `json:"verified"`
 	State         State      `json:"state"`
 	Since         *time.Time `json:"since,omitempty"`
@@ -94,11 +95,19 @@ func (a *API) getServices(c echo.Context, who Caller) error {
 		out.Services = append(out.Services, service{
 			ClientID: cl.ID(), Name: cl.Name("ja"), NameEN: cl.Name("en"), Operator: cl.Operator(), Domain: cl.Domain(),
 			Category: string(cl.Category()), Description: cl.Description("ja"), DescriptionEN: cl.Description("en"),
-			Verified: cl.Verified(), State: l.State, Since: sinceOf(l), LaunchURI: launch,
+			LogoURI: logoURI(a.d.Issuer, cl), Verified: cl.Verified(), State: l.State, Since: sinceOf(l), LaunchURI: launch,
 			Health: health, HealthSince: at,
 		})
 	}
 	return c.JSON(http.StatusOK, out)
+}
+
+// logoURI is where the hub serves the service's logo; empty if it has none.
+func logoURI(issuer string, cl *clients.Client) string {
+	if cl.Logo() == "" {
+		return ""
+	}
+	return issuer + cl.Logo()
 }
 
 // connectable returns where the service starts a sign-in, or ServiceUnknown

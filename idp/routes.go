@@ -185,6 +185,7 @@ func (p *Provider) router() *echo.Echo {
 	}
 	p.mountShared(e)
 	e.GET("/static/*", echo.WrapHandler(p.site.Static()))
+	e.GET("/logos/:file", p.getLogo)
 	return e
 }
 

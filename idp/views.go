@@ -15,6 +15,7 @@ type serviceView struct {
 	Verified               bool
 	Home                   string
 	Policy, Terms          string // the service's own pages; empty: none that may be linked to
+	Logo                   string // path of what the hub serves; empty: none
 }
 
 func viewOfService(c *clients.Client, lang string) serviceView {
@@ -23,7 +24,7 @@ func viewOfService(c *clients.Client, lang string) serviceView {
 	}
 	return serviceView{
 		Name: c.Name(lang), Operator: c.Operator(), Domain: c.Domain(), Verified: c.Verified(), Home: c.Home(),
-		Policy: linkable(c, c.PolicyURI()), Terms: linkable(c, c.TOSURI()),
+		Policy: linkable(c, c.PolicyURI()), Terms: linkable(c, c.TOSURI()), Logo: c.Logo(),
 	}
 }
 
