@@ -73,4 +73,5 @@ func (a *API) routes() {
 	a.clientRoutes()
 	a.decisionRoutes()
 	a.versionRoutes()
+	a.secretRoutes()
 }

@@ -57,6 +57,9 @@ func (a *API) shownDetail(ctx context.Context, d clients.Detail) (adminapi.Clien
 	if out.Draft != nil {
 		ids = append(ids, out.Draft.By)
 	}
+	for _, s := range d.Secrets {
+		out.Secrets = append(out.Secrets, shownSecret(s))
+	}
 	if d.Stopped != nil {
 		out.Stopped = &adminapi.Stop{By: d.Stopped.By, At: d.Stopped.At, Reason: d.Stopped.Reason}
 	}
