@@ -143,7 +143,9 @@ type backView struct {
 	Errors              []web.FieldError
 }
 
-func (v *visit) getBack() error { return v.showBack(http.StatusOK, "", "", v.echo.QueryParam("version")) }
+func (v *visit) getBack() error {
+	return v.showBack(http.StatusOK, "", "", v.echo.QueryParam("version"))
+}
 
 func (v *visit) showBack(status int, reason, wrong, version string) error {
 	s, err := v.service(tabVersions)

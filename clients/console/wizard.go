@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -76,7 +75,7 @@ func (v *visit) organisations() ([]adminapi.Organisation, error) {
 	var all []adminapi.Organisation
 	for after := ""; len(all) < maxOrganisations; {
 		var list adminapi.OrganisationList
-		if err := v.get(v.echo.Request().Context(), "/organisations", url.Values{"after": {after}}, &list); err != nil {
+		if err := v.get(v.echo.Request().Context(), query("/organisations", "after", after), nil, &list); err != nil {
 			return nil, err
 		}
 		all = append(all, list.Items...)

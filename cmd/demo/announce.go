@@ -27,7 +27,8 @@ func (s *stack) announce(w io.Writer) {
 	}
 	out("  %-22s http://%s", "test authority", authorityAddr)
 	out("  %-22s http://%s/mail", "mail simulator", authorityAddr)
-	out("  %-22s http://%s/metrics", "hub, for operators", operatorsAddr)
+	out("  %-22s %s", "operators' console", operatorsURL)
+	out("  %-22s %s/metrics", "figures of the hub", operatorsURL)
 	if s.tls {
 		out("  %-22s %s", "hub, mutual TLS", s.url(mutualAddr))
 		out("  %-22s %s", "trust this CA", filepath.Join(s.dir, "demo", "ca.pem"))

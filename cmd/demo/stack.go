@@ -22,6 +22,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/cardauth/cardtest"
 	"github.com/tsunagu-id/tsunagu/cardauth/jlis"
 	"github.com/tsunagu-id/tsunagu/clients"
+	"github.com/tsunagu-id/tsunagu/clients/console"
 	"github.com/tsunagu-id/tsunagu/clients/etax"
 	"github.com/tsunagu-id/tsunagu/clients/portal"
 	"github.com/tsunagu-id/tsunagu/clients/postbox"
@@ -192,7 +193,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		return err
 	}
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{
-		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr, agencyAddr, pensionAddr}, s.allow...), RootCAs: roots,
+		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr, agencyAddr, pensionAddr, operatorsAddr}, s.allow...), RootCAs: roots,
 	})
 	if err != nil {
 		return err
@@ -218,7 +219,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		Now:      time.Now, Log: s.log.With("program", "hub"), Sample: true,
 		Recheck: idp.Recheck{Every: s.recheck}, LaunchEvery: 20 * time.Second, Session: s.session, Mail: post,
 		Rates: hub.Rates{Login: s.loginRate}, MutualTLS: mutual, Authorities: authorities, Metrics: figures,
-		OperatorsURL: "http://" + operatorsAddr,
+		OperatorsURL: operatorsURL,
 	})
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)
@@ -230,7 +231,9 @@ func (s *stack) addHub(ctx context.Context) error {
 		return fmt.Errorf("hub: legal bases: %w", err)
 	}
 	s.serve(server{name: "hub", addr: hubAddr, handler: h.Handler()})
-	s.serve(server{name: "hub, for operators", addr: operatorsAddr, handler: h.OperatorHandler(), plain: true})
+	if err := s.addConsole(ctx, h); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
 	if mutual.BaseURL != "" {
 		s.serve(server{name: "hub, mutual TLS", addr: mutualAddr, handler: h.MutualHandler(), mutual: true})
 	}
@@ -248,6 +251,7 @@ func (s *stack) register(ctx context.Context, r *clients.Registry) error {
 		{"portal", s.url(portalAddr), portal.Registration},
 		{"etax", s.url(etaxAddr), etax.Registration},
 		{"postbox", s.url(postboxAddr), postbox.Registration},
+		{"console", operatorsURL, console.Registration},
 	} {
 		key, err := s.key(own.id)
 		if err != nil {

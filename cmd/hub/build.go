@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -14,55 +15,55 @@ import (
 )
 
 // build turns the configuration into a hub. closeAll releases what it opened.
-func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAll func(), err error) {
+func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, operators http.Handler, closeAll func(), err error) {
 	dsn, err := c.dsn()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	sealer, err := c.sealer()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	anchors, err := c.anchors()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	figures := metrics.New()
 	revocation, err := c.revocation(time.Now, anchors, figures)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	signingAnchors, signingRevocation, err := c.signing(time.Now, figures)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	linkage, err := c.linkage(time.Now)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	fetch, err := c.fetcher(time.Now)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	mutual, err := c.Mutual.identity()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	authorities, err := c.Mutual.authorities()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	policies, err := c.policies()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	post, err := c.SMTP.sender()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	db, err := sqldb.Open(ctx, dsn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("database: %w", err)
+		return nil, nil, nil, fmt.Errorf("database: %w", err)
 	}
 	closers := []func() error{db.Close}
 	closeAll = func() {
@@ -79,7 +80,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 			b, err := c.RedisPassword.Read()
 			if err != nil {
 				closeAll()
-				return nil, nil, fmt.Errorf("redis_password: %w", err)
+				return nil, nil, nil, fmt.Errorf("redis_password: %w", err)
 			}
 			password = string(b)
 		}
@@ -98,11 +99,25 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, closeAl
 	if err == nil && c.Clients != "" {
 		err = seed(ctx, h, c.Clients)
 	}
+	if err == nil {
+		operators, err = c.operatorPages(ctx, h, db, transient, log)
+	}
 	if err != nil {
 		closeAll()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return h, closeAll, nil
+	return h, operators, closeAll, nil
+}
+
+// operatorPages serves the operators' address; nil: there is none. Sessions of operators are where those of citizens are.
+func (c config) operatorPages(ctx context.Context, h *hub.Hub, db *sqldb.DB, store ephemeral.Store, log *slog.Logger) (http.Handler, error) {
+	if store == nil {
+		var err error
+		if store, err = ephemeral.NewSQL(ctx, db, time.Now); err != nil {
+			return nil, err
+		}
+	}
+	return c.console(ctx, h, store, log)
 }
 
 func seed(ctx context.Context, h *hub.Hub, path string) error {

@@ -96,7 +96,7 @@ func rotateKeys(ctx context.Context, c config, which string) error {
 
 // start opens what the hub stands on and serves it until ctx ends.
 func start(ctx context.Context, c config, log *slog.Logger) error {
-	h, closeAll, err := build(ctx, c, log)
+	h, operators, closeAll, err := build(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func start(ctx context.Context, c config, log *slog.Logger) error {
 		handler func() http.Handler
 	}{
 		{func(ctx context.Context) (net.Listener, error) { return c.Mutual.bind(ctx, c.address()) }, h.MutualHandler},
-		{c.Operators.bind, h.OperatorHandler},
+		{c.Operators.bind, func() http.Handler { return operators }},
 	} {
 		l, err := side.bind(ctx)
 		if err != nil {

@@ -15,6 +15,8 @@ type operators struct {
 	Listen string `json:"listen"` // empty: 127.0.0.1:8409; "none"
 	// BaseURL is where their browsers and programs find it, through the proxy if there is one; empty: http at the address of listen.
 	BaseURL string `json:"base_url"`
+	// KeyFile is the console's own signing key, made at the first start; empty: console.key beside the seal file.
+	KeyFile string `json:"key_file"`
 }
 
 const (

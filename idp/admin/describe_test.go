@@ -68,7 +68,7 @@ func TestNoAnswerIsUndescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := newTally(parsed)
-	front := httptest.NewServer(seen.count(h.OperatorHandler()))
+	front := httptest.NewServer(seen.count(h.OperatorHandler(nil)))
 	t.Cleanup(front.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

@@ -8,8 +8,8 @@ import (
 )
 
 // OperatorHandler serves the operators' address: the administration API under /api/, and to whoever reaches it /metrics in Prometheus' text
-// format, /healthz and /readyz. Because of these programs bind it to this machine alone.
-func (h *Hub) OperatorHandler() http.Handler {
+// format, /healthz and /readyz. Because of these programs bind it to this machine alone. Every other address is for pages; nil: there are none.
+func (h *Hub) OperatorHandler(pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h.metrics.Handler())
 	if h.admin != nil {
@@ -25,6 +25,9 @@ func (h *Hub) OperatorHandler() http.Handler {
 		}
 		say(w, http.StatusOK, "ready\n")
 	})
+	if pages != nil {
+		mux.Handle("/", pages)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

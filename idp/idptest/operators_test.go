@@ -27,7 +27,7 @@ func TestOperatorsSeeHowLoginsEnd(t *testing.T) {
 	}
 	read := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
-		h.OperatorHandler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		h.OperatorHandler(nil).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Code, w.Body.String()
 	}
 	_, text := read(http.MethodGet, "/metrics")

@@ -21,9 +21,9 @@ type Page struct {
 	Crumbs    []Crumb
 	Who       string     // who is signed in, where that is no secret on the screen: an operator
 	Menu      []MenuItem // beside the page; a Console's
-	Frames    []string // origins that this page may frame, as in frame-src
-	Live      bool     // the page goes on after it was sent; see Site.Live, which sets it
-	Data      any      // .Data in the template
+	Frames    []string   // origins that this page may frame, as in frame-src
+	Live      bool       // the page goes on after it was sent; see Site.Live, which sets it
+	Data      any        // .Data in the template
 }
 
 // MenuItem leads to a part of a site.

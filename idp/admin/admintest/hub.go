@@ -27,7 +27,7 @@ func Start(t testing.TB, o idptest.Options) *Hub {
 	o.OperatorsURL = h.URL
 	o.Clients = append(o.Clients, registrations()...)
 	h.Hub = idptest.Start(t, o)
-	address.Config.Handler = h.OperatorHandler()
+	address.Config.Handler = h.OperatorHandler(nil)
 	address.Start()
 	t.Cleanup(address.Close)
 	return h
