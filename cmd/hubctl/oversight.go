@@ -113,7 +113,7 @@ func (f *filter) query() url.Values {
 }
 
 func (a *app) auditCommand() *cobra.Command {
-	return group("audit", "The log of who did what", a.auditSearch(), a.auditExport(), a.auditVerify(), a.auditCheckpoint())
+	return group("audit", "The log of who did what", a.auditSearch(), a.auditExport(), a.auditVerify(), a.auditCheck(), a.auditCheckpoint())
 }
 
 func (a *app) auditSearch() *cobra.Command {
@@ -167,10 +167,20 @@ func (a *app) auditExport() *cobra.Command {
 }
 
 func (a *app) auditVerify() *cobra.Command {
+	var checkpoint string
 	c := &cobra.Command{Use: "verify", Short: "Has the hub walk the whole chain; exit code 5 if it is broken", Args: cobra.NoArgs}
+	c.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a checkpoint that you kept: the log is held against it as well")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		path := "/api/audit/verify"
+		if checkpoint != "" {
+			b, err := readSmall(checkpoint)
+			if err != nil {
+				return err
+			}
+			path += "?" + url.Values{"checkpoint": {strings.TrimSpace(string(b))}}.Encode()
+		}
 		var check adminapi.AuditCheck
-		if err := a.call(c.Context(), http.MethodPost, "/api/audit/verify", nil, &check); err != nil {
+		if err := a.call(c.Context(), http.MethodPost, path, nil, &check); err != nil {
 			return err
 		}
 		if err := a.answer(check, func() {
