@@ -2,7 +2,7 @@
 // shows for other kinds of services, as they stand in the testdata of clients/console/snippets. Only the libraries are those that the project
 // has installed already.
 import assert from 'node:assert/strict'
-import { createHash, randomBytes, webcrypto } from 'node:crypto'
+import { createHash, KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import { access, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
@@ -26,7 +26,7 @@ const languages = {
 }
 
 describe('quick start', { timeout: 300_000 }, () => {
-  let folder, demo, browser, hanako, registered, jwk, doc
+  let folder, demo, browser, hanako, registered, key, doc
   let count = 0
   const secret = randomBytes(32).toString('base64url')
 
@@ -39,21 +39,19 @@ describe('quick start', { timeout: 300_000 }, () => {
     doc = await chapters('integrating.md')
     folder = await tempVar()
     const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
-    jwk = { ...await webcrypto.subtle.exportKey('jwk', keys.privateKey), kid: 'sample', alg: 'ES256', use: 'sig' }
-    delete jwk.key_ops
-    delete jwk.ext
-    const { d: _, ...open } = jwk
+    const { kty, crv, x, y } = await webcrypto.subtle.exportKey('jwk', keys.publicKey)
+    key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' })
     const hash = createHash('sha256').update(secret).digest('hex')
     const own = { redirect_uris: [], response_types: [], grant_types: ['client_credentials'], scope: 'service' }
-    const key = { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [open] } }
+    const withKey = { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty, crv, x, y, kid: 'sample', alg: 'ES256', use: 'sig' }] } }
     const file = path.join(folder, 'clients.json')
     await writeFile(file, JSON.stringify([
-      sample('key', { ...key, scope: 'openid offline_access', grant_types: ['authorization_code', 'refresh_token'] }),
+      sample('key', { ...withKey, scope: 'openid offline_access', grant_types: ['authorization_code', 'refresh_token'] }),
       sample('post', { redirect_uris: [`${home}/`], token_endpoint_auth_method: 'client_secret_post', client_secret_sha256: hash }),
       sample('public', { redirect_uris: [`${home}/login`], token_endpoint_auth_method: 'none' }),
-      sample('government', { ...key, profile: 'fapi2' }),
+      sample('government', { ...withKey, profile: 'fapi2' }),
       sample('machine', { ...own, token_endpoint_auth_method: 'client_secret_basic', client_secret_sha256: hash }),
-      sample('machine-key', { ...own, ...key }),
+      sample('machine-key', { ...own, ...withKey }),
     ]))
     demo = await new Demo(path.join(folder, 'var'), '-clients', file).start()
     browser = await launch()
@@ -70,7 +68,7 @@ describe('quick start', { timeout: 300_000 }, () => {
     const dir = path.join(folder, `program-${++count}`)
     await mkdir(dir)
     await writeFile(path.join(dir, file), text)
-    await writeFile(path.join(dir, 'private-key.jwk'), JSON.stringify(jwk), { mode: 0o600 })
+    await writeFile(path.join(dir, 'private-key.pem'), key, { mode: 0o600 })
     await symlink(path.join(root, 'test/browser/node_modules'), path.join(dir, 'node_modules'))
     await symlink(python, path.join(dir, 'venv'))
     const mod = await readFile(path.join(root, 'go.mod'), 'utf8')

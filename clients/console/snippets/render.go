@@ -140,8 +140,12 @@ func describe(l Language, v Values) Snippet {
 	case Java:
 		return Snippet{
 			Language: l, Name: "Java: Nimbus OAuth 2.0 SDK", File: "QuickStart.java",
-			Install: "mvn dependency:get -Dartifact=com.nimbusds:oauth2-oidc-sdk:" + nimbus +
-				"\nmvn dependency:copy -Dartifact=com.nimbusds:oauth2-oidc-sdk:" + nimbus + ":jar:jar-with-dependencies -DoutputDirectory=lib",
+			Install: `cat > pom.xml <<'XML'
+<project><modelVersion>4.0.0</modelVersion><groupId>quickstart</groupId><artifactId>quickstart</artifactId><version>1</version>
+  <dependencies><dependency><groupId>com.nimbusds</groupId><artifactId>oauth2-oidc-sdk</artifactId><version>` + nimbus + `</version></dependency></dependencies>
+</project>
+XML
+mvn dependency:copy-dependencies -DoutputDirectory=lib`,
 			Run: "java -cp 'lib/*' QuickStart.java",
 		}
 	case PHP:
@@ -149,7 +153,7 @@ func describe(l Language, v Values) Snippet {
 		if !v.Machine {
 			run = "php -S " + data{v}.Listen() + " quickstart.php"
 		}
-		return Snippet{Language: l, Name: "PHP: league/oauth2-client", File: "quickstart.php", Install: "composer require league/oauth2-client:^2.8 firebase/php-jwt:^6.11", Run: run}
+		return Snippet{Language: l, Name: "PHP: league/oauth2-client", File: "quickstart.php", Install: "composer require league/oauth2-client:^2.9 firebase/php-jwt:^7.0", Run: run}
 	case Curl:
 		return Snippet{Language: l, Name: "curl", File: "quickstart.sh", Run: "sh quickstart.sh"}
 	}
@@ -253,12 +257,12 @@ func (d data) PythonKey() string {
 	return "RSAKey"
 }
 
-// JavaKey is Nimbus' type of the service's key.
+// JavaKey is Java's name for the kind of the service's key.
 func (d data) JavaKey() string {
 	if d.KeyAlg() == "ES256" {
-		return "ECKey"
+		return "EC"
 	}
-	return "RSAKey"
+	return "RSA"
 }
 
 // JavaIDTokenAlg is the algorithm that the service expects.
