@@ -78,11 +78,7 @@ func (v *visit) send(ctx context.Context, r rp.Request, out any) error {
 		return fmt.Errorf("%w: %d without a type", errUnreadable, resp.Status)
 	}
 	if resp.Status < 200 || resp.Status > 299 {
-		refusal := &Refusal{}
-		if kind != "application/problem+json" || json.Unmarshal(resp.Body, &refusal.Problem) != nil || refusal.Reason == "" {
-			return fmt.Errorf("%w: %d", errUnreadable, resp.Status)
-		}
-		return refusal
+		return refusalOf(resp)
 	}
 	if out == nil {
 		return nil
@@ -95,4 +91,14 @@ func (v *visit) send(ctx context.Context, r rp.Request, out any) error {
 		return fmt.Errorf("%w: %d", errUnreadable, resp.Status)
 	}
 	return nil
+}
+
+// refusalOf reads the body of an answer that is no success.
+func refusalOf(resp *rp.Response) error {
+	refusal := &Refusal{}
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || kind != "application/problem+json" || json.Unmarshal(resp.Body, &refusal.Problem) != nil || refusal.Reason == "" {
+		return fmt.Errorf("%w: %d", errUnreadable, resp.Status)
+	}
+	return refusal
 }

@@ -21,4 +21,3 @@ func (o *Console) getHome(c echo.Context) error {
 	return o.page((*visit).showHome)(c)
 }
 
-func (v *visit) showHome() error { return v.to("/clients") }

@@ -53,3 +53,14 @@ func (v *visit) More(next, path string) *moreView {
 
 // moreView is what the template "more" shows.
 type moreView struct{ Href string }
+
+// codeView is text to be copied, as the template "code" shows it. Pages with one load copy.js.
+type codeView struct {
+	ID    string
+	Label string // heading; empty: none, then Name says what it is
+	Name  string
+	Text  string
+}
+
+// CodeText makes a codeView for templates.
+func (v *visit) CodeText(id, label, text string) codeView { return codeView{ID: id, Label: label, Text: text} }

@@ -41,6 +41,7 @@ type Console struct {
 	web     *web.Site
 	api     string // address of the API, without a slash at its end
 	base    string
+	key     *rp.Key
 	store   ephemeral.Store
 	now     func() time.Time
 	log     *slog.Logger
@@ -55,7 +56,7 @@ func New(c Config) (*Console, error) {
 	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" {
 		return nil, fmt.Errorf("console: BaseURL %q: want an origin", c.BaseURL)
 	}
-	o := &Console{api: c.BaseURL + "/api", base: c.BaseURL, store: c.Store, now: c.Now, log: c.Log}
+	o := &Console{api: c.BaseURL + "/api", base: c.BaseURL, key: c.Key, store: c.Store, now: c.Now, log: c.Log}
 	var err error
 	if o.web, err = newWeb(c); err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ type endpoints struct {
 	PAR           string   `json:"pushed_authorization_request_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
+	Registration  string   `json:"registration_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
 	Device        string   `json:"device_authorization_endpoint"`
 	Challenges    []string `json:"code_challenge_methods_supported"`

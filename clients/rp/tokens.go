@@ -33,6 +33,7 @@ type tokenAnswer struct {
 	Expires int64  `json:"expires_in"`
 	Refresh string `json:"refresh_token"`
 	IDToken string `json:"id_token"`
+	Scope   string `json:"scope"`
 
 	Details  json.RawMessage `json:"authorization_details"` // RFC 9396 §7
 	Exchange string          `json:"exchange_id"`           // the hub's own, of an exchange between agencies
