@@ -8,11 +8,8 @@ import (
 	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
-// The bounds of a reason, in characters, as the API has them.
-const (
-	minReason = 3
-	maxReason = 500
-)
+// maxReason is how long a reason can be, in characters, as the API has it.
+const maxReason = 500
 
 // asking is a page that asks before an act that stops something or concerns somebody, and takes the reason. Its words are the messages KEY.title,
 // KEY.text and KEY.submit.

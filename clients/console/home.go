@@ -20,4 +20,3 @@ func (o *Console) getHome(c echo.Context) error {
 	}
 	return o.page((*visit).showHome)(c)
 }
-

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -40,22 +39,6 @@ func (i impactView) Example(raw json.RawMessage) string { return pretty(raw) }
 
 // Grouped writes a number as people read it.
 func (i impactView) Grouped(n int64) string { return grouped(n) }
-
-// pretty writes JSON over several lines; what is none is as it came.
-func pretty(raw json.RawMessage) string {
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return string(raw)
-	}
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // the template escapes
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		return string(raw)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
 
 // grouped writes 8,310.
 func grouped(n int64) string {

@@ -110,7 +110,7 @@ func (v *visit) typedRoles() []adminapi.Role {
 
 func (v *visit) showNewOperator(form operatorForm) error {
 	var err error
-	if form.Organisations, err = v.organisations(v.echo.Request().Context()); err != nil {
+	if form.Organisations, err = v.organisations(); err != nil {
 		return err
 	}
 	form.visit = v

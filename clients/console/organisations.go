@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -23,34 +22,17 @@ func (o *Console) mountOrganisations(e *echo.Echo) {
 type organisationsView struct {
 	*visit
 	Organisations []adminapi.Organisation
+	Next          string
 	Saved         string
 }
 
-// organisations are all there are, of a thousand at most: they are few.
-func (v *visit) organisations(ctx context.Context) ([]adminapi.Organisation, error) {
-	var all []adminapi.Organisation
-	var list adminapi.OrganisationList
-	for range 20 {
-		path := query("/organisations", "after", list.Next)
-		list = adminapi.OrganisationList{}
-		if err := v.get(ctx, path, nil, &list); err != nil {
-			return nil, err
-		}
-		all = append(all, list.Items...)
-		if list.Next == "" {
-			break
-		}
-	}
-	return all, nil
-}
-
 func (v *visit) getOrganisations() error {
-	all, err := v.organisations(v.echo.Request().Context())
-	if err != nil {
+	var list adminapi.OrganisationList
+	if err := v.get(v.echo.Request().Context(), query("/organisations", "after", v.echo.QueryParam("after")), nil, &list); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, inOrganisations, web.Page{Name: "organisations", Title: "organisations.title", Data: organisationsView{
-		v, all, cut(v.echo.QueryParam("saved"), 64),
+		v, list.Items, list.Next, cut(v.echo.QueryParam("saved"), 64),
 	}})
 }
 
@@ -88,7 +70,7 @@ func (v *visit) showOrganisation(view organisationView) error {
 func (v *visit) getNewOrganisation() error { return v.showOrganisation(organisationView{New: true}) }
 
 func (v *visit) getOrganisation() error {
-	all, err := v.organisations(v.echo.Request().Context())
+	all, err := v.organisations()
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,17 @@ func (o *Console) parts() []func(*echo.Echo) {
 		o.mountSecrets,
 		o.mountLogo,
 		o.mountStop,
+		o.mountStarting,
+		o.mountTrial,
+		o.mountPreflight,
+		o.mountImpact,
+		o.mountSignOuts,
+		o.mountKeys,
+		o.mountAudit,
+		o.mountCitizens,
+		o.mountOperators,
+		o.mountOrganisations,
+		o.mountTokens,
 	}
 }
 
@@ -36,8 +47,13 @@ type place struct {
 
 // The places of the menu.
 const (
-	inHome     = "menu.home"
-	inServices = "menu.services"
+	inHome          = "menu.home"
+	inServices      = "menu.services"
+	inOrganisations = "menu.organisations"
+	inOperators     = "menu.operators"
+	inCitizens      = "menu.citizens"
+	inAudit         = "menu.audit"
+	inKeys          = "menu.keys"
 )
 
 // menu lists them in order.
@@ -45,27 +61,45 @@ func menu() []place {
 	return []place{
 		{key: inHome, href: "/"},
 		{key: inServices, href: "/clients"},
+		{key: inOrganisations, href: "/organisations"},
+		{key: inKeys, href: "/keys", may: everywhere},
+		{key: inAudit, href: "/audit", may: everywhere},
+		{key: inCitizens, href: "/citizens", may: everywhere},
+		{key: inOperators, href: "/operators", may: everywhere},
 	}
 }
+
+// everywhere is of use to operators who are not bound to one organisation.
+func everywhere(o adminapi.Operator) bool { return o.Organisation == "" }
 
 // tab is a page about one service, as a link beside the others. Its path follows that of the service.
 type tab struct{ key, path string }
 
 // The tabs of a service.
 const (
-	tabOverview = "tab.overview"
-	tabSettings = "tab.settings"
-	tabSecrets  = "tab.secrets"
-	tabVersions = "tab.versions"
+	tabOverview  = "tab.overview"
+	tabStart     = "tab.start"
+	tabSettings  = "tab.settings"
+	tabSecrets   = "tab.secrets"
+	tabTrial     = "tab.trial"
+	tabPreflight = "tab.preflight"
+	tabImpact    = "tab.impact"
+	tabVersions  = "tab.versions"
+	tabSignOuts  = "tab.logout"
 )
 
 // tabs lists them in order.
 func tabs() []tab {
 	return []tab{
 		{tabOverview, ""},
+		{tabStart, "/start"},
 		{tabSettings, "/settings"},
 		{tabSecrets, "/secrets"},
+		{tabTrial, "/trial"},
+		{tabPreflight, "/preflights"},
+		{tabImpact, "/impact"},
 		{tabVersions, "/versions"},
+		{tabSignOuts, "/logout"},
 	}
 }
 

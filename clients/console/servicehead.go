@@ -63,4 +63,6 @@ type codeView struct {
 }
 
 // CodeText makes a codeView for templates.
-func (v *visit) CodeText(id, label, text string) codeView { return codeView{ID: id, Label: label, Text: text} }
+func (v *visit) CodeText(id, label, text string) codeView {
+	return codeView{ID: id, Label: label, Text: text}
+}

@@ -68,7 +68,7 @@ func (f tokenForm) Bound() []web.Option {
 
 func (v *visit) showNewToken(form tokenForm) error {
 	var err error
-	if form.Organisations, err = v.organisations(v.echo.Request().Context()); err != nil {
+	if form.Organisations, err = v.organisations(); err != nil {
 		return err
 	}
 	form.visit = v

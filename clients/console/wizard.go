@@ -65,7 +65,7 @@ func (v *visit) showNew(status int, faults []adminapi.FieldError) error {
 }
 
 // maxOrganisations bounds the choice; an operator of one organisation has none.
-const maxOrganisations = 200
+const maxOrganisations = 1000
 
 // organisations are those that a new service can be given to.
 func (v *visit) organisations() ([]adminapi.Organisation, error) {
