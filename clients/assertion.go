@@ -49,19 +49,24 @@ type assertionClaims struct {
 
 // unverifiedIssuer reads the iss claim of an assertion that nobody checked yet.
 func unverifiedIssuer(assertion string) (ID, error) {
-	parts := strings.Split(assertion, ".")
-	if len(parts) != 3 {
-		return "", errNotObject
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	claims, err := unverifiedClaims(assertion)
 	if err != nil {
 		return "", err
 	}
-	var claims assertionClaims
-	if err := json.Unmarshal(payload, &claims); err != nil {
-		return "", err
-	}
 	return ParseID(claims.Issuer)
+}
+
+func unverifiedClaims(assertion string) (claims assertionClaims, err error) {
+	parts := strings.Split(assertion, ".")
+	if len(parts) != 3 {
+		return claims, errNotObject
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return claims, err
+	}
+	err = json.Unmarshal(payload, &claims)
+	return claims, err
 }
 
 // checkAssertion verifies a private_key_jwt assertion (RFC 7523 §3, OpenID Connect

@@ -45,6 +45,27 @@ func (r *Registry) prove(ctx context.Context, cred Credentials, rules AssertionR
 	case err != nil:
 		return nil, proof, err
 	}
+	return r.proveAs(ctx, c, cred, rules)
+}
+
+// AuthenticateAs is Authenticate for a client that the caller holds already, which may be a hypothetical version of one.
+func (r *Registry) AuthenticateAs(ctx context.Context, c *Client, cred Credentials, rules AssertionRules) (*Client, Proof, error) {
+	if cred.id != c.ID() {
+		return nil, Proof{}, &Error{Reason: ClientMismatch, Client: c.ID(), Detail: "the credentials name another client"}
+	}
+	if cred.method == SecretBasic || cred.method == SecretPost { // of a hypothetical version: secrets are the registry's, and of no version
+		secrets, err := r.goodSecrets(ctx, c.ID())
+		if err != nil {
+			return nil, Proof{}, err
+		}
+		with := *c
+		with.secrets = secrets
+		c = &with
+	}
+	return r.proveAs(ctx, c, cred, rules)
+}
+
+func (r *Registry) proveAs(ctx context.Context, c *Client, cred Credentials, rules AssertionRules) (_ *Client, proof Proof, err error) {
 	if cred.method == None && len(cred.chain) > 0 && c.AuthMethod().usesTLS() {
 		cred.method = c.AuthMethod()
 	}

@@ -3,9 +3,11 @@ package clients
 import (
 	"crypto/x509"
 	"encoding/base64"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tsunagu-id/tsunagu/keys"
@@ -37,6 +39,18 @@ func (c Credentials) ClientID() string { return string(c.id) }
 
 // Method returns how the request authenticates.
 func (c Credentials) Method() Method { return c.method }
+
+// IssuedAt returns what an assertion says of when it was made, unverified, and whether it says so.
+func (c Credentials) IssuedAt() (time.Time, bool) {
+	if c.method != PrivateKeyJWT {
+		return time.Time{}, false
+	}
+	claims, err := unverifiedClaims(string(c.proof.Reveal()))
+	if err != nil || claims.IssuedAt == nil || !(*claims.IssuedAt > 0 && *claims.IssuedAt < math.MaxInt32) {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(*claims.IssuedAt), 0), true
+}
 
 // ParseCredentials reads the Authorization header and the body parameters
 // client_id, client_secret, client_assertion and client_assertion_type. It never

@@ -46,6 +46,7 @@ type FetcherConfig struct {
 type Fetcher struct {
 	now    func() time.Time
 	allow  []string
+	roots  *x509.CertPool
 	http   *http.Client
 	flight singleflight.Group
 
@@ -63,19 +64,12 @@ func NewFetcher(cfg FetcherConfig) (*Fetcher, error) {
 			return nil, fmt.Errorf("clients: allowed address %q is not host:port", hostport)
 		}
 	}
-	f := &Fetcher{now: cfg.Now, allow: slices.Clone(cfg.Allow), sets: make(map[string]remoteSet)}
-	open := &net.Dialer{Timeout: fetchTimeout}
-	guarded := &net.Dialer{Timeout: fetchTimeout, Control: guardDial}
+	f := &Fetcher{now: cfg.Now, allow: slices.Clone(cfg.Allow), roots: cfg.RootCAs, sets: make(map[string]remoteSet)}
 	f.http = &http.Client{
 		Timeout:       max(fetchTimeout, postTimeout), // each request sets its own
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, network, hostport string) (net.Conn, error) {
-				if slices.Contains(f.allow, hostport) {
-					return open.DialContext(ctx, network, hostport)
-				}
-				return guarded.DialContext(ctx, network, hostport)
-			},
+			DialContext:            f.dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
 			ForceAttemptHTTP2:      true,
 			DisableKeepAlives:      true, // one address is asked every few minutes

@@ -56,6 +56,7 @@ type demand struct {
 	or      string        // another scope that does as well; empty: none
 	service bool          // got by a client on its own behalf (RFC 6749 §4.4); otherwise it must speak for a citizen
 	either  bool          // speaks for a citizen or for the client, and the resource tells them apart; service means nothing then
+	probe   bool          // a pre-flight's token will do: it speaks for nobody
 	acting  bool          // a representative may do it for the citizen; no API of ours takes her token unless it says so
 	acr     string        // the lowest level of the citizen's sign-in; empty: any
 	maxAge  time.Duration // the longest time since; 0: any
@@ -117,7 +118,7 @@ func (p *Provider) bearerHeld(ctx context.Context, r *http.Request, d demand) (h
 	if d.scope != "" && !slices.ContainsFunc(g.scopesOf(a), func(s string) bool { return s == d.scope || s == d.or }) || !d.either && d.service != (g.Account == "") {
 		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
-	if g.Acting != nil && !d.acting {
+	if g.Acting != nil && !d.acting || g.Probe != nil && !d.probe {
 		return none, &bearerError{code: "insufficient_scope", status: http.StatusForbidden, scope: d.scope, dpop: bound}
 	}
 	return held, p.fresh(g, d, bound)

@@ -67,11 +67,7 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 	if resp, ok := ctx.Value(fosite.AccessResponseContextKey).(fosite.AccessResponder); ok && resp.GetAccessToken() != "" {
 		claims.ATHash = tokenHash(alg, resp.GetAccessToken())
 	}
-	all, err := s.p.withPersonal(ctx, g, claims)
-	if err != nil {
-		return "", err
-	}
-	token, err := s.p.keys.Sign(alg, "JWT", all)
+	token, err := s.signed(ctx, alg, g, claims)
 	if err != nil {
 		return "", fmt.Errorf("sign id token: %w", err)
 	}
@@ -79,6 +75,18 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifespan time.Dura
 		return s.p.encrypt(ctx, u.client.c, []byte(token), "JWT", how) // OIDC Core §2: signed, then encrypted
 	}
 	return token, nil
+}
+
+// signed signs the claims and what was asked for by name.
+func (s idTokenStrategy) signed(ctx context.Context, alg keys.Alg, g *grant, claims idTokenClaims) (string, error) {
+	if g.Probe != nil {
+		return s.p.probeIDToken(ctx, g, alg, claims)
+	}
+	all, err := s.p.withPersonal(ctx, g, claims)
+	if err != nil {
+		return "", err
+	}
+	return s.p.keys.Sign(alg, "JWT", all)
 }
 
 // withPersonal adds the claims about the citizen that were asked for by name in the ID token (OIDC Core §5.5). Those of scopes are for

@@ -44,6 +44,7 @@ type grant struct {
 	Parent    string               `json:"pa,omitempty"` // the grant whose token was exchanged for this one's (RFC 8693)
 	Exchange  string               `json:"ex,omitempty"` // the exchange between offices it was made for; it has no session and no consent
 	Ended     bool                 `json:"x,omitempty"`
+	Probe     *probeMark           `json:"pb,omitempty"` // it is of a pre-flight, and about nobody
 	Device    bool                 `json:"dv,omitempty"` // a device without a browser has the tokens (RFC 8628)
 
 	Resources []string        `json:"rs,omitempty"` // resource indicators of the authorization (RFC 8707)

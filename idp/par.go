@@ -32,9 +32,12 @@ func (p *Provider) postPAR(c echo.Context) error {
 	if err != nil {
 		return formError(err)
 	}
-	client, proof, err := p.authenticateBy(ctx, c.Request(), form)
+	client, proof, newcomer, err := p.authenticateProbed(ctx, c.Request(), form)
 	if err != nil {
 		return err
+	}
+	if newcomer {
+		ctx = withCandidate(ctx, client)
 	}
 	if form.Get("request_uri") != "" {
 		return invalidRequest("request_uri must not be pushed (RFC 9126)")

@@ -249,6 +249,9 @@ func CheckIssuer(issuer string) error {
 
 // client returns a client that may be used, or an *Error to show.
 func (p *Provider) client(ctx context.Context, id clients.ID) (*clients.Client, error) {
+	if c := candidateOf(ctx, id); c != nil {
+		return c, nil
+	}
 	c, err := p.clients.Get(ctx, id)
 	if err != nil {
 		if errors.Is(err, clients.ErrUnknown) || errors.Is(err, clients.ErrSuspended) {
@@ -276,6 +279,9 @@ func (p *Provider) clientSID(sid, client string) string {
 // other, and every code, dies with it or when its service is left, and does not come back when the service is entered again. A grant
 // without an account rests on its client alone, which every caller looks up.
 func (p *Provider) live(ctx context.Context, g *grant) (bool, error) {
+	if g.Probe != nil {
+		return p.probeStands(ctx, g)
+	}
 	if g.Account == "" {
 		return true, nil
 	}

@@ -67,7 +67,9 @@ func (p *Provider) judge(ctx context.Context, s submission) (*authzRequest, *cli
 	if err == nil {
 		err = d.pass(p, ctx, checks)
 	}
-	p.noteRequest(d, err)
+	if d.client == nil || candidateOf(ctx, d.client.ID()) == nil { // a probe is no traffic
+		p.noteRequest(d, err)
+	}
 	if err != nil {
 		return &d.out, d.client, err
 	}

@@ -22,7 +22,7 @@ func (p *Provider) postRevoke(c echo.Context) error {
 	if err != nil {
 		return formError(err)
 	}
-	client, err := p.authenticate(ctx, r, form)
+	client, _, _, err := p.authenticateProbed(ctx, r, form)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,9 @@ func (p *Provider) revokeToken(ctx context.Context, client *clients.Client, toke
 	}
 	if err := p.grants.revoke(ctx, g.ID); err != nil {
 		return err
+	}
+	if g.Probe != nil {
+		return nil
 	}
 	return p.record(ctx, audit.Event{Kind: eventTokenRevoked, Account: string(g.Account), Client: string(client.ID()), Session: g.SID})
 }

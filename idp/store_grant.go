@@ -103,6 +103,7 @@ type unit struct {
 	jkt     string          // thumbprint of the key that the request proved to hold (RFC 9449), or ""
 	x5t     string          // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
 
+	probes   bool // only grants of a probe will do
 	unsure   bool // nobody could say for too long whether the grant's card still counts
 	replayed bool // a spent code or a rotated refresh token was presented
 }
@@ -137,6 +138,9 @@ func (u *unit) load(ctx context.Context, id string) (*grant, error) {
 	g, v, err := u.grants.get(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if u.probes && g.Probe == nil {
+		return nil, ephemeral.ErrNotFound
 	}
 	if ok, err := u.live(ctx, g); err != nil {
 		return nil, err

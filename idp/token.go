@@ -26,16 +26,19 @@ func (p *Provider) authenticateBy(ctx context.Context, r *http.Request, form url
 		cred = cred.WithCertificates(clientChain(r))
 		var c *clients.Client
 		var proof clients.Proof
-		c, proof, err = p.clients.AuthenticateBy(ctx, cred, clients.AssertionRules{
-			Issuer: p.issuer, Audiences: p.assertionAudiences(r), Store: p.store,
-		})
+		c, proof, err = p.clients.AuthenticateBy(ctx, cred, p.assertionRules(r))
 		if err == nil {
 			return c, proof, nil
 		}
 	}
+	return nil, clients.Proof{}, p.refusedClient(ctx, err)
+}
+
+// refusedClient records that a client was not believed, and returns what it is told; any other error is the hub's own trouble, and comes back.
+func (p *Provider) refusedClient(ctx context.Context, err error) error {
 	var refused *clients.Error
 	if !errors.As(err, &refused) && !errors.Is(err, clients.ErrUnknown) && !errors.Is(err, clients.ErrSuspended) {
-		return nil, clients.Proof{}, err
+		return err
 	}
 	e := audit.Event{Kind: eventClientRefused, Reason: "client_unknown"}
 	if refused != nil {
@@ -46,9 +49,13 @@ func (p *Provider) authenticateBy(ctx context.Context, r *http.Request, form url
 		}
 	}
 	if err := p.recordStranger(ctx, e); err != nil {
-		return nil, clients.Proof{}, err
+		return err
 	}
-	return nil, clients.Proof{}, &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
+	return &oauthError{code: "invalid_client", description: "client authentication failed", status: http.StatusUnauthorized, err: err}
+}
+
+func (p *Provider) assertionRules(r *http.Request) clients.AssertionRules {
+	return clients.AssertionRules{Issuer: p.issuer, Audiences: p.assertionAudiences(r), Store: p.store}
 }
 
 // assertionAudiences are the endpoints that a client may mean an assertion for, under the address it called.
@@ -64,12 +71,13 @@ func (p *Provider) assertionAudiences(r *http.Request) []string {
 
 // tokenRequest is a request of the token endpoint by an authenticated client that may use the grant type.
 type tokenRequest struct {
-	http   *http.Request
-	form   url.Values
-	client *clients.Client
-	proof  clients.Proof // by what it was believed
-	jkt    string        // thumbprint of the key that the request proved to hold (RFC 9449), or ""
-	x5t    string        // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
+	http     *http.Request
+	form     url.Values
+	client   *clients.Client
+	newcomer bool          // it was never live, and is being probed
+	proof    clients.Proof // by what it was believed
+	jkt      string        // thumbprint of the key that the request proved to hold (RFC 9449), or ""
+	x5t      string        // thumbprint of the client's certificate if tokens are to be bound to it (RFC 8705), or ""
 }
 
 // tokenGrant is one grant type.
@@ -101,13 +109,15 @@ func (p *Provider) postToken(c echo.Context) error {
 	if err != nil {
 		return formError(err)
 	}
-	client, proof, err := p.authenticateBy(ctx, r, form)
+	client, proof, newcomer, err := p.authenticateProbed(ctx, r, form)
 	if err != nil {
 		return err
 	}
-	answer, err := p.answerToken(c, tokenRequest{http: r, form: form, client: client, proof: proof})
+	answer, err := p.answerToken(c, tokenRequest{http: r, form: form, client: client, newcomer: newcomer, proof: proof})
 	if err != nil {
-		p.noteRefused(client.ID(), err)
+		if !newcomer {
+			p.noteRefused(client.ID(), err)
+		}
 		return err
 	}
 	writeJSON(c.Response(), r, http.StatusOK, answer)
@@ -117,6 +127,12 @@ func (p *Provider) postToken(c echo.Context) error {
 // answerToken answers a request of a client that was believed.
 func (p *Provider) answerToken(c echo.Context, req tokenRequest) (tokenAnswer, error) {
 	ctx := c.Request().Context()
+	if req.newcomer {
+		if req.form.Get("grant_type") != clients.GrantAuthorizationCode {
+			return tokenAnswer{}, &oauthError{code: "unauthorized_client", description: "the client is not live yet"}
+		}
+		ctx = withCandidate(ctx, req.client)
+	}
 	grant, err := p.tokenGrant(req.client, req.form)
 	if err != nil {
 		return tokenAnswer{}, err
@@ -129,7 +145,7 @@ func (p *Provider) answerToken(c echo.Context, req tokenRequest) (tokenAnswer, e
 		return tokenAnswer{}, err
 	}
 	answer, err := grant.handle(ctx, req)
-	if err == nil {
+	if err == nil && (answer.g == nil || answer.g.Probe == nil) {
 		p.noteToken(req, answer)
 	}
 	return answer, err
@@ -164,11 +180,12 @@ const maxRefreshTries = 1000
 func (p *Provider) redeem(ctx context.Context, req tokenRequest, replay audit.Kind) (tokenAnswer, error) {
 	for try := 0; ; try++ {
 		u := p.unit(req.client)
-		u.jkt, u.x5t = req.jkt, req.x5t
+		u.jkt, u.x5t, u.probes = req.jkt, req.x5t, req.newcomer
 		if replay == eventRefreshReused {
 			u.live = p.liveNow(u)
 		}
 		answer, err := p.engine.redeem(ctx, u, req.http, req.form)
+		p.noteRedeemed(ctx, u.g, req.form, err)
 		if err == nil {
 			return answer, nil
 		}
@@ -198,6 +215,9 @@ func (p *Provider) redeemFailed(ctx context.Context, u *unit, c *clients.Client,
 	}
 	if u.replayed {
 		e := audit.Event{Kind: kind, Client: string(c.ID())}
+		if u.g != nil && u.g.Probe != nil {
+			return out
+		}
 		if u.g != nil {
 			e.Account, e.Session = string(u.g.Account), u.g.SID
 		}

@@ -17,9 +17,12 @@ import (
 func (p *Provider) getUserinfo(c echo.Context) error {
 	ctx := c.Request().Context()
 	allowAnyOrigin(c.Response().Header())
-	g, scopes, err := p.bearerScopes(ctx, c.Request(), demand{scope: clients.ScopeOpenID, acting: true})
+	g, scopes, err := p.bearerScopes(ctx, c.Request(), demand{scope: clients.ScopeOpenID, acting: true, probe: true})
 	if err != nil {
 		return p.answerBearer(c.Response(), c.Request(), err)
+	}
+	if ctx, err = p.withClientOf(ctx, g); err != nil {
+		return err
 	}
 	claims, err := p.userinfoClaims(ctx, g, scopes)
 	if err != nil {

@@ -47,6 +47,11 @@ type Finding struct {
 	RemedyEN   string  `json:"remedy_en,omitempty"`
 }
 
+// NewPreflight asks for a report.
+type NewPreflight struct {
+	Revision int64 `json:"revision" minimum:"0" doc:"Of the draft; 0: the live version"`
+}
+
 // PreflightList is a page of reports, newest first, without findings.
 type PreflightList struct {
 	Items []Preflight `json:"items"`

@@ -9,6 +9,7 @@ const (
 	agentAddr     = "127.0.0.1:8404"
 	mutualAddr    = "localhost:8410" // for clients with certificates, with TLS only
 	operatorsAddr = "localhost:8409" // console, API and figures for operators
+	carelessAddr  = "localhost:8411" // wrong on purpose; registered by nobody
 	authorityAddr = "127.0.0.1:8406"
 	mailAddr      = "127.0.0.1:8408" // SMTP
 )

@@ -22,6 +22,7 @@ func (s *stack) announce(w io.Writer) {
 	for _, a := range []struct{ what, addr string }{
 		{"portal: start here", portalAddr}, {"sample e-Tax", etaxAddr}, {"sample postbox", postboxAddr},
 		{"sample city office", agencyAddr}, {"sample pension office", pensionAddr}, {"hub", hubAddr}, {"card app", agentAddr},
+		{"careless service", carelessAddr},
 	} {
 		out("  %-22s %s", a.what, s.url(a.addr))
 	}

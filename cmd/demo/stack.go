@@ -112,7 +112,7 @@ func build(ctx context.Context, o options) (_ *stack, err error) {
 	s.mail = mailtest.New(time.Now, nil)
 	authority.Handle("GET /mail", s.mail)
 	s.serve(server{name: "test authority", addr: authorityAddr, handler: withHealth(s.faults.handler(authority)), plain: true})
-	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addPostbox, s.addAgency, s.addAgent} {
+	for _, part := range []func(context.Context) error{s.addHub, s.addPortal, s.addETax, s.addPostbox, s.addCareless, s.addAgency, s.addAgent} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -193,7 +193,7 @@ func (s *stack) addHub(ctx context.Context) error {
 		return err
 	}
 	fetch, err := clients.NewFetcher(clients.FetcherConfig{
-		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr, agencyAddr, pensionAddr, operatorsAddr}, s.allow...), RootCAs: roots,
+		Now: time.Now, Allow: append([]string{portalAddr, etaxAddr, postboxAddr, agencyAddr, pensionAddr, operatorsAddr, carelessAddr}, s.allow...), RootCAs: roots,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tsunagu-id/tsunagu/clients"
 	"github.com/tsunagu-id/tsunagu/idp"
+	"github.com/tsunagu-id/tsunagu/idp/preflight"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/openapi"
@@ -29,7 +30,9 @@ type Deps struct {
 	Audit     *audit.Log
 	Now       func() time.Time
 	Log       *slog.Logger
-	Sample    bool
+	// Preflights tries services.
+	Preflights *preflight.Runner
+	Sample     bool
 	// Gates are what a draft has to pass before it goes live; each is asked.
 	Gates []Gate
 }
@@ -47,7 +50,7 @@ type API struct {
 
 // New migrates the tables and returns the API, ready to serve.
 func New(ctx context.Context, d Deps) (*API, error) {
-	if d.Issuer == "" || d.BaseURL == "" || d.Access == nil || d.Clients == nil || d.DB == nil || d.Transient == nil || d.Audit == nil || d.Now == nil || d.Log == nil {
+	if d.Issuer == "" || d.BaseURL == "" || d.Access == nil || d.Clients == nil || d.DB == nil || d.Transient == nil || d.Audit == nil || d.Preflights == nil || d.Now == nil || d.Log == nil {
 		return nil, errors.New("admin: Deps has an empty field")
 	}
 	if err := migrate(ctx, d.DB); err != nil {
@@ -74,4 +77,5 @@ func (a *API) routes() {
 	a.decisionRoutes()
 	a.versionRoutes()
 	a.secretRoutes()
+	a.preflightRoutes()
 }

@@ -90,6 +90,12 @@ func (a *API) approve(ctx context.Context, c caller, d clients.Detail, in admina
 			}
 		}
 		if len(obstacles) > 0 && approval.Exception == "" {
+			switch { // what no exception helps against is said first
+			case d.Draft.State != clients.DraftRequested:
+				return refuse(adminapi.WrongState, "Nobody asked for approval of this draft. Its author has to, once it passes the pre-flight.")
+			case slices.Contains(d.Draft.Authors, c.id):
+				return refuse(adminapi.SamePerson, "You had a hand in this draft. Somebody else has to approve it.")
+			}
 			return refuse(adminapi.NotReady, strings.Join(obstacles, " ")+" Mend it, or write an exception that says why it may go live all the same.")
 		}
 	}

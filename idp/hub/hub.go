@@ -20,6 +20,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/federation/exchange"
 	"github.com/tsunagu-id/tsunagu/idp"
 	"github.com/tsunagu-id/tsunagu/idp/admin"
+	"github.com/tsunagu-id/tsunagu/idp/preflight"
 	"github.com/tsunagu-id/tsunagu/idp/shapes"
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -106,7 +107,10 @@ type Hub struct {
 	metrics   *metrics.Registry
 	log       *slog.Logger
 	hooks     *clients.Fetcher
-	admin     *admin.API // nil: nobody administers
+	// Preflights are the reports about services.
+	Preflights *preflight.Runner
+	fetch      *clients.Fetcher
+	admin      *admin.API // nil: nobody administers
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -185,7 +189,10 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session, Mail: c.Mail, Webhooks: h.hooks,
 		LoginRate: c.Rates.rule("login", c.Rates.Login), StrangerRate: c.Rates.rule("audit", c.Rates.Strangers),
 	})
-	if err != nil || c.OperatorsURL == "" {
+	if err != nil {
+		return h, err
+	}
+	if h.Preflights, err = newPreflights(ctx, c, h); err != nil || c.OperatorsURL == "" {
 		return h, err
 	}
 	if err := h.registerHubctl(ctx); err != nil {
@@ -193,7 +200,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	}
 	h.admin, err = admin.New(ctx, admin.Deps{
 		Issuer: c.Issuer, BaseURL: c.OperatorsURL, Access: h.provider.AdminAccess, Clients: h.Clients, DB: c.DB, Transient: c.Transient,
-		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample,
+		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample, Preflights: h.Preflights, Gates: []admin.Gate{h.preflightGate},
 	})
 	return h, err
 }
@@ -223,6 +230,7 @@ func (h *Hub) openOutboxes(c Config, subjects *federation.Subjects) (err error) 
 			return err
 		}
 	}
+	h.fetch = fetch
 	if h.hooks = c.Webhooks; h.hooks == nil {
 		if h.hooks, err = clients.NewFetcher(clients.FetcherConfig{Now: c.Now}); err != nil {
 			return err
@@ -270,6 +278,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.provider.WatchMandates(ctx) })
 	g.Go(func() error { return h.provider.RunNotices(ctx) })
 	g.Go(func() error { return h.Shapes.Run(ctx) })
+	g.Go(func() error { return h.Preflights.Run(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })
 	}

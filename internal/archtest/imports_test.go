@@ -15,7 +15,7 @@ var arrows = map[string][]string{
 	"clients/rp":              {"internal"},
 	"clients/adminapi":        {}, // types on the wire
 	"clients/console":         {"clients/console", "clients/adminapi", "clients/rp", "internal"},
-	"clients/careless":        {},
+	"clients/careless":        {"clients/rp", "internal"},
 	"clients/rp/program":      {"clients/rp", "internal"},
 	"clients/portal":          {"clients/portal", "clients/rp", "internal"},
 	"clients/etax":            {"clients/etax", "clients/rp", "internal"},
@@ -39,9 +39,10 @@ var arrows = map[string][]string{
 	"idp/passkey/passkeytest": {},
 	"idp":                     {"idp/passkey", "federation", "federation/exchange", "clients", "cardauth", "cardauth/ades", "cardauth/jlis", "keys", "internal"},
 	// The administration API: below it are all subjects, above it only what puts a hub together.
-	"idp/admin":     {"clients/adminapi", "idp", "federation", "federation/exchange", "clients", "cardauth", "keys", "internal"},
-	"idp/preflight": {"clients/adminapi", "idp", "clients", "keys", "internal"},
-	"idp/hub":       {"clients/adminapi", "idp/admin", "idp/preflight", "idp", "federation", "federation/exchange", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
+	"idp/admin":           {"clients/adminapi", "idp", "idp/preflight", "federation", "federation/exchange", "clients", "cardauth", "keys", "internal"},
+	"idp/admin/admintest": {"clients/adminapi", "idp/admin", "idp/idptest", "clients", "internal"},
+	"idp/preflight":       {"clients/adminapi", "idp", "federation", "clients", "keys", "internal"},
+	"idp/hub":             {"clients/adminapi", "idp/admin", "idp/preflight", "idp", "federation", "federation/exchange", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
 	"idp/idptest":       {"idp", "idp/hub", "idp/passkey/passkeytest", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jlis", "cardauth/jpki", "keys", "internal"},
 	"internal":          {"internal"},
