@@ -1,0 +1,166 @@
+// An operator invited by the command line registers a service in the console's wizard, with the keyboard alone; a second one approves. What is
+// wrong is told at its field, a conflict shows both versions, and a secret is seen once.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { after, before, describe, test } from 'node:test'
+import path from 'node:path'
+import { Demo, removeVar, root, tempVar } from './lib/demo.mjs'
+import { Citizen, launch } from './lib/citizen.mjs'
+import { enterPIN, refused, signedIn } from './lib/steps.mjs'
+
+const console_ = 'http://localhost:8409'
+
+describe('the console', { timeout: 180_000 }, () => {
+  let browser, demo, varDir, hanako, taro
+
+  before(async () => {
+    varDir = await tempVar()
+    demo = await new Demo(varDir).start()
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await demo?.stop()
+    await removeVar(varDir)
+  })
+
+  const invite = (name, role) => execFileSync(path.join(root, 'bin', 'hubctl'),
+    ['operator', 'invite', '--database', `sqlite:${path.join(varDir, 'hub.db')}`, '--name', name, '--role', role], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+
+  // signIn goes through the hub to the console, and types the invitation there.
+  async function signIn(who, card, code) {
+    await who.open(console_ + '/')
+    await who.see('#sign-in', 'start')
+    await who.click('#sign-in')
+    await who.click('#card-login')
+    await enterPIN(who, card)
+    for (const question of ['#open-folder', '#consent-allow']) {
+      if (await who.page.locator(question).count()) await who.click(question)
+    }
+    await who.see('#code', 'join')
+    await who.type('#code', 'AAAABBBBCCCCDDDD')
+    await who.click('#join')
+    await who.see(refused('code_wrong'), 'join-wrong')
+    await who.type('#code', code.toLowerCase())
+    await who.click('#join')
+    await who.see(signedIn, 'home')
+  }
+
+  // keys moves the focus to an element by the Tab key alone.
+  async function tabTo(who, selector) {
+    for (let i = 0; i < 120; i++) {
+      if (await who.page.evaluate((s) => document.activeElement?.matches(s) ?? false, selector)) return
+      await who.page.keyboard.press('Tab')
+    }
+    assert.fail(`the Tab key does not reach ${selector} at ${who.page.url()}`)
+  }
+  async function write(who, selector, text) {
+    await tabTo(who, selector)
+    await who.page.keyboard.press('Control+A')
+    await who.page.keyboard.insertText(text)
+  }
+  async function press(who, selector) {
+    await tabTo(who, selector)
+    await Promise.all([who.page.waitForNavigation({ waitUntil: 'load' }), who.page.keyboard.press('Enter')])
+  }
+
+  test('lets an invited operator register a service with the keyboard alone', async () => {
+    hanako = await Citizen.arrive(browser, { label: 'console' })
+    await signIn(hanako, 'hanako', invite('花子', 'editor,approver,security'))
+    await hanako.open(console_ + '/clients')
+    await hanako.see('#new-service', 'clients')
+    await press(hanako, '#new-service')
+    await hanako.see('#next', 'new')
+    await press(hanako, '#next')
+    await hanako.see(refused('invalid'), 'new-wrong')
+    await tabTo(hanako, '#kind-web')
+    await hanako.page.keyboard.press('Space')
+    await press(hanako, '#next')
+
+    await hanako.see('#client_name', 'names')
+    await write(hanako, '#client_name', '見本市 図書館予約')
+    assert.equal(await hanako.page.locator('[data-preview=client_name]').first().innerText(), '見本市 図書館予約', 'the sample of the consent page does not follow')
+    await write(hanako, '#client_name_en', 'Sample City Library')
+    await press(hanako, '#save')
+    await hanako.see(refused('invalid'), 'names-wrong')
+    assert.equal(await hanako.page.locator('#client_name').inputValue(), '見本市 図書館予約', 'what was typed is lost')
+    await write(hanako, '#operator', '見本市役所')
+    await write(hanako, '#description', '本を予約できます。')
+    await press(hanako, '#save')
+
+    await hanako.see('#redirect_uris', 'addresses')
+    await write(hanako, '#redirect_uris', 'http://library.example.jp/callback\nhttps://library.example.jp/*')
+    await press(hanako, '#save')
+    await hanako.see(refused('invalid'), 'addresses-wrong')
+    const wrong = await hanako.page.locator('#redirect_uris-error').innerText()
+    assert.match(wrong, /1行目/)
+    assert.match(wrong, /2行目/)
+    await write(hanako, '#redirect_uris', 'ｈｔｔｐｓ://library.example.jp/callback')
+    await press(hanako, '#save')
+
+    await hanako.see('#scope', 'data')
+    await write(hanako, '#purposes-openid', '予約をあなたのものと見分けるため')
+    await press(hanako, '#save')
+
+    await hanako.see('#token_endpoint_auth_method', 'proof')
+    await press(hanako, '#save')
+    await hanako.see(refused('invalid'), 'proof-wrong')
+    await tabTo(hanako, '#make-key-go')
+    await hanako.page.keyboard.press('Enter')
+    await hanako.page.locator('#make-key-file:not([hidden])').waitFor()
+    await hanako.look('proof-made')
+    const [download] = await Promise.all([hanako.page.waitForEvent('download'), tabTo(hanako, '#make-key-file').then(() => hanako.page.keyboard.press('Enter'))])
+    const pem = await (await download.createReadStream()).toArray().then((all) => Buffer.concat(all).toString())
+    assert.match(pem, /^-----BEGIN PRIVATE KEY-----\n/)
+    const secret = pem.split('\n')[1]
+    const sent = []
+    hanako.page.on('request', (r) => sent.push(r.url() + (r.postData() ?? '')))
+    await press(hanako, '#save')
+    assert.ok(sent.length > 0 && sent.every((s) => !decodeURIComponent(s).includes(secret)), 'the private key left the browser')
+
+    await hanako.see('#request', 'check')
+    await write(hanako, '#note', '予約サイトを始めるため')
+    await press(hanako, '#request')
+    await hanako.see('#open-draft', 'requested')
+    await hanako.click('#open-draft')
+    await hanako.see('#own-draft', 'own')
+    assert.equal(await hanako.page.locator('#approve').count(), 0, 'who wrote it can approve it')
+  })
+
+  test('has a second operator approve', async () => {
+    const address = hanako.page.url()
+    taro = await Citizen.arrive(browser, { label: 'console-second' })
+    await signIn(taro, 'taro', invite('太郎', 'editor,approver,security'))
+    await taro.open(address)
+    await taro.see('#approve', 'decide')
+    await taro.type('#exception', '短い')
+    await taro.click('#approve')
+    await taro.see(refused('invalid'), 'decide-wrong')
+    assert.equal(await taro.page.locator('#exception').inputValue(), '短い')
+    await taro.type('#exception', '見本のサービスで、まだ動いていないため')
+    await taro.click('#approve')
+    await taro.see('[role=status]', 'approved')
+    for (const tab of ['settings', 'secrets', 'versions', 'versions/1', 'suspend', 'logo', 'edit/rules', 'edit/whole']) {
+      await taro.open(address.replace(/\/draft$/, '/' + tab))
+      await taro.see(signedIn, 'service-' + tab.replace('/', '-'))
+    }
+  })
+
+  test('shows both versions when two operators edit at once', async () => {
+    const base = taro.page.url().replace(/\/edit\/.*$/, '')
+    await hanako.open(base + '/edit/names')
+    await taro.open(base + '/edit/names')
+    await hanako.type('#description', '本を予約して、延長できます。')
+    await taro.type('#description', '本とCDを予約できます。')
+    await hanako.click('#save')
+    await hanako.see('#changes', 'diff')
+    await taro.click('#save')
+    await taro.see(refused('conflict'), 'conflict')
+    assert.equal(await taro.page.locator('#description').inputValue(), '本とCDを予約できます。')
+    assert.match(await taro.page.locator('[data-theirs=description]').innerText(), /本を予約して、延長できます。/)
+    assert.match(await taro.page.locator('#conflict').innerText(), /花子さん/)
+    await taro.click('#save')
+    await taro.see('#changes', 'conflict-solved')
+    assert.match(await taro.page.locator('[data-member=description]').innerText(), /本とCDを予約できます。/)
+  })
+})
