@@ -53,13 +53,19 @@ func (r *Registry) reindex(ctx context.Context, id ID) error {
 	if state == StateDraft && DraftState(draft) == DraftRequested {
 		state = StateRequested
 	}
-	_, err = r.d.DB.Exec(ctx, `INSERT INTO client_index (client, organisation, kind, state, draft, name, name_en, run_by, brought_by, version, words, changed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	until, err := r.secretUntil(ctx, m, state)
+	if err != nil {
+		return err
+	}
+	_, err = r.d.DB.Exec(ctx, `INSERT INTO client_index (client, organisation, kind, state, draft, name, name_en, run_by, brought_by, version, words, changed_at,
+			secret_until, jwks_uri)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (client) DO UPDATE SET organisation = excluded.organisation, kind = excluded.kind, state = excluded.state,
 			draft = excluded.draft, name = excluded.name, name_en = excluded.name_en, run_by = excluded.run_by,
-			brought_by = excluded.brought_by, version = excluded.version, words = excluded.words, changed_at = excluded.changed_at`,
+			brought_by = excluded.brought_by, version = excluded.version, words = excluded.words, changed_at = excluded.changed_at,
+			secret_until = excluded.secret_until, jwks_uri = excluded.jwks_uri`,
 		string(id), organisation, kind, string(state), draft, m.ClientName.JA, m.ClientName.EN, m.Operator, by, version,
-		m.words(organisation), r.d.Now().Unix())
+		m.words(organisation), r.d.Now().Unix(), until, m.JWKSURI)
 	if err != nil {
 		return fmt.Errorf("index client %s: %w", id, err)
 	}

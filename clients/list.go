@@ -22,24 +22,10 @@ type Listing struct {
 	Changed      time.Time
 	By           string // who brought it here: an operator, seed, or policy:NAME
 	Warnings     []Warning
+
+	secretUntil int64
+	jwksURI     string
 }
-
-// Warning is something that an operator should do.
-type Warning struct {
-	Word   WarningWord
-	Detail string // English
-	At     time.Time
-}
-
-// WarningWord says what, for programs.
-type WarningWord string
-
-// The warnings of this package.
-const (
-	SecretEnds      WarningWord = "secret_ends"      // in two weeks at most, and there is no later one
-	SecretEnded     WarningWord = "secret_ended"     // and there is none that is good
-	KeysUnreachable WarningWord = "keys_unreachable" // the jwks_uri did not answer with usable keys when it was asked last
-)
 
 // Query chooses clients. Empty fields choose all.
 type Query struct {
@@ -58,11 +44,11 @@ type Page struct {
 	Total int64  // how many there are in all that fit
 }
 
-const selectListing = `SELECT client, organisation, kind, state, draft, name, name_en, run_by, brought_by, version, changed_at FROM client_index`
+const selectListing = `SELECT client, organisation, kind, state, draft, name, name_en, run_by, brought_by, version, changed_at, secret_until, jwks_uri FROM client_index`
 
 func (l *Listing) scan(scan func(...any) error) error {
 	var at int64
-	err := scan(&l.ID, &l.Organisation, &l.Kind, &l.State, &l.Draft, &l.Name.JA, &l.Name.EN, &l.RunBy, &l.By, &l.Version, &at)
+	err := scan(&l.ID, &l.Organisation, &l.Kind, &l.State, &l.Draft, &l.Name.JA, &l.Name.EN, &l.RunBy, &l.By, &l.Version, &at, &l.secretUntil, &l.jwksURI)
 	l.Changed = time.Unix(at, 0).UTC()
 	return err
 }
@@ -92,6 +78,7 @@ func (r *Registry) Search(ctx context.Context, q Query) (Page, error) {
 		if err := l.scan(rows.Scan); err != nil {
 			return Page{}, fmt.Errorf("search clients: %w", err)
 		}
+		l.Warnings = r.warnings(l.secretUntil, l.jwksURI)
 		page.Items = append(page.Items, l)
 	}
 	if err := rows.Err(); err != nil {
@@ -139,6 +126,7 @@ func (r *Registry) Detail(ctx context.Context, id ID) (Detail, error) {
 	if err != nil {
 		return Detail{}, fmt.Errorf("read client %s: %w", id, err)
 	}
+	d.Warnings = r.warnings(d.secretUntil, d.jwksURI)
 	if d.Listing.Version > 0 {
 		live, err := r.Version(ctx, id, d.Listing.Version)
 		if err != nil {

@@ -146,4 +146,3 @@ func TestLogoGoesWithTheDraft(t *testing.T) {
 		}
 	})
 }
-

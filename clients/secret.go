@@ -97,6 +97,9 @@ func (r *Registry) MakeSecret(ctx context.Context, id ID, n NextSecret) (Secret,
 		if err := r.insertSecret(ctx, id, made); err != nil {
 			return err
 		}
+		if err := r.reindex(ctx, id); err != nil {
+			return err
+		}
 		return r.d.Record(ctx, audit.Event{Kind: eventSecretMade, Client: string(id), Actor: n.By, Facts: map[string]string{"secret": made.ID}})
 	})
 	if err != nil {
@@ -149,6 +152,9 @@ func (r *Registry) EndSecret(ctx context.Context, id ID, secret, by string) erro
 			return err
 		case n == 0:
 			return r.noSuchSecret(ctx, id, secret)
+		}
+		if err := r.reindex(ctx, id); err != nil {
+			return err
 		}
 		return r.d.Record(ctx, audit.Event{Kind: eventSecretEnded, Client: string(id), Actor: by, Facts: map[string]string{"secret": secret}})
 	})

@@ -111,6 +111,8 @@ type Hub struct {
 	Preflights *preflight.Runner
 	fetch      *clients.Fetcher
 	admin      *admin.API // nil: nobody administers
+	mail       mail.Sender
+	console    string // where operators find the console; may be empty
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -127,7 +129,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if c.Metrics == nil {
 		c.Metrics = metrics.New()
 	}
-	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log, now: c.Now}
+	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log, now: c.Now, mail: c.Mail, console: c.OperatorsURL}
 	var err error
 	if c.Transient == nil {
 		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
@@ -277,6 +279,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.provider.EndLivePages(ctx) })
 	g.Go(func() error { return h.provider.WatchMandates(ctx) })
 	g.Go(func() error { return h.provider.RunNotices(ctx) })
+	g.Go(func() error { return h.remind(ctx, h.mail, h.console) })
 	g.Go(func() error { return h.Shapes.Run(ctx) })
 	g.Go(func() error { return h.Preflights.Run(ctx) })
 	for _, l := range h.lists {
