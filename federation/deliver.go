@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -138,6 +139,9 @@ func (o *Deliveries) workBatch(ctx context.Context, id clients.ID, limit int) (m
 	return len(rows) == limit, g.Wait()
 }
 
+// unreachable is the answer of a service that gave none.
+const unreachable = "unreachable"
+
 // errUntold: the service registered no address any more.
 var errUntold = errors.New("no backchannel_logout_uri")
 
@@ -149,43 +153,44 @@ func (o *Deliveries) try(ctx context.Context, r Delivery) error {
 		return err
 	}
 	r.Tries++
-	err = o.send(ctx, r)
+	answer, err := o.send(ctx, r)
 	// What happened is recorded even if we are asked to stop meanwhile.
 	ctx = context.WithoutCancel(ctx)
 	now = o.d.Now()
 	switch {
 	case err == nil:
 		o.lanes.saw(string(r.Client), true)
-		return finishDelivery(ctx, o.d.DB, r.ID, Confirmed, now)
+		return finishDelivery(ctx, o.d.DB, r.ID, Confirmed, answer, now)
 	case errors.Is(err, errUntold):
-		return finishDelivery(ctx, o.d.DB, r.ID, Unsupported, now)
+		return finishDelivery(ctx, o.d.DB, r.ID, Unsupported, answer, now)
 	}
 	o.lanes.saw(string(r.Client), false)
 	o.d.Log.InfoContext(ctx, "sign-out not confirmed yet", "client", r.Client, "tries", r.Tries, "err", err)
-	return postponeDelivery(ctx, o.d.DB, r, now.Add(pause(r.Tries)))
+	return postponeDelivery(ctx, o.d.DB, r, answer, now.Add(pause(r.Tries)))
 }
 
 // send posts a fresh logout token (Back-Channel Logout §2.5). 200 means done; 204 is what some frameworks make of it (§2.8).
-func (o *Deliveries) send(ctx context.Context, r Delivery) error {
+// What the service answered is a status, or unreachable.
+func (o *Deliveries) send(ctx context.Context, r Delivery) (answer string, _ error) {
 	c, err := o.client(ctx, r.Client)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if c == nil || c.BackchannelLogoutURI() == "" {
-		return errUntold
+		return "", errUntold
 	}
 	token, err := o.d.Sign(c.IDTokenAlg(), logoutTokenType, claimsOf(r, o.d.Issuer, o.d.Now()))
 	if err != nil {
-		return fmt.Errorf("sign logout token: %w", err)
+		return "", fmt.Errorf("sign logout token: %w", err)
 	}
 	status, err := o.d.Post(ctx, c.BackchannelLogoutURI(), url.Values{"logout_token": {token}})
 	if err != nil {
-		return err
+		return unreachable, err
 	}
 	if status != http.StatusOK && status != http.StatusNoContent {
-		return fmt.Errorf("answered with status %d", status)
+		return strconv.Itoa(status), fmt.Errorf("answered with status %d", status)
 	}
-	return nil
+	return strconv.Itoa(status), nil
 }
 
 // expire gives up on what is a day old, and forgets old receipts: a batch at a time, until there is no full one.

@@ -86,7 +86,7 @@ func (o *Deliveries) Enqueue(ctx context.Context, reason LogoutReason, notices [
 		for _, n := range notices {
 			r := Delivery{
 				ID: rand.Text(), Account: n.Account, Client: n.Client, Session: n.Session, Reason: reason, State: Pending,
-				Created: now, sid: n.SID, next: now,
+				Created: now, sid: n.SID, Next: now,
 			}
 			if err := o.address(ctx, &r, n.Browser, n.Nameless); err != nil {
 				return err
@@ -176,6 +176,25 @@ const maxReceipts = 100
 // List returns a person's latest receipts, newest first.
 func (o *Deliveries) List(ctx context.Context, account AccountID) ([]Delivery, error) {
 	return listDeliveries(ctx, o.d.DB, `account = $1 ORDER BY created_at DESC, id LIMIT $2`, string(account), maxReceipts)
+}
+
+// Of returns a page of the receipts of a service, newest first: those that follow the id after, or the newest for an empty one.
+func (o *Deliveries) Of(ctx context.Context, client clients.ID, after string, limit int) ([]Delivery, error) {
+	if after == "" {
+		return listDeliveries(ctx, o.d.DB, `client = $1 ORDER BY created_at DESC, id LIMIT $2`, string(client), limit)
+	}
+	return listDeliveries(ctx, o.d.DB, `client = $1 AND (created_at < (SELECT d.created_at FROM logout_delivery d WHERE d.id = $2)
+		OR created_at = (SELECT d.created_at FROM logout_delivery d WHERE d.id = $2) AND id > $2) ORDER BY created_at DESC, id LIMIT $3`, string(client), after, limit)
+}
+
+// Counts says how many sign-outs a service has not heard of yet, and how many it confirmed since a time.
+func (o *Deliveries) Counts(ctx context.Context, client clients.ID, since time.Time) (waiting, confirmed int64, err error) {
+	err = o.d.DB.QueryRow(ctx, `SELECT (SELECT count(*) FROM logout_delivery WHERE client = $1 AND state = 'pending'),
+		(SELECT count(*) FROM logout_delivery WHERE client = $1 AND created_at >= $2 AND state = 'confirmed')`, string(client), since.Unix()).Scan(&waiting, &confirmed)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count logout deliveries: %w", err)
+	}
+	return waiting, confirmed, nil
 }
 
 // maxBatch is far above what a person can enter in all their sessions, and keeps the statement bounded.

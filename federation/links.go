@@ -107,6 +107,14 @@ func (l *Links) List(ctx context.Context, account AccountID) ([]Link, error) {
 	return listLinks(ctx, l.db, `account = $1 ORDER BY client`, string(account))
 }
 
+// Count returns how many people are connected with a service.
+func (l *Links) Count(ctx context.Context, client clients.ID) (n int64, err error) {
+	if err = l.db.QueryRow(ctx, `SELECT count(*) FROM federation_link WHERE client = $1 AND state = $2`, string(client), string(Linked)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count links: %w", err)
+	}
+	return n, nil
+}
+
 // maxHistory bounds one answer; a link that moved more often shows its latest moves.
 const maxHistory = 100
 

@@ -61,7 +61,8 @@ type Delivery struct {
 	Tries   int
 	Created time.Time
 	Done    time.Time // zero while Pending
+	Next    time.Time // of the next try, while Pending
+	Answer  string    // of the service to the last try: a status of HTTP, or unreachable; empty before the first
 
 	sub, sid string
-	next     time.Time
 }

@@ -17,13 +17,13 @@ func insertDelivery(ctx context.Context, db *sqldb.DB, batch string, r Delivery)
 		(id, batch, account, client, session, sub, sid, reason, state, tries, next_ms, created_at, done_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12)`,
 		r.ID, batch, string(r.Account), string(r.Client), r.Session, r.sub, r.sid, string(r.Reason), string(r.State),
-		r.next.UnixMilli(), r.Created.Unix(), done)
+		r.Next.UnixMilli(), r.Created.Unix(), done)
 	return err
 }
 
 // listDeliveries returns the rows that match where, which also orders and limits them.
 func listDeliveries(ctx context.Context, db *sqldb.DB, where string, args ...any) (_ []Delivery, err error) {
-	rows, err := db.Query(ctx, `SELECT id, account, client, session, sub, sid, reason, state, tries, next_ms, created_at, done_at
+	rows, err := db.Query(ctx, `SELECT id, account, client, session, sub, sid, reason, state, tries, next_ms, created_at, done_at, answer
 		FROM logout_delivery WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list logout deliveries: %w", err)
@@ -34,10 +34,10 @@ func listDeliveries(ctx context.Context, db *sqldb.DB, where string, args ...any
 		var r Delivery
 		var next, created int64
 		var done sql.NullInt64
-		if err := rows.Scan(&r.ID, &r.Account, &r.Client, &r.Session, &r.sub, &r.sid, &r.Reason, &r.State, &r.Tries, &next, &created, &done); err != nil {
+		if err := rows.Scan(&r.ID, &r.Account, &r.Client, &r.Session, &r.sub, &r.sid, &r.Reason, &r.State, &r.Tries, &next, &created, &done, &r.Answer); err != nil {
 			return nil, fmt.Errorf("list logout deliveries: %w", err)
 		}
-		r.next, r.Created = time.UnixMilli(next), time.Unix(created, 0)
+		r.Next, r.Created = time.UnixMilli(next), time.Unix(created, 0)
 		if done.Valid {
 			r.Done = time.Unix(done.Int64, 0)
 		}
@@ -79,9 +79,9 @@ func claimDelivery(ctx context.Context, db *sqldb.DB, r Delivery, lease time.Tim
 
 // finishDelivery also counts when the lease was over: that a service confirmed is true whoever heard it. So is it after the hub
 // had given up.
-func finishDelivery(ctx context.Context, db *sqldb.DB, id string, state DeliveryState, now time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE logout_delivery SET state = $2, done_at = $3
-		WHERE id = $1 AND state IN ('pending', 'failed')`, id, string(state), now.Unix())
+func finishDelivery(ctx context.Context, db *sqldb.DB, id string, state DeliveryState, answer string, now time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE logout_delivery SET state = $2, done_at = $3, answer = $4
+		WHERE id = $1 AND state IN ('pending', 'failed')`, id, string(state), now.Unix(), answer)
 	if err != nil {
 		return fmt.Errorf("finish logout delivery: %w", err)
 	}
@@ -98,9 +98,9 @@ func collectDelivery(ctx context.Context, db *sqldb.DB, id string, state Deliver
 }
 
 // postponeDelivery changes nothing if the try is not the caller's any more.
-func postponeDelivery(ctx context.Context, db *sqldb.DB, r Delivery, next time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE logout_delivery SET next_ms = $3 WHERE id = $1 AND state = 'pending' AND tries = $2`,
-		r.ID, r.Tries, next.UnixMilli())
+func postponeDelivery(ctx context.Context, db *sqldb.DB, r Delivery, answer string, next time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE logout_delivery SET next_ms = $3, answer = $4 WHERE id = $1 AND state = 'pending' AND tries = $2`,
+		r.ID, r.Tries, next.UnixMilli(), answer)
 	if err != nil {
 		return fmt.Errorf("postpone logout delivery: %w", err)
 	}

@@ -85,18 +85,18 @@ type Figures struct {
 	Sessions int64            `json:"sessions" doc:"Alive now"`
 	Linked   int64            `json:"linked" doc:"People whose folder is connected with it"`
 	Waiting  int64            `json:"waiting" doc:"Sign-outs it has not heard of yet"`
-	Checks   map[string]bool  `json:"checks" doc:"What was seen to work: discovery, login, token, logout"`
+	Checks   map[string]bool  `json:"checks" doc:"What was seen to work in that day: request, login, token, logout"`
 }
 
 // Delivery is one sign-out that a service is told of.
 type Delivery struct {
 	ID      string    `json:"id"`
-	State   string    `json:"state" enum:"pending,confirmed,given_up,unsupported"`
+	State   string    `json:"state" enum:"pending,confirmed,given_up,unsupported,collects,looks,asked" doc:"collects: it fetches it from its stream; looks: at its status list; asked: only the browser could tell it"`
 	Tries   int       `json:"tries"`
 	Created time.Time `json:"created"`
 	Next    time.Time `json:"next,omitzero"`
 	Done    time.Time `json:"done,omitzero"`
-	Answer  string    `json:"answer,omitempty" doc:"What the service said last, in a word"`
+	Answer  string    `json:"answer,omitempty" doc:"What the service said last: a status of HTTP, or unreachable"`
 }
 
 // DeliveryList is a page of deliveries, newest first.

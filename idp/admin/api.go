@@ -25,6 +25,7 @@ type Deps struct {
 	// Access says who sent a request to the address; see idp.Provider.AdminAccess.
 	Access    func(ctx context.Context, r *http.Request, base string) (idp.AdminCaller, error)
 	Clients   *clients.Registry
+	Provider  *idp.Provider // what services and people do at the hub
 	DB        *sqldb.DB
 	Transient ephemeral.Store
 	Audit     *audit.Log
@@ -50,7 +51,7 @@ type API struct {
 
 // New migrates the tables and returns the API, ready to serve.
 func New(ctx context.Context, d Deps) (*API, error) {
-	if d.Issuer == "" || d.BaseURL == "" || d.Access == nil || d.Clients == nil || d.DB == nil || d.Transient == nil || d.Audit == nil || d.Preflights == nil || d.Now == nil || d.Log == nil {
+	if d.Issuer == "" || d.BaseURL == "" || d.Access == nil || d.Clients == nil || d.Provider == nil || d.DB == nil || d.Transient == nil || d.Audit == nil || d.Preflights == nil || d.Now == nil || d.Log == nil {
 		return nil, errors.New("admin: Deps has an empty field")
 	}
 	if err := migrate(ctx, d.DB); err != nil {
@@ -78,4 +79,6 @@ func (a *API) routes() {
 	a.versionRoutes()
 	a.secretRoutes()
 	a.preflightRoutes()
+	a.impactRoutes()
+	a.figureRoutes()
 }

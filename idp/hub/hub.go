@@ -201,8 +201,9 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 		return nil, err
 	}
 	h.admin, err = admin.New(ctx, admin.Deps{
-		Issuer: c.Issuer, BaseURL: c.OperatorsURL, Access: h.provider.AdminAccess, Clients: h.Clients, DB: c.DB, Transient: c.Transient,
-		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample, Preflights: h.Preflights, Gates: []admin.Gate{h.preflightGate},
+		Issuer: c.Issuer, BaseURL: c.OperatorsURL, Access: h.provider.AdminAccess, Clients: h.Clients, Provider: h.provider, DB: c.DB, Transient: c.Transient,
+		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample, Preflights: h.Preflights,
+		Gates: []admin.Gate{h.preflightGate, admin.ImpactGate(h.provider, h.Clients)},
 	})
 	return h, err
 }

@@ -37,12 +37,14 @@ var arrows = map[string][]string{
 	// What WebAuthn says of authenticators, and one in software for tests.
 	"idp/passkey":             {},
 	"idp/passkey/passkeytest": {},
-	"idp":                     {"idp/passkey", "federation", "federation/exchange", "clients", "cardauth", "cardauth/ades", "cardauth/jlis", "keys", "internal"},
+	// What requests look like, for a day.
+	"idp/shapes": {"clients", "internal"},
+	"idp":        {"idp/passkey", "idp/shapes", "federation", "federation/exchange", "clients", "cardauth", "cardauth/ades", "cardauth/jlis", "keys", "internal"},
 	// The administration API: below it are all subjects, above it only what puts a hub together.
 	"idp/admin":           {"clients/adminapi", "idp", "idp/preflight", "federation", "federation/exchange", "clients", "cardauth", "keys", "internal"},
 	"idp/admin/admintest": {"clients/adminapi", "idp/admin", "idp/idptest", "clients", "internal"},
 	"idp/preflight":       {"clients/adminapi", "idp", "federation", "clients", "keys", "internal"},
-	"idp/hub":             {"clients/adminapi", "idp/admin", "idp/preflight", "idp", "federation", "federation/exchange", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
+	"idp/hub":             {"clients/adminapi", "idp/admin", "idp/preflight", "idp/shapes", "idp", "federation", "federation/exchange", "clients", "cardauth", "cardauth/jlis", "keys", "internal"},
 	// A complete hub with a citizen and a card, for tests of relying parties.
 	"idp/idptest":       {"idp", "idp/hub", "idp/passkey/passkeytest", "federation", "clients", "cardauth", "cardauth/agent", "cardauth/agent/drawer", "cardauth/cardtest", "cardauth/jlis", "cardauth/jpki", "keys", "internal"},
 	"internal":          {"internal"},
