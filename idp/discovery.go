@@ -103,7 +103,7 @@ func (p *Provider) newDiscovery(registers bool) (document, error) {
 		claimsMetadata: newClaimsMetadata(algs, p.signing != nil),
 		IssInResponse:  true, FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true, Locales: []string{"ja", "en"},
 		CertificateBound: aliases != nil, MutualAliases: aliases,
-		ServiceDocumentation: issuer + "/help", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
+		ServiceDocumentation: issuer + "/developers", OPPolicy: issuer + "/privacy", OPTermsOfService: issuer + "/terms",
 	})
 	return newDocument(b), err
 }

@@ -158,7 +158,11 @@ func pageSamples() map[string]pageSample {
 			[]string{`id="not-me"`, `action="/not-me/abc"`}},
 		"not me, done": {web.Page{Name: "not-me", Title: "not_me.done.title", Data: notMeView{Done: true, Live: true}}, []string{`data-disowned="ended"`, `id="not-me-account"`, "0120-95-0178"}},
 		"not me, over": {web.Page{Name: "not-me", Title: "not_me.done.title", Data: notMeView{Done: true}}, []string{`data-disowned="over"`}},
-		"privacy":      {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
+		"developers": {web.Page{Name: "developers", Title: "developers.title", Data: developersView{Issuer: evil.Name, Register: "https://hub.example/register",
+			Endpoints: []web.Term{{Name: "token_endpoint", Value: "https://hub.example/token"}}, Levels: []string{ACRCard, ACRPasskey, ACRRemote}}},
+			[]string{`id="issuer"`, "https://hub.example/token", "curl https://hub.example/register"}},
+		"developers, closed": {web.Page{Name: "developers", Title: "developers.title", Data: developersView{}}, nil},
+		"privacy":            {web.Page{Name: "privacy", Title: "privacy.title"}, nil}, "accessibility": {web.Page{Name: "accessibility", Title: "accessibility.title"}, nil},
 	}
 }
 

@@ -34,7 +34,7 @@ func newResourceMetadata(issuer string, mutual bool) (document, error) {
 		Resource: issuer, Servers: []string{issuer}, Scopes: append(slices.DeleteFunc(slices.Clone(knownScopes), func(s string) bool { return s == "offline_access" }), clients.OwnScopes()...),
 		CertificateBound: mutual,
 		Methods:          []string{"header", "body"}, DPoPAlgs: []string{"ES256", "PS256", "EdDSA"},
-		Name: "Tsunagu", NameJA: "つなぐ", Documentation: issuer + "/help", Policy: issuer + "/privacy", Terms: issuer + "/terms",
+		Name: "Tsunagu", NameJA: "つなぐ", Documentation: issuer + "/developers", Policy: issuer + "/privacy", Terms: issuer + "/terms",
 	})
 	return newDocument(b), err
 }

@@ -147,6 +147,7 @@ func (p *Provider) pageRoutes() []route {
 		{http.MethodGet, "/signed-out", p.getSignedOut},
 		{http.MethodGet, "/check-session", p.getCheckSession},
 		{http.MethodGet, "/help", p.static("help")},
+		{http.MethodGet, "/developers", p.getDevelopers},
 		{http.MethodGet, "/terms", p.static("terms")},
 		{http.MethodGet, "/privacy", p.static("privacy")},
 		{http.MethodGet, "/accessibility", p.static("accessibility")},

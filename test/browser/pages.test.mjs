@@ -6,7 +6,7 @@ import { draftReturn, firstSignIn, linkETax, refused, signReturn, toSignReturn }
 
 const at = addresses()
 const open = {
-  hub: ['/', '/help', '/terms', '/privacy', '/accessibility', '/phone'],
+  hub: ['/', '/help', '/terms', '/privacy', '/accessibility', '/developers', '/phone'],
   portal: ['/help'],
   etax: ['/', '/number', '/help'],
   postbox: ['/', '/help'],
