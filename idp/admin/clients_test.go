@@ -122,3 +122,5 @@ func TestTwoOperatorsEditOneService(t *testing.T) {
 		t.Errorf("requested unseen: %+v", p)
 	}
 }
+
+func rawJSON(s string) json.RawMessage { return json.RawMessage(s) }

@@ -52,3 +52,91 @@ func TestOperatorsComeByInvitation(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// TestNobodyChangesHerself, no program gets a role that takes judgement, and what is changed counts at the next call.
+func TestNobodyChangesHerself(t *testing.T) {
+	h := admintest.Start(t, idptest.Options{})
+	hanako, o := h.Operator(t, "hanako", "", adminapi.Security)
+	taro, other := h.Operator(t, "taro", "", adminapi.Viewer)
+	change := func(token, id string, c adminapi.OperatorChange) admintest.Answer {
+		c.Reason = "a test"
+		return h.Call(t, token, http.MethodPatch, "/api/operators/"+id, c)
+	}
+	if p := change(hanako, o.ID, adminapi.OperatorChange{Roles: adminapi.Roles()}).Problem(t); p.Reason != adminapi.SamePerson {
+		t.Errorf("took roles: %+v", p)
+	}
+	if p := change(hanako, "op-none", adminapi.OperatorChange{}).Problem(t); p.Reason != adminapi.NotFound {
+		t.Errorf("%+v", p)
+	}
+	change(hanako, other.ID, adminapi.OperatorChange{Roles: []adminapi.Role{adminapi.Security, adminapi.Editor}}).Into(t, &other)
+	if len(other.Roles) != 2 {
+		t.Errorf("%+v", other)
+	}
+	yes, no := true, false
+	change(taro, o.ID, adminapi.OperatorChange{Suspended: &yes}).Into(t, nil)
+	if p := h.Call(t, hanako, http.MethodGet, "/api/me", nil).Problem(t); p.Reason != adminapi.NotOperator {
+		t.Errorf("suspended, and goes on: %+v", p)
+	}
+	change(taro, o.ID, adminapi.OperatorChange{Suspended: &no}).Into(t, nil)
+	h.Call(t, hanako, http.MethodGet, "/api/me", nil).Into(t, nil)
+
+	h.Program(t, adminapi.Viewer)
+	var list adminapi.OperatorList
+	h.Call(t, hanako, http.MethodGet, "/api/operators?limit=100", nil).Into(t, &list)
+	for _, program := range list.Items {
+		if program.Client == "" {
+			continue
+		}
+		if p := change(hanako, program.ID, adminapi.OperatorChange{Roles: []adminapi.Role{adminapi.Approver}}).Problem(t); p.Reason != adminapi.Invalid || p.Errors[0].Field != "roles" {
+			t.Errorf("a program approves: %+v", p)
+		}
+	}
+}
+
+// TestAnOrganisationsOperatorSeesItsOwn services and nothing else, and what makes a program the hub's own is not hers to approve.
+func TestAnOrganisationsOperatorSeesItsOwn(t *testing.T) {
+	h := admintest.Start(t, idptest.Options{})
+	hanako, _ := h.Operator(t, "hanako", "", adminapi.Roles()...)
+	for _, id := range []string{"ward", "city"} {
+		h.Call(t, hanako, http.MethodPost, "/api/organisations", adminapi.Organisation{ID: id, Name: id, Contacts: []string{"it@" + id + ".example"}}).Into(t, nil)
+	}
+	taro, _ := h.Operator(t, "taro", "ward", adminapi.Editor, adminapi.Approver)
+	h.Call(t, hanako, http.MethodPost, "/api/clients", adminapi.NewClient{Metadata: shop(nil), Organisation: "city"}).Into(t, nil)
+	var saved adminapi.Saved
+	h.Call(t, taro, http.MethodPost, "/api/clients", adminapi.NewClient{Metadata: shop(map[string]any{"client_id": "stall"})}).Into(t, &saved)
+	if saved.Client.Organisation != "ward" {
+		t.Errorf("%+v", saved.Client.Client)
+	}
+	var list adminapi.ClientList
+	h.Call(t, taro, http.MethodGet, "/api/clients", nil).Into(t, &list)
+	if list.Total != 1 || list.Items[0].ClientID != "stall" {
+		t.Errorf("%+v", list)
+	}
+	var organisations adminapi.OrganisationList
+	h.Call(t, taro, http.MethodGet, "/api/organisations", nil).Into(t, &organisations)
+	if len(organisations.Items) != 1 || organisations.Items[0].ID != "ward" {
+		t.Errorf("%+v", organisations)
+	}
+	for _, c := range []struct {
+		method, path string
+		body         any
+	}{
+		{http.MethodGet, "/api/clients?organisation=city", nil},
+		{http.MethodGet, "/api/clients/shop", nil},
+		{http.MethodPut, "/api/clients/shop", adminapi.Apply{Metadata: shop(nil)}},
+		{http.MethodPut, "/api/clients/new", adminapi.Apply{Metadata: shop(map[string]any{"client_id": "new"}), Organisation: "city"}},
+		{http.MethodPost, "/api/clients", adminapi.NewClient{Metadata: shop(map[string]any{"client_id": "new"}), Organisation: "city"}},
+		{http.MethodPost, "/api/clients/shop/secrets", adminapi.NewSecret{}},
+	} {
+		if p := h.Call(t, taro, c.method, c.path, c.body).Problem(t); p.Reason != adminapi.NotYours {
+			t.Errorf("%s %s: %+v", c.method, c.path, p)
+		}
+	}
+	var applied adminapi.Applied
+	own := map[string]any{"client_id": "stall", "first_party": true}
+	h.Call(t, hanako, http.MethodPut, "/api/clients/stall/draft", adminapi.SaveDraft{Revision: saved.Client.Draft.Revision, Metadata: shop(own)}).Into(t, &saved)
+	h.Call(t, hanako, http.MethodPut, "/api/clients/stall", adminapi.Apply{Metadata: shop(own), Request: true}).Into(t, &applied)
+	if p := h.Call(t, taro, http.MethodPost, "/api/clients/stall/approve", adminapi.Approve{Revision: applied.Client.Draft.Revision, Exception: "we know what we do"}).Problem(t); p.Reason != adminapi.NotYours {
+		t.Errorf("%+v", p)
+	}
+}

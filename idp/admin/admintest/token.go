@@ -17,7 +17,7 @@ const (
 	ConsoleID   = "test-console"
 	consoleURI  = "https://console.example/callback"
 	ProgramID   = "test-program"
-	adminScopes = "openid admin"
+	adminScopes = "openid offline_access admin"
 )
 
 func registrations() []map[string]any {
@@ -25,7 +25,7 @@ func registrations() []map[string]any {
 	return []map[string]any{
 		{
 			"client_id": ConsoleID, "client_name": "試験の管理画面", "operator": "つなぐ運営", "first_party": true, "redirect_uris": []string{consoleURI},
-			"grant_types": []string{"authorization_code"}, "scope": adminScopes, "token_endpoint_auth_method": "client_secret_basic",
+			"grant_types": []string{"authorization_code", "refresh_token"}, "scope": adminScopes, "token_endpoint_auth_method": "client_secret_basic",
 			"client_secret_sha256": hex.EncodeToString(digest[:]), "id_token_signed_response_alg": "ES256",
 		},
 		{
@@ -38,13 +38,23 @@ func registrations() []map[string]any {
 // Token signs the person of a card in and returns an access token with scope admin; whether she is an operator is another matter.
 func (h *Hub) Token(t testing.TB, card string) string {
 	t.Helper()
-	r := idptest.NewRequest("client_id", ConsoleID, "redirect_uri", consoleURI, "scope", adminScopes)
-	code := h.Code(t, h.Browser(t), r, card)
+	r := Request()
+	return h.Redeem(t, h.Code(t, h.Browser(t), r, card), r).Text("access_token")
+}
+
+// Request is an authorization request of ConsoleID.
+func Request() idptest.Request {
+	return idptest.NewRequest("client_id", ConsoleID, "redirect_uri", consoleURI, "scope", adminScopes)
+}
+
+// Redeem exchanges a code that such a request came to for tokens.
+func (h *Hub) Redeem(t testing.TB, code string, r idptest.Request) idptest.Answer {
+	t.Helper()
 	a := h.PostForm(t, "/token", ConsoleID, idptest.Secret, idptest.CodeForm(code, r))
 	if a.Status != http.StatusOK {
 		t.Fatalf("token: %d %s", a.Status, a.Raw)
 	}
-	return a.Text("access_token")
+	return a
 }
 
 // ProgramToken returns a token that ProgramID got on its own behalf.
