@@ -81,4 +81,5 @@ func (a *API) routes() {
 	a.preflightRoutes()
 	a.impactRoutes()
 	a.figureRoutes()
+	a.logoRoutes()
 }

@@ -14,26 +14,24 @@ import (
 // documentPath is where the description is.
 const documentPath = "/api/openapi.json"
 
-// Handler serves everything under /api/.
-func (a *API) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(web.WithTrace(r.Context()))
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		defer a.recover(w, r)
-		if r.URL.Path == documentPath && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			h.Set("Content-Type", "application/json")
-			a.send(r, w, a.document)
-			return
-		}
-		if _, pattern := a.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
-			a.noRoute(w, r)
-			return
-		}
-		a.mux.ServeHTTP(w, r)
-	})
+// ServeHTTP serves everything under /api/.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(web.WithTrace(r.Context()))
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	defer a.recover(w, r)
+	if r.URL.Path == documentPath && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		h.Set("Content-Type", "application/json")
+		a.send(r, w, a.document)
+		return
+	}
+	if _, pattern := a.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
+		a.noRoute(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
 }
 
 // noRoute says that there is nothing at an address, or not for the method.

@@ -20,11 +20,8 @@ import (
 // maxBody bounds a JSON body, in bytes: the largest metadata with all that may stand around it.
 const maxBody = 128 << 10
 
-// upload is a Body that is a file.
-type upload struct {
-	kind  string // its media type, one of the field's tag `accept`
-	bytes []byte
-}
+// upload is a body that is a file: of one of the media types of the field's tag `accept`, with at most as many bytes as its tag `most`.
+type upload struct{ bytes []byte }
 
 // input is how an operation's Input is read.
 type input struct {
@@ -43,6 +40,7 @@ type field struct {
 // body is what is sent.
 type body struct {
 	index  int
+	name   string // of an upload, where a refusal names its field
 	max    int64
 	accept []string        // media types
 	schema *openapi.Schema // nil: an upload
@@ -61,16 +59,13 @@ func (a *API) inputOf(t reflect.Type) (in input) {
 			}
 			in.fields = append(in.fields, p)
 		case f.Type == reflect.TypeFor[upload]():
-			in.body = &body{index: i, max: maxUpload, accept: strings.Split(f.Tag.Get("accept"), ",")}
+			in.body = &body{index: i, name: strings.ToLower(f.Name), max: openapi.Number(f, "most"), accept: strings.Split(f.Tag.Get("accept"), ",")}
 		default:
 			in.body = &body{index: i, max: maxBody, accept: []string{"application/json"}, schema: a.schemas.Of(f.Type)}
 		}
 	}
 	return in
 }
-
-// maxUpload bounds a file.
-const maxUpload = 1 << 20
 
 // read fills an Input from a request, or refuses it with every fault there is.
 func (a *API) read(w http.ResponseWriter, r *http.Request, in input, into reflect.Value) error {
@@ -151,17 +146,17 @@ func (a *API) setField(f field, text string, into reflect.Value) []openapi.Fault
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, b body, into reflect.Value) ([]openapi.Fault, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || !slices.Contains(b.accept, kind) {
-		return nil, refuse(adminapi.WrongType, "The body has to be "+strings.Join(b.accept, " or ")+".")
+		return nil, b.refuse(adminapi.WrongType, "is not "+strings.Join(b.accept, " or "), "send one of these, and say which in Content-Type")
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.max))
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, refuse(adminapi.TooLarge, fmt.Sprintf("The body is longer than %d bytes.", b.max))
+		return nil, b.refuse(adminapi.TooLarge, fmt.Sprintf("is larger than %d bytes", b.max), "make it smaller")
 	}
 	if err != nil {
 		return nil, refuse(adminapi.Malformed, "The body ended too early.")
 	}
 	if b.schema == nil {
-		into.Set(reflect.ValueOf(upload{kind: kind, bytes: raw}))
+		into.Set(reflect.ValueOf(upload{raw}))
 		return nil, nil
 	}
 	v, err := openapi.Decode(raw)
@@ -175,6 +170,15 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, b body, into refl
 		return nil, refuse(adminapi.Malformed, "The body cannot be read.")
 	}
 	return nil, nil
+}
+
+// refuse says what is wrong with the body as a whole; of a file also as the fault of its field.
+func (b body) refuse(reason adminapi.Reason, problem, remedy string) error {
+	e := refuse(reason, "The body "+problem+": "+remedy+".")
+	if b.name != "" {
+		e.Errors = []adminapi.FieldError{{Field: b.name, Problem: problem, Remedy: remedy}}
+	}
+	return e
 }
 
 // upper makes a sentence of an error.

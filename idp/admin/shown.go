@@ -51,7 +51,7 @@ func (a *API) shownDetail(ctx context.Context, d clients.Detail) (adminapi.Clien
 	var ids []string
 	if d.Live != nil {
 		live := shownVersion(*d.Live)
-		out.Live = &live
+		out.Live, out.Logo = &live, a.logoAddress(live.Metadata)
 		ids = append(ids, live.By)
 	}
 	if out.Draft != nil {

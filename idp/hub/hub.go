@@ -143,7 +143,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if h.Keys, err = keys.Open(ctx, keys.Deps{DB: c.DB, Sealer: c.Sealer, Now: c.Now, Generate: c.GenerateKey}); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
-	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch, Authorities: c.Authorities, Record: h.Audit.Append}); err != nil {
+	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch, Authorities: c.Authorities, Record: h.record}); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
 	subjects, links, err := federation.Open(ctx, federation.Deps{DB: c.DB, Audit: h.Audit, Now: c.Now})

@@ -145,6 +145,15 @@ func (s *Schemas) OfField(f reflect.StructField) *Schema {
 	return out
 }
 
+// Number returns what a tag of a field says; a field without it is a mistake of ours.
+func Number(f reflect.StructField, tag string) int64 {
+	n := number(f, tag)
+	if n == nil {
+		panic(fmt.Sprintf("openapi: %s has no %s", f.Name, tag))
+	}
+	return *n
+}
+
 func number(f reflect.StructField, tag string) *int64 {
 	text := f.Tag.Get(tag)
 	if text == "" {
