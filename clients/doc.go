@@ -8,10 +8,18 @@
 // # From bytes to proof
 //
 //	ParseMetadata     bytes → Metadata, or every fault at once as *FieldErrors
-//	Registry.Put/Seed Metadata → a new version in SQL
-//	Registry.Get      ID → *Client, which only the registry can make
+//	Registry.Put/Seed Metadata → a new version in SQL, at once
+//	Registry.Draft/Save → Request → Approve: the same by two operators
+//	Candidate         bytes → *Client that stands in no registry
+//	Registry.Get      ID → *Client, which only this package can make
 //	ParseCredentials  request → Credentials, still unbelieved
 //	Registry.Authenticate  Credentials → *Client, proven
+//
+// # Changes
+//
+// Operators' changes are drafts with revisions; see Draft, Approve and GoBack. They
+// are refused with a *ChangeError or *FieldErrors, and then nothing is stored. What
+// is stored of metadata is its one spelling, Metadata.MarshalJSON.
 //
 // # Redirect addresses
 //
