@@ -63,7 +63,8 @@ func (v *visit) showOrganisation(view organisationView) error {
 		view.Organisation.ID = v.echo.Param("id")
 	}
 	p.Crumbs = []web.Crumb{{Key: inOrganisations, Href: "/organisations"}, {Key: p.Title, Args: p.TitleArgs}}
-	view.visit, p.Data = v, view
+	view.visit = v
+	p.Data = view
 	return view.formErrors.show(v, inOrganisations, p)
 }
 
