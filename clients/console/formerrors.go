@@ -22,8 +22,8 @@ func (f formErrors) Wrong(field string) string {
 }
 
 // add notes a fault in the words of a message.
-func (f *formErrors) add(v *visit, field, key string, args ...string) {
-	f.Errors = append(f.Errors, web.FieldError{Field: field, Text: v.text(key, args...)})
+func (f *formErrors) add(v *visit, field, key string) {
+	f.Errors = append(f.Errors, web.FieldError{Field: field, Text: v.text(key)})
 }
 
 // wrong takes over what a refusal says of fields, and reports whether the form has to be shown again.

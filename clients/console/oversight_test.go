@@ -361,7 +361,9 @@ func TestTestSignInEndsAtTheFirstStepThatFails(t *testing.T) {
 		"refused":          {func(s *rptest.Settings) { s.Deny = "invalid_scope" }, "", []string{"request+", "return"}, "登録していない情報"},
 		"stopped":          {func(s *rptest.Settings) { s.Deny = "access_denied" }, "", []string{"request+", "return"}, "同意の画面でやめました"},
 		"nonce of another": {func(s *rptest.Settings) { s.Claims = func(c map[string]any) { c["nonce"] = "x" } }, "", []string{"request+", "return+", "token+", "id_token", "end"}, "信じられません"},
-		"other person":     {func(s *rptest.Settings) { s.Userinfo = func(string) map[string]any { return map[string]any{"sub": "x"} } }, "", []string{"request+", "return+", "token+", "id_token+", "userinfo", "end"}, "another person"},
+		"other person": {func(s *rptest.Settings) {
+			s.Userinfo = func(string) map[string]any { return map[string]any{"sub": "x"} }
+		}, "", []string{"request+", "return+", "token+", "id_token+", "userinfo", "end"}, "another person"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

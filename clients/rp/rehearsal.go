@@ -66,7 +66,7 @@ func (p *Party) Rehearse(c RehearsalConfig) (*Rehearsal, error) {
 // nobody is a public client's way to say who it is: by its name alone.
 type nobody struct{}
 
-func (nobody) prove(form url.Values, _ http.Header, p proof) error { //nolint:unparam // a Key can fail
+func (nobody) prove(form url.Values, _ http.Header, p proof) error {
 	form.Set("client_id", p.client)
 	return nil
 }
