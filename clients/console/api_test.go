@@ -21,12 +21,17 @@ type api struct {
 	operator adminapi.Operator // zero: whoever signs in is nobody here
 	code     string            // of an invitation
 	asked    []string          // method and path, for all but GET /api/me
+	token    string            // that was presented last
+	stale    string            // a token that is not good any more
 }
 
 func newAPI(issuer string, now func() time.Time) *api {
 	a := &api{ServeMux: http.NewServeMux(), issuer: issuer, now: now}
 	a.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
 		a.reply(w, http.StatusOK, adminapi.Me{Operator: a.operator, Issuer: a.issuer, Sample: true})
+	})
+	a.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) { // what a test does not need
+		a.refuse(w, adminapi.Problem{Status: http.StatusNotFound, Reason: adminapi.NotFound})
 	})
 	a.HandleFunc("POST /api/join", func(w http.ResponseWriter, r *http.Request) {
 		var in adminapi.Join
@@ -46,6 +51,13 @@ func (a *api) enter(o adminapi.Operator) {
 	a.operator = o
 }
 
+// refuseToken has the token that was presented last be good no more.
+func (a *api) refuseToken() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stale = a.token
+}
+
 // ServeHTTP answers one request after the other, and asks for a token and for being an operator as the real one does.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
@@ -53,8 +65,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/api/me" {
 		a.asked = append(a.asked, r.Method+" "+r.URL.Path)
 	}
+	a.token = r.Header.Get("Authorization")
 	switch {
-	case !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") || r.Header.Get("DPoP") == "":
+	case a.token == a.stale, !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") || r.Header.Get("DPoP") == "":
 		a.refuse(w, adminapi.Problem{Status: http.StatusUnauthorized, Reason: adminapi.Unauthenticated})
 	case a.operator.ID == "" && r.URL.Path != "/api/join":
 		a.refuse(w, adminapi.Problem{Status: http.StatusForbidden, Reason: adminapi.NotOperator})

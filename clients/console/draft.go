@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -81,7 +82,9 @@ func (v *visit) getDraft() error {
 	if s.Draft == nil {
 		return v.to(s.Base())
 	}
-	return s.showDraft(http.StatusOK, "", &draftView{service: s, Note: s.Draft.Note})
+	return s.showDraft(http.StatusOK, "", &draftView{
+		service: s, Note: cmp.Or(v.kept.Get("note"), s.Draft.Note), Exception: v.kept.Get("exception"), Reason: v.kept.Get("reason"),
+	})
 }
 
 func (s *service) showDraft(status int, reason string, view *draftView) error {

@@ -80,7 +80,11 @@ func (v *visit) getEdit() error {
 	if err != nil {
 		return err
 	}
-	return s.showEdit(http.StatusOK, edit{section: sec, form: sec.fill(s.Kind, m), revision: revision})
+	e := edit{section: sec, form: sec.fill(s.Kind, m), revision: revision}
+	if seen, err := strconv.ParseInt(v.kept.Get("revision"), 10, 64); err == nil && seen >= 0 { // of then: whoever was faster meanwhile is seen
+		e.form, e.revision = v.kept, seen
+	}
+	return s.showEdit(http.StatusOK, e)
 }
 
 // section is the service and the section that an address names.

@@ -16,6 +16,7 @@ var errPersonChanged = errors.New("console: the form was shown to somebody else"
 // fail is the one place where errors become answers.
 func (o *Console) fail(err error, c echo.Context) {
 	w, r := c.Response(), c.Request()
+	o.keep(c, err)
 	if o.party.Answer(w, r, err) {
 		return
 	}

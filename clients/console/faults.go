@@ -42,15 +42,18 @@ func inJapanese(english string) (string, bool) {
 	if text, ok := table[english]; ok {
 		return text, true
 	}
+	best, said := "", ""
 	for pattern, text := range table {
-		if found, ok := wild(pattern, english); ok {
-			for i, f := range found {
-				text = strings.ReplaceAll(text, "{"+string(rune('1'+i))+"}", f)
-			}
-			return text, true
+		found, ok := wild(pattern, english)
+		if !ok || len(pattern) < len(best) || len(pattern) == len(best) && pattern < best { // the one that says most
+			continue
 		}
+		for i, f := range found {
+			text = strings.ReplaceAll(text, "{"+string(rune('1'+i))+"}", f)
+		}
+		best, said = pattern, text
 	}
-	return "", false
+	return said, best != ""
 }
 
 // wild matches a pattern with "*" for what varies, and returns what stood there.

@@ -56,7 +56,7 @@ func (s *section) take(kind adminapi.Kind, form url.Values, m metadata) (metadat
 	m = m.clone()
 	var faults []adminapi.FieldError
 	for _, in := range s.inputs {
-		typed := strings.ReplaceAll(form.Get(in.id()), "\r\n", "\n")
+		typed := strings.ToValidUTF8(strings.ReplaceAll(form.Get(in.id()), "\r\n", "\n"), "\ufffd")
 		if in.code || in.as == asNumber {
 			typed = narrow(typed)
 		}
@@ -109,7 +109,7 @@ func takeScopes(kind adminapi.Kind, form url.Values, in input, m metadata) {
 			chosen = append(chosen, scope)
 		}
 		for _, lang := range []string{"", "#en"} {
-			if text := strings.TrimSpace(form.Get(purposeID(scope, lang))); text != "" && slices.Contains(chosen, scope) {
+			if text := strings.TrimSpace(strings.ToValidUTF8(form.Get(purposeID(scope, lang)), "\ufffd")); text != "" && slices.Contains(chosen, scope) {
 				purposes[scope+lang] = text
 			} else {
 				delete(purposes, scope+lang)

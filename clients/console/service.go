@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -91,11 +92,24 @@ func (s *service) show(status int, p web.Page) error {
 	if p.Name == "service" {
 		crumbs[1].Href = ""
 	} else {
-		crumbs = append(crumbs, web.Crumb{Key: p.Title, Args: append(p.TitleArgs, "service", s.Title())})
+		crumbs = append(crumbs, web.Crumb{Key: crumb(p.Title), Args: append(p.TitleArgs, "service", s.Title())})
 	}
 	p.Crumbs = crumbs
 	p.TitleArgs = append(p.TitleArgs, "service", s.Title())
 	return s.visit.show(status, inServices, p)
+}
+
+// crumb is a shorter name than the title, for the steps of the wizard.
+func crumb(title string) string {
+	for _, prefix := range []string{"edit.title.", "edit.step."} {
+		if key, ok := strings.CutPrefix(title, prefix); ok {
+			return "section." + key
+		}
+	}
+	if title == "draft.step" {
+		return "wizard.check"
+	}
+	return title
 }
 
 func (o *Console) mountService(e *echo.Echo) {

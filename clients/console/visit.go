@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type visit struct {
 	echo    echo.Context
 	session *rp.Session
 	me      adminapi.Me // zero on pages for people who are no operator yet
+	kept    url.Values  // what was sent before the person signed in again; nil: nothing
 }
 
 // may reports whether the operator has one of the roles.
@@ -59,6 +61,9 @@ func (o *Console) page(show func(*visit) error) echo.HandlerFunc {
 			return c.Redirect(http.StatusSeeOther, "/join")
 		}
 		if err != nil {
+			return err
+		}
+		if err := v.takeUp(); err != nil {
 			return err
 		}
 		return show(v)

@@ -129,7 +129,7 @@ describe('the console', { timeout: 180_000 }, () => {
 
   test('has a second operator approve', async () => {
     const address = hanako.page.url()
-    taro = await Citizen.arrive(browser, { label: 'console-second' })
+    taro = await Citizen.arrive(browser, { label: 'console-second', locale: 'en-GB' })
     await signIn(taro, 'taro', invite('太郎', 'editor,approver,security'))
     await taro.open(address)
     await taro.see('#approve', 'decide')
@@ -158,7 +158,7 @@ describe('the console', { timeout: 180_000 }, () => {
     await taro.see(refused('conflict'), 'conflict')
     assert.equal(await taro.page.locator('#description').inputValue(), '本とCDを予約できます。')
     assert.match(await taro.page.locator('[data-theirs=description]').innerText(), /本を予約して、延長できます。/)
-    assert.match(await taro.page.locator('#conflict').innerText(), /花子さん/)
+    assert.match(await taro.page.locator('#conflict').innerText(), /花子 changed it/)
     await taro.click('#save')
     await taro.see('#changes', 'conflict-solved')
     assert.match(await taro.page.locator('[data-member=description]').innerText(), /本とCDを予約できます。/)
