@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tsunagu-id/tsunagu/clients/adminapi"
+	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
 )
 
 // hasService gives the API one service: live in version 3, with a draft in revision 7 if metadata is given.
@@ -143,6 +144,21 @@ func TestWhatIsSentTooLateIsKeptForItsAuthor(t *testing.T) {
 	}
 	if page = b.get("/clients/library/edit/names"); page.Has("遅れた名前") {
 		t.Error("kept for ever")
+	}
+}
+
+func TestWhatIsKeptIsNotShownToSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	w.hasService(libraryMetadata, "")
+	b := w.as("hanako", adminapi.Editor)
+	b.get("/clients/library/edit/names")
+	w.hub.RevokeAll()
+	w.api.refuseToken()
+	w.hub.Set(func(s *rptest.Settings) { s.Person = "taro" })
+	page := b.send("/clients/library/edit/names", url.Values{"client_name": {"花子が書いた名前"}, "operator": {"見本市"}})
+	wantAt(t, page, "/clients/library/edit/names", "")
+	if page.Has("花子が書いた名前") || b.get("/clients/library/edit/names").Has("花子が書いた名前") {
+		t.Error("another person sees it")
 	}
 }
 
