@@ -15,7 +15,7 @@ import (
 func TestBadRegistrationsNameTheFieldAndTheRemedy(t *testing.T) {
 	ctx, r := t.Context(), openRegistry(t, sqldbtest.Open(t), newClock(), nil)
 	live(t, r, "live", nil)
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // what is to be refused
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	must(t, err)
 	small, err := json.Marshal(map[string]any{"keys": []any{map[string]string{
 		"kty": "RSA", "kid": "a", "e": "AQAB", "n": base64.RawURLEncoding.EncodeToString(weak.N.Bytes()),

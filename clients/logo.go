@@ -93,7 +93,7 @@ func mean(in image.Image, part image.Rectangle) []byte {
 		return []byte{0, 0, 0, 0}
 	}
 	channel := func(sum uint64) byte { return byte(min(sum*255/a, 255)) }
-	return []byte{channel(r), channel(g), channel(b), byte(a / n >> 8)}
+	return []byte{channel(r), channel(g), channel(b), byte(min(a/n>>8, 255))}
 }
 
 // logoName is what a logo is kept and served under.

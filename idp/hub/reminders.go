@@ -23,7 +23,9 @@ func (h *Hub) remind(ctx context.Context, sender mail.Sender, console string) er
 	tick := time.NewTicker(remindEvery)
 	defer tick.Stop()
 	for {
-		err := h.Clients.Remind(ctx, func(ctx context.Context, r clients.Reminder) error { return sendReminder(ctx, sender, console, h.now(), r) })
+		err := h.Clients.Remind(ctx, func(ctx context.Context, r clients.Reminder) error {
+			return sendReminder(ctx, sender, console, h.now(), r)
+		})
 		if err != nil && ctx.Err() == nil {
 			h.log.ErrorContext(ctx, "reminders of secrets that end", "err", err)
 		}
