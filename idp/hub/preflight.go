@@ -17,3 +17,6 @@ func newPreflights(ctx context.Context, c Config, h *Hub) (*preflight.Runner, er
 func (h *Hub) preflightGate(ctx context.Context, id clients.ID, d clients.Draft) (report, obstacle string, err error) {
 	return h.Preflights.Standing(ctx, id, d.Revision)
 }
+
+// Prober is what a pre-flight asks of the provider.
+func (h *Hub) Prober() preflight.Hub { return h.provider }

@@ -3,12 +3,14 @@ package idptest_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -162,6 +164,79 @@ func TestCarelessServiceIsFoundOut(t *testing.T) {
 		}
 		if want == adminapi.Red && (f.Remedy == "" || f.RemedyEN == "" || f.Got == "") {
 			t.Errorf("%s says too little: %+v", f.Probe, f)
+		}
+	}
+}
+
+// TestAReportWhoseProcessDiedIsBroken: it is read as broken once its lease is over, the next one of the service can begin at once, and what the dead
+// one still writes is not taken.
+func TestAReportWhoseProcessDiedIsBroken(t *testing.T) {
+	t.Parallel()
+	h, l := hubFor(t)
+	p := postboxOn(t, h.Hub, l)
+	site := *p.handler.Load()
+	entered, hold := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	var slow http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		once.Do(func() { close(entered) })
+		<-hold
+		site.ServeHTTP(w, r)
+	})
+	p.handler.Store(&slow)
+	c := p.candidate(t)
+	first, err := p.Preflights.Start(t.Context(), preflight.Order{Client: c, Metadata: p.metadata, Revision: 1, By: "tester"})
+	must(t, err)
+	<-entered
+	if _, err := p.Preflights.Start(t.Context(), preflight.Order{Client: c, Metadata: p.metadata, Revision: 1, By: "tester"}); !errors.Is(err, preflight.ErrRunning) {
+		t.Errorf("two at once: %v", err)
+	}
+	if _, err := p.DB.Exec(t.Context(), `UPDATE preflight SET lease_ms = began_ms`); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Preflights.Get(t.Context(), c.ID(), first.ID); err != nil || r.State != "broken" || r.Ended.IsZero() || r.Verdict != "" {
+		t.Errorf("%+v %v", r, err)
+	}
+	p.handler.Store(&site)
+	if r := p.report(t); r.State != "done" || r.Verdict != adminapi.Green {
+		t.Errorf("the next one: %s %s", r.State, r.Verdict)
+	}
+	close(hold)
+	if r := p.await(t, c.ID(), first.ID); r.State != "broken" {
+		t.Errorf("the dead one came back: %+v", r)
+	}
+	if r, err := p.Preflights.Newest(t.Context(), c.ID(), 1, 0); err != nil || r.ID == first.ID {
+		t.Errorf("%+v %v", r, err)
+	}
+	must(t, p.Audit.Verify(t.Context()))
+}
+
+// TestWhatCannotBeTriedIsSaid: without an address to begin at, nothing of a login is tried, and the report is yellow and says what to do instead; an address
+// that is not there is red.
+func TestWhatCannotBeTriedIsSaid(t *testing.T) {
+	t.Parallel()
+	h, l := hubFor(t)
+	p := postboxOn(t, h.Hub, l)
+	var m map[string]any
+	must(t, json.Unmarshal(p.metadata, &m))
+	delete(m, "initiate_login_uri")
+	delete(m, "listed")
+	m["post_logout_redirect_uris"] = []string{p.base + "/nowhere"}
+	var err error
+	p.metadata, err = json.Marshal(m)
+	must(t, err)
+	r := p.report(t)
+	for _, f := range r.Findings {
+		want := adminapi.Skipped
+		switch f.Probe {
+		case "launch":
+			want = adminapi.Yellow
+		case "logout_return":
+			want = adminapi.Red
+		case "redirect_uri", "jwks", "clock":
+			want = adminapi.Green
+		}
+		if f.Verdict != want || f.Got == "" || f.GotEN == "" || f.Title == "" || f.TitleEN == "" {
+			t.Errorf("%s: %s, want %s: %s", f.Probe, f.Verdict, want, f.GotEN)
 		}
 	}
 }
