@@ -107,3 +107,13 @@ func (r *Revocation) listStates() []listState {
 	})
 	return out
 }
+
+// Overdue returns how many of the lists that were fetched are older than their authority means them to be.
+func (r *Revocation) Overdue() (n int) {
+	for _, l := range r.listStates() {
+		if l.state == "expired" {
+			n++
+		}
+	}
+	return n
+}

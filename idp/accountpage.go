@@ -81,6 +81,9 @@ func (p *Provider) getAccount(c echo.Context) error {
 	if v.Exchanges, err = p.exchangesOf(ctx, s.Account, p.site.Lang(c.Request())); err != nil {
 		return err
 	}
+	if v.Looks, err = p.lookViews(ctx, s.Account); err != nil {
+		return err
+	}
 	if v.Unread, err = p.news.unread(ctx, s.Account); err != nil {
 		return fmt.Errorf("count notices: %w", err)
 	}

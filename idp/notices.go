@@ -92,6 +92,8 @@ func noticeRules() []noticeRule {
 		{event: eventNoticeStopped, word: "stopped", kind: noticeSettings},
 		{event: eventNoticeChanged, word: "changed", kind: noticeSettings},
 		{event: eventNoticeDisowned, word: "disowned", kind: noticeSettings},
+		{event: eventLooked, word: "looked-at", kind: noticeSettings},
+		{event: eventSupportEnded, word: "support-ended", kind: noticeSettings},
 	}
 }
 
@@ -120,6 +122,7 @@ type noticeFacts struct {
 	Device string `json:"d,omitempty"`
 	ACR    string `json:"c,omitempty"`
 	Other  string `json:"o,omitempty"` // a second service: whom an office asked
+	Role   string `json:"r,omitempty"` // of the operator who looked
 	Known  int64  `json:"k,omitempty"` // since when the folder knows the browser, of sign-ins; Unix milliseconds
 }
 
@@ -160,7 +163,7 @@ func (n notices) tell(ctx context.Context, e audit.Event) error {
 	now := n.now()
 	one := notice{
 		ID: newID(), Account: federation.AccountID(e.Account), Word: rule.word, Client: clients.ID(e.Client), Session: e.Session, Created: now,
-		Facts: noticeFacts{Device: e.Facts["device"], ACR: e.Facts["acr"]},
+		Facts: noticeFacts{Device: e.Facts["device"], ACR: e.Facts["acr"], Role: e.Facts["role"]},
 	}
 	if rule.kind == noticeExchange { // a letter cannot be taken back, and who is asked may know a ground why she must not read of it
 		one.Client = ""

@@ -133,6 +133,9 @@ func (p *Provider) noticeFactLines(ctx context.Context, lang string, one notice)
 	if one.Word == "exchange" {
 		out = append(out, p.site.TextIn(lang, "notice.exchange.where"))
 	}
+	if one.Facts.Role != "" {
+		out = append(out, p.site.TextIn(lang, "notice.role", "role", p.site.TextIn(lang, roleKey(one.Facts.Role))), p.site.TextIn(lang, "notice.looked.where"))
+	}
 	if one.Facts.Device != "" {
 		out = append(out, p.site.TextIn(lang, "notice.device", "device", one.Facts.Device))
 	}

@@ -200,6 +200,7 @@ func New(d Deps) (*Provider, error) {
 	p.mail, p.hooks = d.Mail, d.Webhooks
 	p.news = notices{db: d.DB, seal: d.Sealer, digest: d.Digest, now: d.Now}
 	p.observeNotices()
+	p.site.OnTrouble(p.noteTrouble)
 	p.figures, p.shapes = newFigures(d.Metrics), d.Shapes
 	if d.Signing != nil {
 		p.signing, p.signatureRequests = d.Signing, d.SignatureRequests
@@ -359,9 +360,22 @@ func (p *Provider) recordStranger(ctx context.Context, e audit.Event) error {
 
 // Ready says whether the stores answer.
 func (p *Provider) Ready(ctx context.Context) error {
+	if err := p.DatabaseReady(ctx); err != nil {
+		return err
+	}
+	return p.StoreReady(ctx)
+}
+
+// DatabaseReady says whether the database answers.
+func (p *Provider) DatabaseReady(ctx context.Context) error {
 	if err := p.db.Ping(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
+	return nil
+}
+
+// StoreReady says whether the store of sessions and logins answers.
+func (p *Provider) StoreReady(ctx context.Context) error {
 	if _, err := p.store.Get(ctx, "ready:1:probe"); err != nil && !errors.Is(err, ephemeral.ErrNotFound) {
 		return fmt.Errorf("ephemeral store: %w", err)
 	}

@@ -195,6 +195,8 @@ type accountView struct {
 	Services []connectedView
 	Told     []receiptView // what services answered to the latest sign-outs
 
+	Looks []lookView // of operators, the newest first
+
 	Exchanges []exchangeView // the latest that offices asked about her
 
 	Passkeys    []passkeyView

@@ -29,7 +29,7 @@ type AuditList struct {
 type AuditCheck struct {
 	Rows  int64  `json:"rows"`
 	Whole bool   `json:"whole"`
-	Seq   int64  `json:"seq,omitempty" doc:"The first row that is not what was written"`
+	Seq   int64  `json:"seq,omitempty" doc:"The first row that is not what was written; with why checkpoint, the row of the first statement that does not hold: what was changed is between the one before and it"`
 	Why   string `json:"why,omitempty" enum:"altered,missing,reordered,truncated,headless,checkpoint"`
 	Hash  string `json:"hash,omitempty" doc:"Of the last row"`
 }

@@ -93,7 +93,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (h *hub.Hub, operato
 		Fetch: fetch, Policies: policies, Now: time.Now, Log: log, Sample: c.Sample,
 		SigningAnchors: signingAnchors, SigningRevocation: signingRevocation,
 		MutualTLS: mutual, Authorities: authorities, Metrics: figures, Recheck: c.recheck(), LaunchEvery: time.Duration(c.LaunchEvery), Session: c.sessions(), TellAtOnce: c.Logout.PerService,
-		MandateMonths: c.MandateMonths, OperatorsURL: c.Operators.url(),
+		MandateMonths: c.MandateMonths, OperatorsURL: c.Operators.url(), AuditFor: time.Duration(c.Audit.KeepDays) * 24 * time.Hour,
 		Rates: hub.Rates{Login: c.Rates.Login, Strangers: c.Rates.Strangers},
 	})
 	if err == nil && c.Clients != "" {

@@ -75,6 +75,9 @@ type config struct {
 		Login     int64 `json:"login"`     // card challenges of one browser, a minute; 0: 60
 		Strangers int64 `json:"strangers"` // audit rows of each kind by requests that prove nothing, a minute; 0: 300
 	} `json:"rates"`
+	Audit struct {
+		KeepDays int `json:"keep_days"` // how long rows of the audit log are kept; 0: for ever
+	} `json:"audit"`
 	SMTP      smtp      `json:"smtp"` // takes notices to citizens; without an address there is no mail
 	Operators operators `json:"operators"`
 	Sample    bool      `json:"sample"`
@@ -142,8 +145,17 @@ func (c config) check() error {
 	if err := c.address().Check(); err != nil {
 		return err
 	}
+	if d := c.Audit.KeepDays; d != 0 && (d < minAuditDays || d > maxAuditDays) {
+		return fmt.Errorf("audit.keep_days: %d to %d, or 0 for ever", minAuditDays, maxAuditDays)
+	}
 	return c.Mutual.check(c.Issuer, c.address())
 }
+
+// Bounds of audit.keep_days: somebody has to notice first, and more than a century is a slip of the pen.
+const (
+	minAuditDays = 90
+	maxAuditDays = 36_500
+)
 
 func (c config) checkRecheck() error {
 	r := c.recheck()

@@ -34,6 +34,7 @@ type Deps struct {
 	// Preflights tries services.
 	Preflights *preflight.Runner
 	Sample     bool
+	Oversight  Oversight
 	// Gates are what a draft has to pass before it goes live; each is asked.
 	Gates []Gate
 }
@@ -47,11 +48,12 @@ type API struct {
 	table     []operation
 	schemas   *openapi.Schemas
 	document  []byte
+	counts    counts
 }
 
 // New migrates the tables and returns the API, ready to serve.
 func New(ctx context.Context, d Deps) (*API, error) {
-	if d.Issuer == "" || d.BaseURL == "" || d.Access == nil || d.Clients == nil || d.Provider == nil || d.DB == nil || d.Transient == nil || d.Audit == nil || d.Preflights == nil || d.Now == nil || d.Log == nil {
+	if d.Issuer == "" || d.BaseURL == "" || d.Access == nil || !d.Oversight.complete() || d.Clients == nil || d.Provider == nil || d.DB == nil || d.Transient == nil || d.Audit == nil || d.Preflights == nil || d.Now == nil || d.Log == nil {
 		return nil, errors.New("admin: Deps has an empty field")
 	}
 	if err := migrate(ctx, d.DB); err != nil {
@@ -74,6 +76,10 @@ func (a *API) routes() {
 	a.meRoutes()
 	a.operatorRoutes()
 	a.organisationRoutes()
+	a.auditRoutes()
+	a.keyRoutes()
+	a.citizenRoutes()
+	a.statusRoutes()
 	a.clientRoutes()
 	a.decisionRoutes()
 	a.versionRoutes()

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 // stream is an answer that is written while it is read, without ever being whole in memory.
@@ -25,6 +26,9 @@ func (s stream) copy(w http.ResponseWriter) error {
 	}
 	w.Header().Set("Content-Type", s.kind)
 	w.Header().Set("Content-Disposition", `attachment; filename="`+s.name+`"`)
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) { // it takes as long as it takes
+		return err
+	}
 	w.WriteHeader(http.StatusOK)
 	for len(b) > 0 {
 		if _, err := w.Write(b); err != nil {

@@ -74,6 +74,9 @@ type Config struct {
 	// this hub over it.
 	OperatorsURL string
 
+	// AuditFor is how long rows of the audit log are kept; zero: for ever.
+	AuditFor time.Duration
+
 	GenerateKey func(keys.Alg) (crypto.Signer, error) // makes signing keys; nil: keys.Alg.Generate
 }
 
@@ -113,6 +116,10 @@ type Hub struct {
 	admin      *admin.API // nil: nobody administers
 	mail       mail.Sender
 	console    string // where operators find the console; may be empty
+	issuer     string
+	auditFor   time.Duration
+
+	auditState auditState
 }
 
 // New opens the hub's stores and returns it ready to serve. It starts nothing: see Run.
@@ -129,7 +136,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if c.Metrics == nil {
 		c.Metrics = metrics.New()
 	}
-	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log, now: c.Now, mail: c.Mail, console: c.OperatorsURL}
+	h := &Hub{lists: []*cardauth.Revocation{c.Revocation}, metrics: c.Metrics, log: c.Log, now: c.Now, mail: c.Mail, console: c.OperatorsURL, issuer: c.Issuer, auditFor: c.AuditFor}
 	var err error
 	if c.Transient == nil {
 		if h.sweeper, err = ephemeral.NewSQL(ctx, c.DB, c.Now); err != nil {
@@ -143,6 +150,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	if h.Keys, err = keys.Open(ctx, keys.Deps{DB: c.DB, Sealer: c.Sealer, Now: c.Now, Generate: c.GenerateKey}); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
+	h.Audit.Vouch(notary(c.Issuer, h.Keys, c.Sealer))
 	if h.Clients, err = clients.Open(ctx, clients.Deps{DB: c.DB, Now: c.Now, Fetch: c.Fetch, Authorities: c.Authorities, Record: h.record}); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
@@ -203,7 +211,8 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	h.admin, err = admin.New(ctx, admin.Deps{
 		Issuer: c.Issuer, BaseURL: c.OperatorsURL, Access: h.provider.AdminAccess, Clients: h.Clients, Provider: h.provider, DB: c.DB, Transient: c.Transient,
 		Audit: h.Audit, Now: c.Now, Log: c.Log, Sample: c.Sample, Preflights: h.Preflights,
-		Gates: []admin.Gate{h.preflightGate, admin.ImpactGate(h.provider, h.Clients)},
+		Gates:     []admin.Gate{h.preflightGate, admin.ImpactGate(h.provider, h.Clients)},
+		Oversight: admin.Oversight{ReadCheckpoint: h.readCheckpoint, KeptFor: h.auditFor, Keys: h.Keys, Status: h.status},
 	})
 	return h, err
 }
@@ -267,6 +276,7 @@ func (h *Hub) MutualHandler() http.Handler { return h.provider.MutualHandler() }
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Keys.Run(ctx) })
+	g.Go(func() error { return h.keepAudit(ctx) })
 	g.Go(func() error { return h.outbox.Run(ctx) })
 	g.Go(func() error { return h.launches.Run(ctx) })
 	g.Go(func() error { return h.lapse(ctx) })

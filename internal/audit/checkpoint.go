@@ -164,3 +164,18 @@ func (m mark) place() place {
 	copy(p.hash[:], m.hash)
 	return p
 }
+
+// ErrForeign is returned for a statement that is not about this log.
+var ErrForeign = errors.New("audit: not a checkpoint of this log")
+
+// Kept returns the claim of a statement that is among the checkpoints, to the letter; otherwise the error is ErrForeign.
+func (l *Log) Kept(ctx context.Context, jws string) (Claim, error) {
+	list, err := selectMarks(ctx, l.db, `jws = $1 LIMIT 1`, jws)
+	if err != nil {
+		return Claim{}, err
+	}
+	if len(list) == 0 || l.notary == nil || !l.notary.proves(list[0].statement(), list[0].proof) {
+		return Claim{}, ErrForeign
+	}
+	return list[0].checkpoint().Claim, nil
+}

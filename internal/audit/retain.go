@@ -108,7 +108,7 @@ func (l *Log) First(ctx context.Context) (int64, error) {
 type Keeping struct {
 	Every time.Duration // between checkpoints; at least a second
 	For   time.Duration // that rows are kept; 0: for ever
-	Tell  func(error)   // of what did not work, and of what is broken
+	Tell  func(error)   // each time: of what did not work or is broken; nil: all is well
 }
 
 // Keep makes a checkpoint at once and then regularly, and takes out what has been kept long enough, until ctx ends. Any number of processes
@@ -121,7 +121,10 @@ func (l *Log) Keep(ctx context.Context, k Keeping) error {
 		if err == nil && k.For > 0 {
 			_, err = l.Retain(ctx, l.now().Add(-k.For))
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrEmpty) {
+		if errors.Is(err, ErrEmpty) {
+			err = nil
+		}
+		if ctx.Err() == nil {
 			k.Tell(err)
 		}
 		select {

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,13 +53,13 @@ func parseCursor(s string) (cursor, error) {
 	return c, nil
 }
 
-// Page is a part of what a search found, newest first.
+// Page is a part of what a search found.
 type Page struct {
 	Rows []Row
 	Next string // where the next page begins; empty: this is the last
 }
 
-// Search returns up to limit rows (1 to 1000) after a place that an earlier page gave as Next, or the first with "". It does not verify
+// Search returns up to limit rows (1 to 1000), newest first, after a place that an earlier page gave as Next, or the first with "". It does not verify
 // them; a row that cannot be read at all is a *BrokenError. The error for a place that none gave is ErrCursor.
 func (l *Log) Search(ctx context.Context, f Filter, after string, limit int) (Page, error) {
 	return l.search(ctx, f, after, limit, true)
@@ -90,23 +92,9 @@ func (l *Log) search(ctx context.Context, f Filter, after string, limit int, new
 	return page, err
 }
 
-// Each calls fn with every row that a filter chooses, oldest first, a page at a time: what is appended meanwhile may be among them. The
-// error of fn ends it.
-func (l *Log) Each(ctx context.Context, f Filter, fn func(Row) error) error {
-	for after := ""; ; {
-		page, err := l.search(ctx, f, after, maxPage, false)
-		if err != nil {
-			return err
-		}
-		for _, r := range page.Rows {
-			if err := fn(r); err != nil {
-				return err
-			}
-		}
-		if after = page.Next; after == "" {
-			return nil
-		}
-	}
+// Oldest is Search from the other end: for what reads everything, such as an export. What is appended meanwhile may be among the last.
+func (l *Log) Oldest(ctx context.Context, f Filter, after string, limit int) (Page, error) {
+	return l.search(ctx, f, after, limit, false)
 }
 
 // Count counts the rows that a filter chooses, up to ten thousand; more says that there are more.
@@ -162,4 +150,18 @@ func decodeAll(list []found) ([]Row, error) {
 		rows = append(rows, r)
 	}
 	return rows, nil
+}
+
+// Latest returns the newest rows of these kinds that are about one person, up to limit of all together, newest first.
+func (l *Log) Latest(ctx context.Context, account string, kinds []Kind, limit int) ([]Row, error) {
+	var all []Row
+	for _, k := range kinds {
+		page, err := l.Search(ctx, Filter{Account: account, Kind: k}, "", limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Rows...)
+	}
+	slices.SortFunc(all, func(a, b Row) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Seq, a.Seq)) })
+	return all[:min(limit, len(all))], nil
 }

@@ -72,8 +72,15 @@ func TestSearchFindsWhatFits(t *testing.T) {
 				}
 			}
 			var oldest []int64
-			if err := l.Each(ctx, f, func(r audit.Row) error { oldest = append(oldest, r.Seq); return nil }); err != nil {
-				t.Fatal(err)
+			for after, pages := "", 0; pages == 0 || after != ""; pages++ {
+				page, err := l.Oldest(ctx, f, after, 9)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range page.Rows {
+					oldest = append(oldest, r.Seq)
+				}
+				after = page.Next
 			}
 			if !slices.Equal(oldest, want) {
 				t.Fatalf("%+v: got %v, want %v", f, oldest, want)

@@ -71,6 +71,9 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, p Page
 			return
 		}
 	}
+	if p.Error != "" && s.trouble != nil {
+		s.trouble(r, p)
+	}
 	s.answer(w, r, status, p, body)
 }
 

@@ -73,7 +73,12 @@ type Site struct {
 	*bundle
 	log   *slog.Logger
 	cross *http.CrossOriginProtection
+
+	trouble func(*http.Request, Page) // nil: nobody is told
 }
+
+// OnTrouble has fn told of every page with an Error, before it is sent. It is for the time when a program puts itself together.
+func (s *Site) OnTrouble(fn func(*http.Request, Page)) { s.trouble = fn }
 
 var slugPattern = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 
