@@ -8,9 +8,10 @@
 //
 // The hash of a row covers the hash before it, the row's number, its time and every text in it. [Log.Verify] therefore finds
 // the first row that was changed, removed, moved or put in, and an end that was cut off, by whoever can write to the tables but
-// does not recompute everything after. Whoever does recompute everything, head included, is found only by comparison with a hash
-// that was noted elsewhere: keep the newest [Row] of [Log.List] outside the database from time to time. This program itself has
-// no operation on the table but appending.
+// does not recompute everything after. Whoever does recompute everything, head included, is found by checkpoints: signed statements of
+// number and hash, each with a proof by a key that is not in the database ([Notary]). Whoever has that key too is found by a checkpoint that was
+// kept elsewhere ([Log.Examine]). The log ends nowhere but at its head, and begins where [Log.Retain] took out what was kept long enough: a whole
+// prefix that a checkpoint stands for.
 //
 // # Transactions
 //
