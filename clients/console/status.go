@@ -50,6 +50,9 @@ func (v *visit) wordOr(key, other string) string {
 	return other
 }
 
+// Word is a state in words; one that the console does not know is shown as it is.
+func (v *visit) Word(kind, state string) string { return v.wordOr(kind+"."+state, state) }
+
 // Counts are those of the last day, in the order of their names.
 func (s statusView) Counts() []web.Description {
 	names := make([]string, 0, len(s.Status.Counts))
