@@ -422,9 +422,9 @@ func (s *service) preview(m metadata) *preview {
 			p.Domain = u.Host
 		}
 	}
-	purposes := m.strings("purposes")
+	purposes := m.purposes()
 	for _, scope := range scopesOf(s.Kind) {
-		if slices.Contains(m.words("scope"), scope) {
+		if slices.Contains(m.scopes(), scope) {
 			p.Items = append(p.Items, previewItem{Scope: scope, Label: s.text("scope." + scope), Purpose: purposes[scope]})
 		}
 	}

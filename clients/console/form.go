@@ -36,9 +36,9 @@ func (s *section) fill(kind adminapi.Kind, m metadata) url.Values {
 		case asWhole:
 			form.Set(in.id(), pretty(m.raw()))
 		case asScopes:
-			purposes := m.strings("purposes")
+			purposes := m.purposes()
 			for _, scope := range scopesOf(kind) {
-				if slices.Contains(m.words("scope"), scope) {
+				if slices.Contains(m.scopes(), scope) {
 					form.Add(in.id(), scope)
 				}
 				form.Set(purposeID(scope, ""), purposes[scope])
@@ -103,7 +103,7 @@ func (s *section) take(kind adminapi.Kind, form url.Values, m metadata) (metadat
 
 // takeScopes keeps the scopes that the console does not offer, and has the grant of refresh tokens follow offline_access.
 func takeScopes(kind adminapi.Kind, form url.Values, in input, m metadata) {
-	offered, chosen, purposes := scopesOf(kind), []string{}, m.strings("purposes")
+	offered, chosen, purposes := scopesOf(kind), []string{}, m.purposes()
 	for _, scope := range offered {
 		if scope == "openid" || slices.Contains(form[in.id()], scope) {
 			chosen = append(chosen, scope)
@@ -116,7 +116,7 @@ func takeScopes(kind adminapi.Kind, form url.Values, in input, m metadata) {
 			}
 		}
 	}
-	for _, scope := range m.words("scope") {
+	for _, scope := range m.scopes() {
 		if !slices.Contains(offered, scope) {
 			chosen = append(chosen, scope)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -57,13 +56,13 @@ func (m metadata) number(name string) string {
 	return n.String()
 }
 
-// words are the space-separated words of a member such as scope.
-func (m metadata) words(name string) []string { return strings.Fields(m.text(name)) }
+// scopes are the words of the member scope.
+func (m metadata) scopes() []string { return strings.Fields(m.text("scope")) }
 
-// strings is a member that is an object of strings.
-func (m metadata) strings(name string) map[string]string {
+// purposes are why the service asks, by scope.
+func (m metadata) purposes() map[string]string {
 	var o map[string]string
-	if json.Unmarshal(m[name], &o) != nil || o == nil {
+	if json.Unmarshal(m["purposes"], &o) != nil || o == nil {
 		return map[string]string{}
 	}
 	return o
@@ -112,9 +111,6 @@ func (m metadata) raw() json.RawMessage {
 
 // clone is a copy that can be changed.
 func (m metadata) clone() metadata { return maps.Clone(m) }
-
-// members are the names, sorted.
-func (m metadata) members() []string { return slices.Sorted(maps.Keys(m)) }
 
 // shown is the value of a member for people: a string as it is, a list line by line, the rest as JSON.
 func shown(raw json.RawMessage) []string {

@@ -205,8 +205,8 @@ func (s *service) inWords(in input, m metadata) []string {
 		}
 		values = shown(m[in.member])
 	case asScopes:
-		purposes := m.strings("purposes")
-		for _, scope := range m.words("scope") {
+		purposes := m.purposes()
+		for _, scope := range m.scopes() {
 			text := scope
 			if s.console.has("scope." + scope) {
 				text = s.text("scope." + scope)

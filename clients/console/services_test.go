@@ -87,7 +87,7 @@ func TestASectionChangesItsOwnMembersOnly(t *testing.T) {
 	}
 	b.get("/clients/library/edit/data")
 	b.send("/clients/library/edit/data", url.Values{})
-	if m, _ = parseMetadata(d.Draft.Metadata); m.text("scope") != "openid admin" || len(m.strings("purposes")) != 0 || len(m.list("grant_types")) != 1 {
+	if m, _ = parseMetadata(d.Draft.Metadata); m.text("scope") != "openid admin" || len(m.purposes()) != 0 || len(m.list("grant_types")) != 1 {
 		t.Errorf("what was unchecked stays: %s", d.Draft.Metadata)
 	}
 }

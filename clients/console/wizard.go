@@ -51,11 +51,11 @@ func (v *visit) showNew(status int, faults []adminapi.FieldError) error {
 		Name: "new", Title: "new.title", Crumbs: []web.Crumb{{Key: inServices, Href: "/clients"}, {Key: "new.title"}},
 	}
 	for _, f := range faults {
-		text, id := v.said(f), f.Field
+		text, id := v.said(f), "organisation"
 		if f.Field == "kind" {
 			view.KindError, id = text, "kind-web"
 		} else {
-			view.OrgError, id = join(view.OrgError, text), "organisation"
+			view.OrgError = join(view.OrgError, text)
 		}
 		view.Errors = append(view.Errors, web.FieldError{Field: id, Text: text})
 		page.Error = string(adminapi.Invalid)
