@@ -32,6 +32,13 @@ func (c *cache) fresh(now time.Time) bool {
 // can still name it, but it may not ask for anything. Get must not be called in a
 // transaction that changes clients.
 func (r *Registry) Get(ctx context.Context, id ID) (*Client, error) {
+	if isTwin(id) { // short-lived and rare: not remembered
+		if _, err := ParseID(string(id)); err != nil {
+			return nil, ErrUnknown
+		}
+		t, err := r.findTwin(ctx, id)
+		return t.Client, err
+	}
 	cache, err := r.look(ctx)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -29,7 +30,9 @@ type Policy struct {
 	PerMinute    int64     // registrations and updates a minute, all together; 0 means 60
 	Expires      time.Time // when the token ends; zero: never
 
-	certificates bool // set by NewRegistrar: clients can show theirs
+	certificates bool            // set by NewRegistrar: clients can show theirs
+	organisation string          // that owns what is registered; of a token that an operator issued
+	statements   json.RawMessage // keys of software statements, without one of which nothing is registered; nil: none are taken
 }
 
 // The limits of a policy that sets none.

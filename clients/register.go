@@ -52,18 +52,25 @@ func NewRegistrar(d RegistrarDeps) (*Registrar, error) {
 	if err := CheckPolicies(d.Policies); err != nil {
 		return nil, err
 	}
+	g := &Registrar{d: d}
 	policies := make([]Policy, len(d.Policies))
 	for i, p := range d.Policies {
-		p = p.withDefaults()
-		// What the hub cannot judge it does not register, whatever the policy says.
-		p.Methods = slices.DeleteFunc(slices.Clone(p.Methods), func(m Method) bool {
-			return m.usesTLS() && !(d.Certificates && slices.Contains(d.Registry.TLSMethods(), m))
-		})
-		p.certificates = d.Certificates
-		policies[i] = p
+		policies[i] = g.judged(p.withDefaults())
 	}
-	d.Policies = policies
-	return &Registrar{d: d}, nil
+	g.d.Policies = policies
+	return g, nil
+}
+
+// Policies returns those of the hub's configuration.
+func (g *Registrar) Policies() []Policy { return slices.Clone(g.d.Policies) }
+
+// judged leaves out of a policy what the hub cannot judge, and so does not register, whatever the policy says.
+func (g *Registrar) judged(p Policy) Policy {
+	p.Methods = slices.DeleteFunc(slices.Clone(p.Methods), func(m Method) bool {
+		return m.usesTLS() && !(g.d.Certificates && slices.Contains(g.d.Registry.TLSMethods(), m))
+	})
+	p.certificates = g.d.Certificates
+	return p
 }
 
 // Mount adds the routes; this list is the whole surface of the package.
@@ -95,14 +102,14 @@ func allowAnyOrigin(h http.Header) {
 // post registers a client.
 func (g *Registrar) post(c echo.Context) error {
 	ctx := c.Request().Context()
-	policy, err := g.policy(c.Request())
+	policy, err := g.policy(ctx, c.Request())
 	if err != nil {
 		return err
 	}
 	if err := g.spend(ctx, policy); err != nil {
 		return err
 	}
-	request, err := readRegistration(c.Request())
+	request, err := readRegistration(c.Request(), policy, g.d.Registry.d.Now())
 	if err != nil {
 		return err
 	}
@@ -112,7 +119,7 @@ func (g *Registrar) post(c echo.Context) error {
 	}
 	token := keys.RandomSecret()
 	secret := secretFor(m.TokenEndpointAuthMethod)
-	client, row, err := g.d.Registry.register(ctx, m, secret, token, policy, func(ctx context.Context) error {
+	client, row, err := g.d.Registry.register(ctx, m, secret, token, policy, request.statement, func(ctx context.Context) error {
 		return g.d.Record(ctx, audit.Event{Kind: eventRegistered, Client: string(m.ClientID), Actor: policy.Name, Facts: map[string]string{"profile": string(m.Profile)}})
 	})
 	if err != nil {
@@ -135,12 +142,12 @@ func (g *Registrar) judge(policy Policy, m Metadata, id ID) (Metadata, error) {
 }
 
 // register stores a client with its registration.
-func (r *Registry) register(ctx context.Context, m Metadata, secret *keys.Secret, token keys.Secret, policy Policy, record func(context.Context) error) (*Client, registrationRow, error) {
+func (r *Registry) register(ctx context.Context, m Metadata, secret *keys.Secret, token keys.Secret, policy Policy, statement string, record func(context.Context) error) (*Client, registrationRow, error) {
 	if err := r.checkRemote(ctx, m); err != nil {
 		return nil, registrationRow{}, err
 	}
 	digest := sha256.Sum256(token.Reveal())
-	row := registrationRow{client: m.ClientID, token: digest[:], policy: policy.Name, created: r.d.Now()}
+	row := registrationRow{client: m.ClientID, token: digest[:], policy: policy.Name, created: r.d.Now(), statement: statement}
 	e, err := entryOf(m, secret)
 	if err != nil {
 		return nil, registrationRow{}, err
@@ -157,6 +164,9 @@ func (r *Registry) register(ctx context.Context, m Metadata, secret *keys.Secret
 			return err
 		}
 		if err := r.insertRegistration(ctx, row); err != nil {
+			return err
+		}
+		if err := r.own(ctx, m.ClientID, policy.organisation); err != nil {
 			return err
 		}
 		return record(ctx)
@@ -179,7 +189,7 @@ func secretFor(method Method) *keys.Secret {
 
 // policy returns the policy of the request's initial access token, or the open one
 // for a request without.
-func (g *Registrar) policy(r *http.Request) (Policy, error) {
+func (g *Registrar) policy(ctx context.Context, r *http.Request) (Policy, error) {
 	token, given, err := bearer(r)
 	if err != nil {
 		return Policy{}, err
@@ -191,17 +201,27 @@ func (g *Registrar) policy(r *http.Request) (Policy, error) {
 			return p, nil
 		}
 	}
+	if given {
+		p, there, err := g.d.Registry.issued(ctx, `t.token_sha256 = $1`, sum[:])
+		if err != nil {
+			return Policy{}, err
+		}
+		if there && g.d.Registry.d.Now().Before(p.Expires) {
+			return g.judged(p), nil
+		}
+	}
 	return Policy{}, unauthorized(given)
 }
 
 // named returns the policy that let a client in, if there still is one.
-func (g *Registrar) named(name string) (Policy, bool) {
+func (g *Registrar) named(ctx context.Context, name string) (Policy, bool, error) {
 	for _, p := range g.d.Policies {
 		if p.Name == name {
-			return p, true
+			return p, true, nil
 		}
 	}
-	return Policy{}, false
+	p, there, err := g.d.Registry.issued(ctx, `t.name = $1`, name)
+	return g.judged(p), there, err
 }
 
 // spend counts one registration or update.

@@ -75,7 +75,7 @@ func refusedMetadata(m *Metadata, err error) error {
 }
 
 // readRegistration reads a request body.
-func readRegistration(r *http.Request) (registrationRequest, error) {
+func readRegistration(r *http.Request, p Policy, now time.Time) (registrationRequest, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return registrationRequest{}, &registrationError{status: http.StatusBadRequest, code: codeMetadata, description: "the body is not application/json"}
 	}
@@ -83,17 +83,15 @@ func readRegistration(r *http.Request) (registrationRequest, error) {
 	if err != nil || len(body) > MaxMetadata {
 		return registrationRequest{}, &registrationError{status: http.StatusRequestEntityTooLarge, code: codeMetadata, description: "the body is larger than 64 KiB"}
 	}
+	body, statement, err := p.withStatement(body, now)
+	if err != nil {
+		return registrationRequest{}, err
+	}
 	request, err := parseRegistration(body)
 	if err != nil {
 		return registrationRequest{}, refusedMetadata(&request.m, err)
 	}
-	switch {
-	case request.statement == "":
-	case strings.Count(request.statement, ".") != statementLength-1:
-		return registrationRequest{}, &registrationError{status: http.StatusBadRequest, code: codeStatement, description: "the software statement is not a signed token"}
-	default:
-		return registrationRequest{}, &registrationError{status: http.StatusBadRequest, code: codeUnapproved, description: "this hub accepts no software statements"}
-	}
+	request.statement = statement
 	return request, nil
 }
 
@@ -145,6 +143,9 @@ func (g *Registrar) answer(c echo.Context, status int, client *Client, row regis
 	out := registered(client)
 	out["client_id_issued_at"] = row.created.Unix()
 	out["registration_access_token"] = string(token.Reveal())
+	if row.statement != "" { // unmodified (RFC 7591 §3.2.1)
+		out[memberStatement] = row.statement
+	}
 	out["registration_client_uri"] = g.d.Issuer + "/register/" + string(client.ID())
 	if secret != nil {
 		out[memberSecret] = string(secret.Reveal())

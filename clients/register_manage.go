@@ -71,14 +71,17 @@ func (g *Registrar) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	policy, ok := g.named(who.row.policy)
+	policy, ok, err := g.named(ctx, who.row.policy)
+	if err != nil {
+		return err
+	}
 	if !ok {
 		return &registrationError{status: http.StatusForbidden, code: "access_denied", description: "this registration cannot be changed any more"}
 	}
 	if err := g.spend(ctx, policy); err != nil {
 		return err
 	}
-	request, err := readRegistration(c.Request())
+	request, err := readRegistration(c.Request(), policy, g.d.Registry.d.Now())
 	if err != nil {
 		return err
 	}
@@ -93,12 +96,13 @@ func (g *Registrar) put(c echo.Context) error {
 	if !who.client.AuthMethod().usesSecret() {
 		secret = secretFor(m.TokenEndpointAuthMethod)
 	}
-	client, err := g.d.Registry.replace(ctx, m, secret, policy, func(ctx context.Context) error {
+	client, err := g.d.Registry.replace(ctx, m, secret, policy, request.statement, func(ctx context.Context) error {
 		return g.d.Record(ctx, audit.Event{Kind: eventUpdated, Client: string(m.ClientID), Actor: policy.Name})
 	})
 	if err != nil {
 		return refusedMetadata(&m, err)
 	}
+	who.row.statement = request.statement
 	if secret == nil && request.secret != "" && client.AuthMethod().usesSecret() {
 		same := keys.NewSecret([]byte(request.secret))
 		secret = &same
@@ -119,7 +123,7 @@ func (r registrationRequest) names(c *Client, now time.Time) error {
 }
 
 // replace stores a new version of a client that registered itself.
-func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret, policy Policy, record func(context.Context) error) (*Client, error) {
+func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret, policy Policy, statement string, record func(context.Context) error) (*Client, error) {
 	if err := r.checkRemote(ctx, m); err != nil {
 		return nil, err
 	}
@@ -131,6 +135,9 @@ func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret,
 	var stored clientRow
 	err = r.change(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
 		if err := r.holdRegistration(ctx, m.ClientID); err != nil {
+			return err
+		}
+		if err := r.setStatement(ctx, m.ClientID, statement); err != nil {
 			return err
 		}
 		if stored, err = r.store(ctx, e); err != nil {

@@ -16,8 +16,7 @@ func ownMembers() []string {
 	return []string{"client_id", "operator", "description", "category", "purposes", "verified", "listed", "first_party", "development", "resources", "serves", "agency", "session_class", "logo"}
 }
 
-// Software statements (RFC 7591 §2.3) are refused, so that nobody believes that
-// what one says was registered.
+// Members that are no metadata.
 const (
 	memberStatement = "software_statement"
 	memberSecret    = "client_secret"

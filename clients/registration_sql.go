@@ -18,6 +18,8 @@ type registrationRow struct {
 	token   []byte // SHA-256 of the registration access token
 	policy  string
 	created time.Time
+
+	statement string // software statement, or nothing
 }
 
 // holds reports whether a token is the row's.
@@ -33,8 +35,8 @@ var errRegistrationGone = errors.New("clients: no such registration")
 func (r *Registry) findRegistration(ctx context.Context, id ID) (registrationRow, error) {
 	row := registrationRow{client: id}
 	var created int64
-	err := r.d.DB.QueryRow(ctx, `SELECT token_sha256, policy, created_at FROM client_registration WHERE client = $1`, string(id)).
-		Scan(&row.token, &row.policy, &created)
+	err := r.d.DB.QueryRow(ctx, `SELECT token_sha256, policy, created_at, statement FROM client_registration WHERE client = $1`, string(id)).
+		Scan(&row.token, &row.policy, &created, &row.statement)
 	if errors.Is(err, sql.ErrNoRows) {
 		return registrationRow{}, errRegistrationGone
 	}
@@ -46,8 +48,8 @@ func (r *Registry) findRegistration(ctx context.Context, id ID) (registrationRow
 }
 
 func (r *Registry) insertRegistration(ctx context.Context, row registrationRow) error {
-	_, err := r.d.DB.Exec(ctx, `INSERT INTO client_registration (client, token_sha256, policy, created_at) VALUES ($1, $2, $3, $4)`,
-		string(row.client), row.token, row.policy, row.created.Unix())
+	_, err := r.d.DB.Exec(ctx, `INSERT INTO client_registration (client, token_sha256, policy, created_at, statement) VALUES ($1, $2, $3, $4, $5)`,
+		string(row.client), row.token, row.policy, row.created.Unix(), row.statement)
 	if err != nil {
 		return fmt.Errorf("store registration of client %s: %w", row.client, err)
 	}
@@ -118,4 +120,23 @@ func (r *Registry) countRegistration(ctx context.Context, p Policy) error {
 		return errTooMany
 	}
 	return nil
+}
+
+// setStatement notes the software statement of the last request of a client that registered itself.
+func (r *Registry) setStatement(ctx context.Context, id ID, statement string) error {
+	if _, err := r.d.DB.Exec(ctx, `UPDATE client_registration SET statement = $2 WHERE client = $1`, string(id), statement); err != nil {
+		return fmt.Errorf("note software statement of client %s: %w", id, err)
+	}
+	return nil
+}
+
+// own gives a client that just registered itself to an organisation; empty: to none.
+func (r *Registry) own(ctx context.Context, id ID, organisation string) error {
+	if organisation == "" {
+		return nil
+	}
+	if _, err := r.d.DB.Exec(ctx, `UPDATE client SET organisation = $2 WHERE id = $1`, string(id), organisation); err != nil {
+		return fmt.Errorf("give client %s to an organisation: %w", id, err)
+	}
+	return r.reindex(ctx, id)
 }

@@ -144,6 +144,9 @@ func entryOf(m Metadata, secret *keys.Secret) (entry, error) {
 // store writes a new version, unless nothing would change. It runs in a
 // transaction that holds the stamp, so nobody else writes meanwhile.
 func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
+	if isTwin(e.m.ClientID) {
+		return clientRow{}, faultOf("client_id", "contains "+twinMark+", as those of twins for trying do", "use another one")
+	}
 	metadata, err := json.Marshal(e.m)
 	if err != nil {
 		return clientRow{}, fmt.Errorf("encode client %s: %w", e.m.ClientID, err)

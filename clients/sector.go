@@ -74,7 +74,7 @@ func checkSubject(m *Metadata, faults *FieldErrors) {
 // things elsewhere, by the device grant above all, has a sector of its own: it
 // could name anybody's host. No host has a colon but for a loopback's port.
 func (m *Metadata) sector() string {
-	if len(m.RedirectURIs) == 0 || m.has(GrantDeviceCode) {
+	if len(m.RedirectURIs) == 0 || m.has(GrantDeviceCode) || isTwin(m.ClientID) {
 		return "client:" + string(m.ClientID)
 	}
 	s := m.SectorIdentifierURI

@@ -47,3 +47,11 @@ func (s *Subjects) For(ctx context.Context, account AccountID, sector string) (s
 func (s *Subjects) Account(ctx context.Context, sector, sub string) (AccountID, error) {
 	return findAccount(ctx, s.db, sector, sub)
 }
+
+// ForgetSector forgets the names of a sector that was there for a while only, and that nobody knows people by any more.
+func (s *Subjects) ForgetSector(ctx context.Context, sector string) error {
+	if _, err := s.db.Exec(ctx, `DELETE FROM federation_subject WHERE sector = $1`, sector); err != nil {
+		return fmt.Errorf("forget sector: %w", err)
+	}
+	return nil
+}

@@ -88,4 +88,6 @@ func (a *API) routes() {
 	a.impactRoutes()
 	a.figureRoutes()
 	a.logoRoutes()
+	a.testSignInRoutes()
+	a.tokenRoutes()
 }

@@ -292,6 +292,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.provider.RunNotices(ctx) })
 	g.Go(func() error { return h.remind(ctx, h.mail, h.console) })
 	g.Go(func() error { return h.Shapes.Run(ctx) })
+	g.Go(func() error { return h.provider.SweepTwins(ctx) })
 	g.Go(func() error { return h.Preflights.Run(ctx) })
 	for _, l := range h.lists {
 		g.Go(func() error { return l.Run(ctx) })

@@ -52,3 +52,6 @@ func (h *Hub) record(ctx context.Context, e audit.Event) error {
 	e.Trace = web.Trace(ctx)
 	return h.Audit.Append(ctx, e)
 }
+
+// Sweep removes what is left of twins of services whose hour is over; Run does so too.
+func (h *Hub) Sweep(ctx context.Context) error { return h.provider.SweepTwinsOnce(ctx) }
