@@ -23,7 +23,7 @@ func citizen(t *testing.T, h *admintest.Hub, card string) (b *idptest.Browser, n
 	t.Helper()
 	b = h.Browser(t)
 	r := idptest.NewRequest("scope", "openid")
-	tokens := h.Redeem(t, h.Code(t, b, r, card), r)
+	tokens := h.Hub.Redeem(t, h.Hub.Code(t, b, r, card), r)
 	sub = h.Bearer(t, http.MethodGet, "/userinfo", tokens.Text("access_token")).Text("sub")
 	if sub == "" {
 		t.Fatalf("%s", tokens.Raw)
