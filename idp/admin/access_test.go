@@ -35,7 +35,7 @@ func TestOnlyAFreshCardSignInAdministers(t *testing.T) {
 		}
 	}
 	r := idptest.NewRequest()
-	other := h.Hub.Redeem(t, h.Code(t, h.Browser(t), r, "hanako"), r).Text("access_token")
+	other := h.Redeem(t, h.Code(t, h.Browser(t), r, "hanako"), r).Text("access_token")
 	if a, challenge := me(other); a.Status != http.StatusForbidden || a.Problem(t).Reason != adminapi.NotOperator || !strings.Contains(challenge, `scope="admin"`) {
 		t.Errorf("a service's token: %d %q", a.Status, challenge)
 	}
@@ -45,7 +45,7 @@ func TestOnlyAFreshCardSignInAdministers(t *testing.T) {
 	}
 	// A refresh token keeps the tokens coming; the sign-in behind them gets older.
 	r = admintest.Request()
-	refresh := h.Redeem(t, h.Code(t, h.Browser(t), r, "hanako"), r).Text("refresh_token")
+	refresh := h.Tokens(t, h.Code(t, h.Browser(t), r, "hanako"), r).Text("refresh_token")
 	clock = clock.Add(12*time.Hour + time.Minute)
 	old := h.PostForm(t, "/token", admintest.ConsoleID, idptest.Secret, idptest.RefreshForm(refresh)).Text("access_token")
 	if a, challenge := me(old); a.Status != http.StatusUnauthorized || !strings.Contains(challenge, `error="insufficient_user_authentication"`) ||
@@ -62,7 +62,7 @@ func TestAPasskeyDoesNotAdminister(t *testing.T) {
 	b := h.Browser(t)
 	r := admintest.Request()
 	code := b.Finish(b.PasskeyLogin(b.Get(r.Path()), device)).URL.Query().Get("code")
-	a := h.Call(t, h.Redeem(t, code, r).Text("access_token"), http.MethodGet, "/api/me", nil)
+	a := h.Call(t, h.Tokens(t, code, r).Text("access_token"), http.MethodGet, "/api/me", nil)
 	if challenge := a.Header.Get("WWW-Authenticate"); a.Status != http.StatusUnauthorized || !strings.Contains(challenge, `acr_values="phrh"`) {
 		t.Errorf("%d %q %s", a.Status, challenge, a.Body)
 	}

@@ -39,7 +39,7 @@ func registrations() []map[string]any {
 func (h *Hub) Token(t testing.TB, card string) string {
 	t.Helper()
 	r := Request()
-	return h.Redeem(t, h.Code(t, h.Browser(t), r, card), r).Text("access_token")
+	return h.Tokens(t, h.Code(t, h.Browser(t), r, card), r).Text("access_token")
 }
 
 // Request is an authorization request of ConsoleID.
@@ -47,8 +47,8 @@ func Request() idptest.Request {
 	return idptest.NewRequest("client_id", ConsoleID, "redirect_uri", consoleURI, "scope", adminScopes)
 }
 
-// Redeem exchanges a code that such a request came to for tokens.
-func (h *Hub) Redeem(t testing.TB, code string, r idptest.Request) idptest.Answer {
+// Tokens exchanges a code that such a request came to for tokens.
+func (h *Hub) Tokens(t testing.TB, code string, r idptest.Request) idptest.Answer {
 	t.Helper()
 	a := h.PostForm(t, "/token", ConsoleID, idptest.Secret, idptest.CodeForm(code, r))
 	if a.Status != http.StatusOK {
