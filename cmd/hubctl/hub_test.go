@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -166,5 +168,69 @@ func TestProgramAppliesAndNeverApproves(t *testing.T) {
 	}
 	if got := call(t, dir, "", "whoami", "--hub", h.URL, "--client", "ci"); got.code != exitUsage {
 		t.Errorf("a program without key: %+v", got)
+	}
+}
+
+// An auditor trusts neither the hub nor its operators: what she kept is enough.
+func TestAnExportIsJudgedByWhoKeptACheckpoint(t *testing.T) {
+	t.Parallel() // as above
+	h := admintest.Start(t, idptest.Options{})
+	dir := t.TempDir()
+	h.Operator(t, "taro", "", adminapi.Security)
+	must(t, loginAt(t, h, dir, "taro"))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("checkpoint", must(t, call(t, dir, "", "audit", "checkpoint", "create")).out)
+	must(t, call(t, dir, "", "audit", "verify", "--checkpoint", at("checkpoint")))
+	must(t, call(t, dir, "", "audit", "export", "-o", at("audit.jsonl")))
+	if got := call(t, dir, "", "audit", "export", "-o", at("audit.jsonl")); got.code != exitUsage {
+		t.Errorf("an export over another: %+v", got)
+	}
+	resp, err := idptest.Client().Get(h.Issuer + "/jwks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwks, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	write("jwks", string(jwks))
+	check := func(file string) called {
+		return call(t, dir, "", "audit", "check", "-f", at(file), "--checkpoint", at("checkpoint"), "--jwks", at("jwks"))
+	}
+	if got := must(t, check("audit.jsonl")); !strings.Contains(got.out, "all as they were written") {
+		t.Errorf("%+v", got)
+	}
+	exported, err := os.ReadFile(at("audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(exported), "\n")
+	write("altered.jsonl", strings.Replace(string(exported), `"actor":"`, `"actor":"x`, 1))
+	write("short.jsonl", strings.Join(lines[:3], ""))
+	write("gap.jsonl", strings.Join(lines[:3], "")+strings.Join(lines[4:], ""))
+	write("torn.jsonl", strings.Join(lines[:3], "")+lines[3][:20])
+	for file, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"altered.jsonl": {exitDiffers, "altered"},
+		"short.jsonl":   {exitDiffers, "checkpoint"},
+		"gap.jsonl":     {exitDiffers, "row 4: missing"},
+		"torn.jsonl":    {exitUsage, "line 4: is no row"},
+		"none.jsonl":    {exitUsage, "no such file"},
+	} {
+		if got := check(file); got.code != want.code || !strings.Contains(got.err, want.says) {
+			t.Errorf("%s: %+v", file, got)
+		}
+	}
+	write("jwks", string(must(t, call(t, dir, "", "operator", "key", at("other.pem"))).out))
+	if got := check("audit.jsonl"); got.code != exitDiffers || !strings.Contains(got.err, "not signed by these keys") {
+		t.Errorf("foreign keys: %+v", got)
 	}
 }
