@@ -229,7 +229,7 @@ func TestAnExportIsJudgedByWhoKeptACheckpoint(t *testing.T) {
 			t.Errorf("%s: %+v", file, got)
 		}
 	}
-	write("jwks", string(must(t, call(t, dir, "", "operator", "key", at("other.pem"))).out))
+	write("jwks", must(t, call(t, dir, "", "operator", "key", at("other.pem"))).out)
 	if got := check("audit.jsonl"); got.code != exitDiffers || !strings.Contains(got.err, "not signed by these keys") {
 		t.Errorf("foreign keys: %+v", got)
 	}

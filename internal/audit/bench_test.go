@@ -70,9 +70,7 @@ func million(b *testing.B, db *sqldb.DB) *audit.Log {
 				if seq%1000 == 0 {
 					kind, actor = "client.saved", fmt.Sprint("op", seq%9)
 				}
-				for _, v := range []any{seq, int64(seq) * 1_000_000, kind, fmt.Sprint("account-", seq*7919%500_000), client, actor, fmt.Sprintf("%04X-%04X", seq*31337%65536, seq%65536), zero} {
-					args = append(args, v)
-				}
+				args = append(args, []any{seq, int64(seq) * 1_000_000, kind, fmt.Sprint("account-", seq*7919%500_000), client, actor, fmt.Sprintf("%04X-%04X", seq*31337%65536, seq%65536), zero}...)
 				n := len(args) - 8
 				fmt.Fprintf(&values, ", ($%d, $%d, $%d, $%d, $%d, '', $%d, '', $%d, '{\"acr\":\"phrh\"}', $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+8)
 			}

@@ -309,7 +309,7 @@ func TestRetention(t *testing.T) {
 		if err != nil || e.First != 21 || e.Last != 54 {
 			t.Fatal(e, err)
 		}
-		told, err := l.Search(ctx, audit.Filter{Kind: audit.EventTakenOut}, "", 10)
+		told, err := l.Search(ctx, audit.Filter{Kind: "audit.taken_out"}, "", 10)
 		if err != nil || len(told.Rows) != 1 || told.Rows[0].Facts["through"] != "20" {
 			t.Fatal(told, err)
 		}

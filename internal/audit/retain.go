@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// EventTakenOut stands in the log for what is there no more. Facts: through, the number of the last row; at, when its checkpoint was made.
-const EventTakenOut Kind = "audit.taken_out"
+// eventTakenOut stands in the log for what is there no more. Facts: through, the number of the last row; at, when its checkpoint was made.
+const eventTakenOut Kind = "audit.taken_out"
 
 // takeOut is the number of rows of one deletion: others write between two.
 const takeOut = 500
@@ -92,7 +92,7 @@ func (l *Log) moveTo(ctx context.Context, from base, to mark) error {
 		if err != nil || !first {
 			return err
 		}
-		return l.Append(ctx, Event{Kind: EventTakenOut, Actor: "policy", Facts: map[string]string{
+		return l.Append(ctx, Event{Kind: eventTakenOut, Actor: "policy", Facts: map[string]string{
 			"through": fmt.Sprint(to.seq), "at": time.UnixMicro(to.at).UTC().Format(time.RFC3339),
 		}})
 	})
