@@ -96,6 +96,9 @@ func rotateKeys(ctx context.Context, c config, which string) error {
 
 // start opens what the hub stands on and serves it until ctx ends.
 func start(ctx context.Context, c config, log *slog.Logger) error {
+	if err := c.Operators.check(); err != nil {
+		return err
+	}
 	h, operators, closeAll, err := build(ctx, c, log)
 	if err != nil {
 		return err
