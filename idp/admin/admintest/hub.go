@@ -25,7 +25,7 @@ func Start(t testing.TB, o idptest.Options) *Hub {
 	address := httptest.NewUnstartedServer(nil)
 	h := &Hub{URL: "http://" + address.Listener.Addr().String()}
 	o.OperatorsURL = h.URL
-	o.Clients = append(o.Clients, registrations()...)
+	o.Clients = append(o.Clients, Registrations()...)
 	h.Hub = idptest.Start(t, o)
 	address.Config.Handler = h.OperatorHandler(nil)
 	address.Start()

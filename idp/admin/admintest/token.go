@@ -20,7 +20,8 @@ const (
 	adminScopes = "openid offline_access admin"
 )
 
-func registrations() []map[string]any {
+// Registrations are those of ConsoleID and ProgramID, for a hub that a test starts itself.
+func Registrations() []map[string]any {
 	digest := sha256.Sum256([]byte(idptest.Secret))
 	return []map[string]any{
 		{
