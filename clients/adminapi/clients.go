@@ -74,6 +74,7 @@ type ClientDetail struct {
 // Stop says who suspended or retired a service, and why.
 type Stop struct {
 	By     string    `json:"by"`
+	ByName string    `json:"by_name,omitempty"`
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
 }
@@ -95,16 +96,17 @@ type Draft struct {
 
 // Version is a registration that was live, or is. It never changes.
 type Version struct {
-	Version    int64           `json:"version"`
-	Metadata   json.RawMessage `json:"metadata,omitempty" type:"object" doc:"Left out in lists"`
-	Note       string          `json:"note,omitempty"`
-	By         string          `json:"by" doc:"Operator who asked for it, seed, or policy:NAME"`
-	ByName     string          `json:"by_name,omitempty"`
-	ApprovedBy string          `json:"approved_by,omitempty"`
-	Exception  string          `json:"exception,omitempty" doc:"Why it went live without a green pre-flight"`
-	Preflight  string          `json:"preflight,omitempty" doc:"The report it went live by"`
-	Of         int64           `json:"of,omitempty" doc:"The version that it brought back"`
-	At         time.Time       `json:"at"`
+	Version        int64           `json:"version"`
+	Metadata       json.RawMessage `json:"metadata,omitempty" type:"object" doc:"Left out in lists"`
+	Note           string          `json:"note,omitempty"`
+	By             string          `json:"by" doc:"Operator who asked for it, seed, or policy:NAME"`
+	ByName         string          `json:"by_name,omitempty"`
+	ApprovedBy     string          `json:"approved_by,omitempty"`
+	ApprovedByName string          `json:"approved_by_name,omitempty"`
+	Exception      string          `json:"exception,omitempty" doc:"Why it went live without a green pre-flight"`
+	Preflight      string          `json:"preflight,omitempty" doc:"The report it went live by"`
+	Of             int64           `json:"of,omitempty" doc:"The version that it brought back"`
+	At             time.Time       `json:"at"`
 }
 
 // VersionList is a page of versions, newest first.
@@ -204,6 +206,7 @@ type Secret struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
 	By      string    `json:"by"`
+	ByName  string    `json:"by_name,omitempty"`
 	Ends    time.Time `json:"ends,omitzero" doc:"Absent: when a next one replaces it"`
 	Used    time.Time `json:"used,omitzero" doc:"When it was good for something last, to the hour"`
 	State   string    `json:"state" enum:"current,ending,ended"`

@@ -23,6 +23,7 @@ type api struct {
 	asked    []string          // method and path, for all but GET /api/me
 	token    string            // that was presented last
 	stale    string            // a token that is not good any more
+	failing  bool              // answers nothing but 500
 }
 
 func newAPI(issuer string, now func() time.Time) *api {
@@ -58,6 +59,13 @@ func (a *api) refuseToken() {
 	a.stale = a.token
 }
 
+// fail has every call fail, or no longer.
+func (a *api) fail(failing bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failing = failing
+}
+
 // ServeHTTP answers one request after the other, and asks for a token and for being an operator as the real one does.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
@@ -67,6 +75,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.token = r.Header.Get("Authorization")
 	switch {
+	case a.failing:
+		a.refuse(w, adminapi.Problem{Status: http.StatusInternalServerError, Reason: adminapi.Failed})
 	case a.token == a.stale, !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") || r.Header.Get("DPoP") == "":
 		a.refuse(w, adminapi.Problem{Status: http.StatusUnauthorized, Reason: adminapi.Unauthenticated})
 	case a.operator.ID == "" && r.URL.Path != "/api/join":

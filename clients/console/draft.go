@@ -17,9 +17,11 @@ import (
 
 func (o *Console) mountDraft(e *echo.Echo) {
 	e.GET("/clients/:id/draft", o.page((*visit).getDraft))
-	e.POST("/clients/:id/draft/request", o.act((*visit).postRequest))
-	e.POST("/clients/:id/draft/approve", o.act((*visit).postApprove))
-	e.POST("/clients/:id/draft/reject", o.act((*visit).postReject))
+	for act, do := range map[string]func(*visit) error{"request": (*visit).postRequest, "approve": (*visit).postApprove, "reject": (*visit).postReject} {
+		e.POST("/clients/:id/draft/"+act, o.act(do))
+		// The address of the page that says what was wrong with the form: one comes back to it from signing in again.
+		e.GET("/clients/:id/draft/"+act, o.page((*visit).getDraft))
+	}
 	e.GET("/clients/:id/draft/discard", o.page((*visit).getDiscard))
 	e.POST("/clients/:id/draft/discard", o.act((*visit).postDiscard))
 }

@@ -9,10 +9,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tsunagu-id/tsunagu/clients/adminapi"
 	"github.com/tsunagu-id/tsunagu/clients/rp"
 )
 
-// keptForm is what somebody sent after her sign-in had run out: it is shown again on the page that it came from, once she has signed in.
+// keptForm is what somebody sent after her sign-in had run out, or while the hub did not answer: it is shown again on the page that it came from.
 type keptForm struct {
 	Path string     `json:"p"` // of the page with the form
 	Form url.Values `json:"f"` // with the mark of whom it was shown to
@@ -21,11 +22,19 @@ type keptForm struct {
 // maxKept bounds a form that is kept, in bytes.
 const maxKept = 64 << 10
 
-// keep puts the form of a request aside that failed because nobody is signed in. What cannot be kept is lost, as it would be without this.
+// passes reports whether what failed may well succeed if it is sent once more as it is.
+func passes(err error) bool {
+	if e, ok := errors.AsType[*rp.Error](err); ok {
+		return e.Reason == rp.SignedOut || e.Reason == rp.HubUnreachable
+	}
+	_, failed := refused(err, adminapi.Failed, adminapi.TooMany)
+	return failed || errors.Is(err, errUnreadable)
+}
+
+// keep puts the form of a request aside that failed for no fault of its own. What cannot be kept is lost, as it would be without this.
 func (o *Console) keep(c echo.Context, err error) {
 	r := c.Request()
-	e, ok := errors.AsType[*rp.Error](err)
-	if !ok || e.Reason != rp.SignedOut || r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+	if !passes(err) || r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return
 	}
 	from, err := url.Parse(r.Referer())
@@ -72,5 +81,9 @@ func (v *visit) takeUp() error {
 	return nil
 }
 
-// Kept reports whether the form shows what was sent before signing in again.
-func (v *visit) Kept() bool { return v.kept != nil }
+// Kept reports whether the page shows what was sent before, to the first of its forms that asks.
+func (v *visit) Kept() bool {
+	first := v.kept != nil && !v.told
+	v.told = v.told || first
+	return first
+}

@@ -16,6 +16,7 @@ import (
 func (o *Console) mountLogo(e *echo.Echo) {
 	e.GET("/clients/:id/logo", o.page((*visit).getLogo))
 	e.POST("/clients/:id/logo", o.act((*visit).postLogo))
+	e.GET("/clients/:id/logo/remove", o.page((*visit).getLogo)) // as for drafts: where one comes back to
 	e.POST("/clients/:id/logo/remove", o.act((*visit).postRemoveLogo))
 }
 

@@ -139,7 +139,7 @@ func TestWhatIsSentTooLateIsKeptForItsAuthor(t *testing.T) {
 	w.api.refuseToken()
 	page := b.send("/clients/library/edit/names", url.Values{"client_name": {"遅れた名前"}, "operator": {"見本市"}})
 	wantAt(t, page, "/clients/library/edit/names", "")
-	if !page.Has(`value="遅れた名前"`, "ログインし直す前に") || d.Draft != nil {
+	if !page.Has(`value="遅れた名前"`, "先ほど送れなかった入力です") || d.Draft != nil {
 		t.Fatalf("not shown again, or saved by itself: %s", page.Body)
 	}
 	if page = b.get("/clients/library/edit/names"); page.Has("遅れた名前") {
@@ -232,5 +232,43 @@ func TestAnApproverSeesWhatReachesCitizensFirst(t *testing.T) {
 	d.Draft.Authors = append(d.Draft.Authors, "hanako")
 	if page = b.get("/clients/library/draft"); page.Has(`id="approve"`) || !page.Has(`id="own-draft"`) {
 		t.Error("an author is offered to approve")
+	}
+}
+
+// Somebody presses approve without a reason, is told, mends it, and finds her sign-in over: the page that told her is no dead end.
+func TestWhatIsSentTooLateFromAPageWithFaultsIsKept(t *testing.T) {
+	w := newWorld(t)
+	d := w.hasService(libraryMetadata, libraryMetadata)
+	d.Draft.State, d.Client.Draft = "requested", "requested"
+	b := w.as("hanako", adminapi.Approver)
+	b.get("/clients/library/draft")
+	wantAt(t, b.send("/clients/library/draft/reject", url.Values{"reason": {"x"}}), "/clients/library/draft/reject", "invalid")
+	w.hub.RevokeAll()
+	w.api.refuseToken()
+	page := b.send("/clients/library/draft/reject", url.Values{"reason": {"戻り先が違います"}})
+	if wantAt(t, page, "/clients/library/draft/reject", ""); strings.Count(page.Body, "先ほど送れなかった入力です") != 1 || !page.Has("戻り先が違います</textarea>") {
+		t.Errorf("the draft: %s", page.Body)
+	}
+
+	b.get("/clients/library/back?version=2")
+	wantAt(t, b.send("/clients/library/back", url.Values{"reason": {""}}), "/clients/library/back", "invalid")
+	w.hub.RevokeAll()
+	w.api.refuseToken()
+	page = b.send("/clients/library/back", url.Values{"reason": {"ログインできない人がいます"}})
+	if wantAt(t, page, "/clients/library/back", ""); !page.Has("ログインできない人がいます</textarea>", `name="version" value="2"`) {
+		t.Errorf("going back: %s", page.Body)
+	}
+}
+
+func TestWhatIsSentWhileTheHubFailsIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.hasService(libraryMetadata, "")
+	b := w.as("hanako", adminapi.Editor)
+	b.get("/clients/library/edit/names")
+	w.api.fail(true)
+	wantAt(t, b.send("/clients/library/edit/names", url.Values{"client_name": {"届かなかった名前"}, "operator": {"見本市"}}), "/clients/library/edit/names", "api_failed")
+	w.api.fail(false)
+	if page := b.get("/clients/library/edit/names"); !page.Has(`value="届かなかった名前"`, "先ほど送れなかった入力です") {
+		t.Errorf("lost: %s", page.Body)
 	}
 }

@@ -144,7 +144,7 @@ type backView struct {
 }
 
 func (v *visit) getBack() error {
-	return v.showBack(http.StatusOK, v.kept.Get("reason"), "", v.echo.QueryParam("version"))
+	return v.showBack(http.StatusOK, v.kept.Get("reason"), "", v.echo.FormValue("version")) // it stands in the address, or in a form that was kept
 }
 
 func (v *visit) showBack(status int, reason, wrong, version string) error {

@@ -19,7 +19,8 @@ type visit struct {
 	echo    echo.Context
 	session *rp.Session
 	me      adminapi.Me // zero on pages for people who are no operator yet
-	kept    url.Values  // what was sent before the person signed in again; nil: nothing
+	kept    url.Values  // what was sent before and could not be taken in; nil: nothing
+	told    bool        // the page says so
 }
 
 // may reports whether the operator has one of the roles.

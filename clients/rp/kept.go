@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
@@ -15,7 +16,11 @@ const (
 	cookieKept = "kept"
 	// keptLife is how long what was typed waits for its author to sign in again.
 	keptLife = 30 * time.Minute
+	// maxKept bounds what all browsers together can have put aside in that time, in bytes: nobody who sends it is known.
+	maxKept = 8 << 20
 )
+
+var errKeptFull = errors.New("rp: no room for another form")
 
 func keptKey(id string) string { return "kept:1:" + digest("kept", id) }
 
@@ -24,6 +29,10 @@ func keptKey(id string) string { return "kept:1:" + digest("kept", id) }
 func (p *Party) Keep(w http.ResponseWriter, r *http.Request, sent []byte) error {
 	id := newID()
 	ctx := context.WithoutCancel(r.Context())
+	slot := "kept-bytes:1:" + strconv.FormatInt(p.now().Unix()/int64(keptLife/time.Second), 10)
+	if total, err := p.store.Increment(ctx, slot, int64(len(sent)), keptLife); err != nil || total > maxKept {
+		return errors.Join(errKeptFull, err)
+	}
 	if err := p.store.Create(ctx, keptKey(id), seal(id, sent), keptLife); err != nil {
 		return fmt.Errorf("keep form: %w", err)
 	}

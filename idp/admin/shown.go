@@ -52,15 +52,17 @@ func (a *API) shownDetail(ctx context.Context, d clients.Detail) (adminapi.Clien
 	if d.Live != nil {
 		live := shownVersion(*d.Live)
 		out.Live, out.Logo = &live, a.logoAddress(live.Metadata)
-		ids = append(ids, live.By)
+		ids = append(ids, live.By, live.ApprovedBy)
 	}
 	if out.Draft != nil {
 		ids = append(ids, out.Draft.By)
 	}
 	for _, s := range d.Secrets {
 		out.Secrets = append(out.Secrets, shownSecret(s))
+		ids = append(ids, s.By)
 	}
 	if d.Stopped != nil {
+		ids = append(ids, d.Stopped.By)
 		out.Stopped = &adminapi.Stop{By: d.Stopped.By, At: d.Stopped.At, Reason: d.Stopped.Reason}
 	}
 	names, err := a.operators.names(ctx, ids)
@@ -68,7 +70,13 @@ func (a *API) shownDetail(ctx context.Context, d clients.Detail) (adminapi.Clien
 		return out, err
 	}
 	if out.Live != nil {
-		out.Live.ByName = names[out.Live.By]
+		out.Live.ByName, out.Live.ApprovedByName = names[out.Live.By], names[out.Live.ApprovedBy]
+	}
+	for i := range out.Secrets {
+		out.Secrets[i].ByName = names[out.Secrets[i].By]
+	}
+	if out.Stopped != nil {
+		out.Stopped.ByName = names[out.Stopped.By]
 	}
 	if out.Draft != nil {
 		out.Draft.ByName = names[out.Draft.By]

@@ -42,12 +42,12 @@ func (a *API) getVersions(ctx context.Context, c caller, in versionsInput) (admi
 	}
 	var ids []string
 	for _, v := range list {
-		ids = append(ids, v.By)
+		ids = append(ids, v.By, v.ApprovedBy)
 	}
 	names, err := a.operators.names(ctx, ids)
 	for _, v := range list {
 		shown := shownVersion(v)
-		shown.ByName = names[v.By]
+		shown.ByName, shown.ApprovedByName = names[v.By], names[v.ApprovedBy]
 		out.Items = append(out.Items, shown)
 	}
 	return out, err
@@ -68,8 +68,8 @@ func (a *API) getVersion(ctx context.Context, c caller, in versionInput) (admina
 		return adminapi.Version{}, err
 	}
 	out := shownVersion(v)
-	names, err := a.operators.names(ctx, []string{v.By})
-	out.ByName = names[v.By]
+	names, err := a.operators.names(ctx, []string{v.By, v.ApprovedBy})
+	out.ByName, out.ApprovedByName = names[v.By], names[v.ApprovedBy]
 	return out, err
 }
 
