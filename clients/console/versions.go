@@ -26,6 +26,7 @@ type versionsView struct {
 	adminapi.VersionList
 	Older    string       // address of the page that follows
 	From, To []web.Option // what can be compared
+	Several  bool         // there are two that can differ
 }
 
 // Said is who wrote or approved something, as people know her.
@@ -58,6 +59,7 @@ func (v *visit) getVersions() error {
 	if view.Next != "" {
 		view.Older = s.Base() + "/versions?" + url.Values{"after": {view.Next}}.Encode()
 	}
+	view.Several = len(view.Items) > 1 || v.echo.QueryParam("after") != "" || len(view.Items) == 1 && s.Draft != nil
 	offer := func(value, label string) {
 		view.From = append(view.From, web.Option{Value: value, Label: label, Selected: value == strconv.FormatInt(s.Previous, 10)})
 		view.To = append(view.To, web.Option{Value: value, Label: label, Selected: value == "live"})
