@@ -139,6 +139,10 @@ func TestWhatIsSentTooLateIsKeptForItsAuthor(t *testing.T) {
 	w.api.refuseToken()
 	page := b.send("/clients/library/edit/names", url.Values{"client_name": {"遅れた名前"}, "operator": {"見本市"}})
 	wantAt(t, page, "/clients/library/edit/names", "")
+	// Browsers hold the whole chain of redirects after a form against form-action, as far as the hub.
+	if policy := page.Header.Get("Content-Security-Policy"); strings.Contains(policy, "form-action") {
+		t.Errorf("neither the form nor signing out comes as far as the hub: %s", policy)
+	}
 	if !page.Has(`value="遅れた名前"`, "先ほど送れなかった入力です") || d.Draft != nil {
 		t.Fatalf("not shown again, or saved by itself: %s", page.Body)
 	}

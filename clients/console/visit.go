@@ -92,7 +92,8 @@ func (o *Console) visit(c echo.Context) (*visit, error) {
 
 // show answers with a page in a part of the console, the name of its menu entry.
 func (v *visit) show(status int, part string, p web.Page) error {
-	p.SignedIn, p.Who = true, v.who()
+	// Signing out ends at the hub, and so does every form of somebody whose sign-in is over.
+	p.SignedIn, p.Who, p.OpenForm = true, v.who(), true
 	for _, m := range menu() {
 		if v.me.Operator.ID != "" && (m.may == nil || m.may(v.me.Operator)) {
 			p.Menu = append(p.Menu, web.MenuItem{Key: m.key, Href: m.href, Current: m.key == part})

@@ -11,7 +11,7 @@ import { enterPIN, refused, signedIn } from './lib/steps.mjs'
 const console_ = 'http://localhost:8409'
 
 describe('the console', { timeout: 180_000 }, () => {
-  let browser, demo, varDir, hanako, taro
+  let browser, demo, varDir, hanako, taro, base
 
   before(async () => {
     varDir = await tempVar()
@@ -162,5 +162,101 @@ describe('the console', { timeout: 180_000 }, () => {
     await taro.click('#save')
     await taro.see('#changes', 'conflict-solved')
     assert.match(await taro.page.locator('[data-member=description]').innerText(), /本とCDを予約できます。/)
+  })
+
+  test('takes a logo, and keeps what was typed when the sign-in was over', async () => {
+    base = taro.page.url().replace(/\/draft$/, '')
+    await taro.open(base + '/draft/discard')
+    await taro.see('#discard', 'discard')
+    await taro.click('#discard')
+    await taro.see('[role=status]', 'discarded')
+
+    await hanako.open(base + '/logo')
+    const script = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    await hanako.page.locator('#logo').setInputFiles({ name: 'logo.png', mimeType: 'image/png', buffer: Buffer.from(script) })
+    await hanako.click('#upload')
+    await hanako.see(refused('invalid'), 'logo-wrong')
+    const picture = await hanako.page.screenshot({ clip: { x: 0, y: 0, width: 64, height: 64 } })
+    await hanako.page.locator('#logo').setInputFiles({ name: 'logo', mimeType: 'image/png', buffer: picture })
+    await hanako.click('#upload')
+    await hanako.see('[data-member=logo]', 'logo-taken')
+
+    await hanako.open(base + '/edit/names')
+    await hanako.type('#description', '遅れて送った説明です。')
+    await hanako.context.clearCookies({ name: /console.*session/ })
+    await hanako.click('#save')
+    await hanako.click('#card-login')
+    await enterPIN(hanako, 'hanako')
+    await hanako.see('[role=status]', 'kept')
+    assert.equal(await hanako.page.locator('#description').inputValue(), '遅れて送った説明です。')
+    await hanako.click('#save')
+    assert.match(await hanako.page.locator('[data-member=description]').innerText(), /遅れて送った説明です。/)
+  })
+
+  test('shows a secret once, and has one follow the other', async () => {
+    await hanako.open(base + '/edit/proof')
+    await hanako.choose('#token_endpoint_auth_method', 'client_secret_basic')
+    await hanako.type('#jwks', '')
+    await hanako.click('#save')
+    await hanako.type('#note', '秘密に変えるため')
+    await hanako.click('#request')
+    await taro.open(base + '/draft')
+    await taro.type('#exception', '見本のサービスで、まだ動いていないため')
+    await taro.click('#approve')
+    await taro.page.locator('[role=status]').waitFor()
+
+    const values = []
+    for (const turn of ['first', 'next']) {
+      await hanako.open(base + '/secrets')
+      await hanako.click('#new-secret')
+      await hanako.see('#make-secret', `secret-new-${turn}`)
+      await hanako.click('#make-secret')
+      values.push(await hanako.page.locator('#secret-value').innerText())
+      if (turn === 'first') await hanako.see('#secret-value', 'secret-made')
+      await hanako.page.locator('#saved').check()
+      await hanako.click('#saved-go')
+    }
+    assert.match(values[0], /^[A-Za-z0-9_-]{43,}$/)
+    assert.notEqual(values[0], values[1])
+    await hanako.see('[data-secret]', 'secrets-two')
+    assert.equal(await hanako.page.locator('[data-secret]').count(), 2)
+    const page = await hanako.page.content()
+    assert.ok(values.every((v) => !page.includes(v)), 'a secret is shown again')
+    await hanako.click('[data-secret]:last-child a')
+    await hanako.see('#end-secret', 'secret-end')
+    await hanako.click('#end-secret')
+    await hanako.see('[role=status]', 'secret-ended')
+  })
+
+  test('goes back to an earlier version, and stops, resumes and ends the service', async () => {
+    await taro.open(base + '/versions')
+    await taro.see('#compare', 'versions-two')
+    assert.doesNotMatch(await taro.page.locator('#versions').innerText(), /op-/, 'an operator is a number')
+    await taro.choose('#from', '1')
+    await taro.click('#compare')
+    await taro.see('#changes', 'version-diff')
+    await taro.open(base + '/back?version=1')
+    await taro.see('#go-back', 'go-back')
+    await taro.type('#reason', '秘密をまだ渡していないため')
+    await taro.click('#go-back')
+    await taro.page.locator('[role=status]').waitFor()
+    for (const [act, shown] of [['suspend', 'suspended'], ['resume', 'resumed'], ['suspend', ''], ['retire', 'retired']]) {
+      await taro.open(`${base}/${act}`)
+      if (act === 'resume' || act === 'retire') await taro.see('#' + act, act)
+      await taro.type('#reason', '試しに止めています')
+      if (act === 'retire') {
+        await taro.click('#retire')
+        await taro.see(refused('invalid'), 'retire-wrong')
+        await taro.type('#confirm', base.split('/').at(-1))
+      }
+      await taro.click('#' + act)
+      if (shown) await taro.see('[role=status]', shown)
+    }
+  })
+
+  test('signs out, at the hub too', async () => {
+    await hanako.open(console_ + '/')
+    await hanako.click('#sign-out')
+    await hanako.see('#sign-in', 'signed-out')
   })
 })
