@@ -257,6 +257,8 @@ describe('the console', { timeout: 180_000 }, () => {
   test('signs out, at the hub too', async () => {
     await hanako.open(console_ + '/')
     await hanako.click('#sign-out')
-    await hanako.see('#sign-in', 'signed-out')
+    await hanako.click('#logout-service')
+    await hanako.see('main', 'signed-out')
+    assert.equal(hanako.page.url().split('?')[0], console_ + '/signed-out')
   })
 })
