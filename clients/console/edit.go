@@ -44,6 +44,7 @@ type editView struct {
 	*service
 	Key      string
 	Revision int64
+	Seen     int64 // the version that was live when the form was made
 	Rows     []row
 	Errors   []web.FieldError
 	Steps    *web.Steps // of a new service
@@ -80,9 +81,9 @@ func (v *visit) getEdit() error {
 	if err != nil {
 		return err
 	}
-	e := edit{section: sec, form: sec.fill(s.Kind, m), revision: revision}
-	if seen, err := strconv.ParseInt(v.kept.Get("revision"), 10, 64); err == nil && seen >= 0 { // of then: whoever was faster meanwhile is seen
-		e.form, e.revision = v.kept, seen
+	e := edit{section: sec, form: sec.fill(s.Kind, m), revision: revision, version: s.Version}
+	if seen, version, ok := madeFrom(v.kept); ok { // of then: whoever was faster meanwhile is seen
+		e.form, e.revision, e.version = v.kept, seen, version
 	}
 	return s.showEdit(http.StatusOK, e)
 }
@@ -104,11 +105,22 @@ func (v *visit) section() (*service, *section, error) {
 type edit struct {
 	section  *section
 	form     url.Values
-	revision int64
+	revision int64 // of the draft that the form was made from; 0: there was none
+	version  int64 // that was live then
 	faults   []adminapi.FieldError
 	theirs   url.Values // what is there now, after a conflict
 	conflict *conflict
 	reason   string
+}
+
+// madeFrom is what a form says that it was made from.
+func madeFrom(form url.Values) (revision, version int64, ok bool) {
+	revision, err := strconv.ParseInt(form.Get("revision"), 10, 64)
+	if err != nil || revision < 0 {
+		return 0, 0, false
+	}
+	version, err = strconv.ParseInt(form.Get("version"), 10, 64)
+	return revision, version, err == nil
 }
 
 // postEdit saves a section. What others changed in other sections meanwhile is not touched; if the draft is not the one that the form was made
@@ -126,11 +138,14 @@ func (v *visit) postEdit() error {
 	if err != nil {
 		return err
 	}
-	seen, err := strconv.ParseInt(form.Get("revision"), 10, 64)
-	if err != nil || seen < 0 {
+	seen, version, ok := madeFrom(form)
+	if !ok {
 		return echo.ErrNotFound
 	}
-	typed := edit{section: sec, form: form, revision: seen}
+	typed := edit{section: sec, form: form, revision: seen, version: version}
+	if seen == 0 && s.Draft == nil && version != s.Version { // there is no draft again: another one went live meanwhile
+		return s.showConflict(typed, &Refusal{})
+	}
 	next, faults := sec.take(s.Kind, form, current)
 	if len(faults) > 0 {
 		typed.faults, typed.reason = faults, string(adminapi.Invalid)
@@ -213,6 +228,7 @@ func (s *service) showConflict(typed edit, refusal *Refusal) error {
 		return err
 	}
 	typed.theirs, typed.revision, typed.reason = typed.section.fill(s.Kind, theirs), now.Revision, string(adminapi.Conflict)
+	typed.version = s.Version
 	typed.conflict = &conflict{Name: now.ByName, At: now.At}
 	if typed.conflict.Name == "" {
 		typed.conflict.Name = now.By
@@ -221,7 +237,7 @@ func (s *service) showConflict(typed edit, refusal *Refusal) error {
 }
 
 func (s *service) showEdit(status int, e edit) error {
-	view := editView{service: s, Key: e.section.key, Revision: e.revision, Errors: s.summary(e.faults), Conflict: e.conflict, Back: s.Base() + "/settings"}
+	view := editView{service: s, Key: e.section.key, Revision: e.revision, Seen: e.version, Errors: s.summary(e.faults), Conflict: e.conflict, Back: s.Base() + "/settings"}
 	for _, in := range e.section.inputs {
 		view.Rows = append(view.Rows, s.row(in, e))
 	}

@@ -92,7 +92,7 @@ func (s *section) take(kind adminapi.Kind, form url.Values, m metadata) (metadat
 			takeScopes(kind, form, in, m)
 		case asWhole:
 			whole, err := parseMetadata(json.RawMessage(typed))
-			if err != nil {
+			if err != nil || repeats(typed) {
 				return m, append(faults, adminapi.FieldError{Field: in.member, Problem: faultJSON, Remedy: remedyJSON})
 			}
 			m = whole

@@ -25,6 +25,27 @@ func parseMetadata(raw json.RawMessage) (metadata, error) {
 	return m, nil
 }
 
+// repeats reports whether a member stands twice in an object. Only one of the two would be kept.
+func repeats(object string) bool {
+	d := json.NewDecoder(strings.NewReader(object))
+	if _, err := d.Token(); err != nil {
+		return false
+	}
+	for seen := map[string]bool{}; d.More(); {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return false
+		}
+		key, _ := name.(string)
+		if seen[key] {
+			return true
+		}
+		seen[key] = true
+	}
+	return false
+}
+
 // text is a member that is a string; another kind of value reads as "".
 func (m metadata) text(name string) string {
 	var s string

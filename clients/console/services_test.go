@@ -276,3 +276,32 @@ func TestWhatIsSentWhileTheHubFailsIsKept(t *testing.T) {
 		t.Errorf("lost: %s", page.Body)
 	}
 }
+
+// The draft that one operator saved was asked for and approved while another one had the page open: there is no draft again, as she saw it, and
+// still it is not what she saw.
+func TestWhatWentLiveMeanwhileIsAConflict(t *testing.T) {
+	w := newWorld(t)
+	d := w.hasService(libraryMetadata, "")
+	b := w.as("hanako", adminapi.Editor)
+	b.get("/clients/library/edit/names")
+	d.Version, d.Live = 4, &adminapi.Version{
+		Version: 4, Metadata: json.RawMessage(`{"client_name":"次郎の名前","operator":"見本市"}`), By: "o9", ByName: "次郎", At: w.now(),
+	}
+	page := b.send("/clients/library/edit/names", url.Values{"client_name": {"花子の名前"}, "operator": {"見本市"}})
+	wantAt(t, page, "/clients/library/edit/names", "conflict")
+	if !page.Has("次郎さん", `value="花子の名前"`, "次郎の名前") || d.Draft != nil {
+		t.Errorf("%s", page.Body)
+	}
+	wantAt(t, b.send("/clients/library/edit/names", url.Values{"client_name": {"花子の名前"}, "operator": {"見本市"}}), "/clients/library/draft", "")
+}
+
+func TestAMemberThatStandsTwiceIsNotDroppedInSilence(t *testing.T) {
+	w := newWorld(t)
+	d := w.hasService(libraryMetadata, "")
+	b := w.as("hanako", adminapi.Editor)
+	b.get("/clients/library/edit/whole")
+	page := b.send("/clients/library/edit/whole", url.Values{"document": {`{"client_name":"一","operator":"見本市","client_name":"二"}`}})
+	if wantAt(t, page, "/clients/library/edit/whole", "invalid"); d.Draft != nil || !page.Has("JSONとして読めません") {
+		t.Errorf("%s", page.Body)
+	}
+}
