@@ -305,3 +305,16 @@ func TestAMemberThatStandsTwiceIsNotDroppedInSilence(t *testing.T) {
 		t.Errorf("%s", page.Body)
 	}
 }
+
+func TestAddressesThatNameNothingAskNothing(t *testing.T) {
+	w := newWorld(t)
+	b := w.as("hanako", adminapi.Editor)
+	w.api.asked = nil
+	for _, id := range []string{"%2e%2e", "%2e", "a%2fb", "a%3fb", "a%25b", "a;b", "%E5%9B%B3", "a%00b"} {
+		for _, path := range []string{"/clients/" + id, "/clients/library/secrets/" + id + "/end"} {
+			if page := b.get(path); page.Status != http.StatusNotFound || page.Error() != "not_found" || len(w.api.asked) > 0 {
+				t.Errorf("%s: %d at %s, asked %q", path, page.Status, page.URL, w.api.asked)
+			}
+		}
+	}
+}

@@ -81,13 +81,22 @@ func (o *Console) act(do func(*visit) error) echo.HandlerFunc {
 	})
 }
 
-// visit is a request of somebody who is signed in.
+// visit is a request of somebody who is signed in. What its address names becomes part of an address of the API.
 func (o *Console) visit(c echo.Context) (*visit, error) {
+	if slices.ContainsFunc(c.ParamValues(), func(s string) bool { return !plain(s) }) {
+		return nil, echo.ErrNotFound
+	}
 	session, err := o.party.Session(c.Request())
 	if err != nil {
 		return nil, err
 	}
 	return &visit{console: o, echo: c, session: session}, nil
+}
+
+// plain reports whether a segment of an address means the same wherever it stands (RFC 3986 §2.3), as every id does. Dots alone would lead
+// elsewhere (§5.2.4), and the proof of possession for such an address would be for another one.
+func plain(s string) bool {
+	return strings.Trim(s, ".") != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") == ""
 }
 
 // show answers with a page in a part of the console, the name of its menu entry.
