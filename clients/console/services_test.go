@@ -318,3 +318,18 @@ func TestAddressesThatNameNothingAskNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOperatorOfOneOrganisationIsOfferedNoneToChange(t *testing.T) {
+	w := newWorld(t)
+	w.api.HandleFunc("GET /api/organisations", func(rw http.ResponseWriter, _ *http.Request) {
+		w.api.reply(rw, http.StatusOK, adminapi.OrganisationList{Items: []adminapi.Organisation{{ID: "city", Name: "見本市"}}})
+	})
+	b := w.as("hanako", adminapi.Security)
+	if page := b.get("/organisations"); !page.Has(`href="/organisations/city"`, `id="new-organisation"`) {
+		t.Errorf("everywhere: %s", page.Body)
+	}
+	w.api.enter(adminapi.Operator{ID: "hanako", Name: "hanako", Roles: []adminapi.Role{adminapi.Security}, Organisation: "city"})
+	if page := b.get("/organisations"); page.Has(`href="/organisations/city"`) || page.Has(`id="new-organisation"`) || !page.Has("見本市") {
+		t.Errorf("of one: %s", page.Body)
+	}
+}

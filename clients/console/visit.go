@@ -34,6 +34,9 @@ func (v *visit) For() string { return v.session.Mark(toAct) }
 // May is may for templates.
 func (v *visit) May(role string) bool { return v.may(adminapi.Role(role)) }
 
+// Everywhere is for templates: acts on what belongs to no organisation are for operators who are not bound to one.
+func (v *visit) Everywhere() bool { return everywhere(v.me.Operator) }
+
 // Issuer is the hub's address.
 func (v *visit) Issuer() string { return v.me.Issuer }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/console"
@@ -52,7 +53,7 @@ func (c config) console(ctx context.Context, h *hub.Hub, store ephemeral.Store, 
 		return nil, errors.New("the default transport is not one that can be cloned")
 	}
 	own := serve.Inside{
-		Handlers: map[string]http.Handler{c.Issuer: h.Handler(), base: h.OperatorHandler(nil)}, Next: next.Clone(),
+		Handlers: map[string]http.Handler{strings.ToLower(c.Issuer): h.Handler(), strings.ToLower(base): h.OperatorHandler(nil)}, Next: next.Clone(),
 	}
 	site, err := console.New(console.Config{
 		Issuer: c.Issuer, BaseURL: base, ClientID: consoleID, Key: key, HTTP: &http.Client{Transport: own}, Store: ephemeral.Under("console:", store),

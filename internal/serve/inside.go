@@ -11,7 +11,7 @@ import (
 // Inside answers requests for some origins with the handlers of this very process, and sends every other one by next. A program that is a client
 // of itself needs no way out to its own public address and back, and no trust in the certificate that a proxy shows there.
 type Inside struct {
-	Handlers map[string]http.Handler // by origin, as in https://id.example.go.jp
+	Handlers map[string]http.Handler // by origin in small letters, as in https://id.example.go.jp
 	Next     http.RoundTripper
 }
 
