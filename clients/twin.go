@@ -60,16 +60,40 @@ func (r *Registry) Twin(ctx context.Context, o TwinOrder) (Twin, error) {
 		return Twin{}, fmt.Errorf("encode twin of client %s: %w", o.Of, err)
 	}
 	until := r.d.Now().Add(twinLife).Truncate(time.Second)
-	n, err := r.d.DB.Exec(ctx, `INSERT INTO client_twin (id, of_client, metadata, until) SELECT $1, $2, $3, $4
-		WHERE (SELECT count(*) FROM client_twin WHERE of_client = $2 AND until > $5) < $6`,
-		string(m.ClientID), string(o.Of), string(metadata), until.Unix(), r.d.Now().Unix(), maxTwins)
+	err = r.d.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := r.holdOriginal(ctx, o.Of); err != nil {
+			return err
+		}
+		n, err := r.d.DB.Exec(ctx, `INSERT INTO client_twin (id, of_client, metadata, until) SELECT $1, $2, $3, $4
+			WHERE (SELECT count(*) FROM client_twin WHERE of_client = $2 AND until > $5) < $6`,
+			string(m.ClientID), string(o.Of), string(metadata), until.Unix(), r.d.Now().Unix(), maxTwins)
+		if err != nil {
+			return fmt.Errorf("store twin of client %s: %w", o.Of, err)
+		}
+		if n == 0 {
+			return wrongState("there are ten twins of this service already: each is gone after an hour")
+		}
+		return nil
+	})
 	if err != nil {
-		return Twin{}, fmt.Errorf("store twin of client %s: %w", o.Of, err)
-	}
-	if n == 0 {
-		return Twin{}, wrongState("there are ten twins of this service already: each is gone after an hour")
+		return Twin{}, err
 	}
 	return r.findTwin(ctx, m.ClientID)
+}
+
+// holdOriginal locks a client until the transaction ends, so that its twins are counted by one after the other.
+func (r *Registry) holdOriginal(ctx context.Context, id ID) error {
+	var status string
+	err := r.d.DB.QueryRow(ctx, `UPDATE client SET status = status WHERE id = $1 RETURNING status`, string(id)).Scan(&status)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return notFound("there is no such client")
+	case err != nil:
+		return fmt.Errorf("hold client %s: %w", id, err)
+	case status == statusSuspended || status == statusRetired:
+		return wrongState("the client is " + status + ": nobody signs in to it, and to no twin of it")
+	}
+	return nil
 }
 
 // twin is the metadata of a twin.
@@ -81,6 +105,7 @@ func (m Metadata) twin(id ID, redirect string, jwks json.RawMessage) Metadata {
 	m.BackchannelLogoutURI, m.BackchannelLogoutSessionRequired = "", false
 	m.FrontchannelLogoutURI, m.FrontchannelLogoutSessionRequired, m.StatusListLogout = "", false, false
 	m.Listed, m.FirstParty, m.Serves, m.Agency = false, false, nil, nil
+	m.Verified, m.AcceptsProxies, m.Resources, m.DetailTypes = false, false, nil, nil
 	m.ApplicationType = "web"
 	if a, err := parseAddress(redirect); err == nil && a.loopback {
 		m.Development = true
@@ -111,11 +136,12 @@ func shortened(s string, most int) string {
 	return strings.TrimSpace(string(r[:min(len(r), most)]))
 }
 
-// findTwin returns a twin whose hour is not over.
+// findTwin returns a twin whose hour is not over, and whose service nobody stopped.
 func (r *Registry) findTwin(ctx context.Context, id ID) (Twin, error) {
 	var metadata string
 	var until int64
-	err := r.d.DB.QueryRow(ctx, `SELECT metadata, until FROM client_twin WHERE id = $1`, string(id)).Scan(&metadata, &until)
+	err := r.d.DB.QueryRow(ctx, `SELECT t.metadata, t.until FROM client_twin t JOIN client c ON c.id = t.of_client
+		WHERE t.id = $1 AND c.status NOT IN ($2, $3)`, string(id), statusSuspended, statusRetired).Scan(&metadata, &until)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && r.d.Now().Unix() >= until {
 		return Twin{}, ErrUnknown
 	}
