@@ -31,6 +31,7 @@ type Policy struct {
 	Expires      time.Time // when the token ends; zero: never
 
 	certificates bool            // set by NewRegistrar: clients can show theirs
+	issued       bool            // is a token that an operator issued
 	organisation string          // that owns what is registered; of a token that an operator issued
 	statements   json.RawMessage // keys of software statements, without one of which nothing is registered; nil: none are taken
 }

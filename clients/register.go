@@ -109,7 +109,7 @@ func (g *Registrar) post(c echo.Context) error {
 	if err := g.spend(ctx, policy); err != nil {
 		return err
 	}
-	request, err := readRegistration(c.Request(), policy, g.d.Registry.d.Now())
+	request, err := g.readRegistration(c.Request(), policy)
 	if err != nil {
 		return err
 	}
@@ -157,6 +157,9 @@ func (r *Registry) register(ctx context.Context, m Metadata, secret *keys.Secret
 	// What was begun is finished, also for a caller that hangs up: it could not delete
 	// a client that it was never told of.
 	err = r.change(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
+		if err := r.holdToken(ctx, policy); err != nil {
+			return err
+		}
 		if err := r.countRegistration(ctx, policy); err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func refusedMetadata(m *Metadata, err error) error {
 }
 
 // readRegistration reads a request body.
-func readRegistration(r *http.Request, p Policy, now time.Time) (registrationRequest, error) {
+func (g *Registrar) readRegistration(r *http.Request, p Policy) (registrationRequest, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return registrationRequest{}, &registrationError{status: http.StatusBadRequest, code: codeMetadata, description: "the body is not application/json"}
 	}
@@ -83,7 +83,7 @@ func readRegistration(r *http.Request, p Policy, now time.Time) (registrationReq
 	if err != nil || len(body) > MaxMetadata {
 		return registrationRequest{}, &registrationError{status: http.StatusRequestEntityTooLarge, code: codeMetadata, description: "the body is larger than 64 KiB"}
 	}
-	body, statement, err := p.withStatement(body, now)
+	body, statement, err := p.withStatement(body, g.d.Issuer, g.d.Registry.d.Now())
 	if err != nil {
 		return registrationRequest{}, err
 	}

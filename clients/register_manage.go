@@ -81,7 +81,7 @@ func (g *Registrar) put(c echo.Context) error {
 	if err := g.spend(ctx, policy); err != nil {
 		return err
 	}
-	request, err := readRegistration(c.Request(), policy, g.d.Registry.d.Now())
+	request, err := g.readRegistration(c.Request(), policy)
 	if err != nil {
 		return err
 	}
@@ -134,6 +134,9 @@ func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret,
 	e.origin = policy.origin()
 	var stored clientRow
 	err = r.change(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
+		if err := r.holdToken(ctx, policy); err != nil {
+			return err
+		}
 		if err := r.holdRegistration(ctx, m.ClientID); err != nil {
 			return err
 		}

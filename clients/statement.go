@@ -16,9 +16,10 @@ const maxStatement = keys.MaxToken
 
 // statementClaims are the claims of a software statement that are no client metadata (RFC 7591 §2.3, RFC 7519 §4.1).
 type statementClaims struct {
-	Issuer    string   `json:"iss"`
-	Expires   *float64 `json:"exp"`
-	NotBefore *float64 `json:"nbf"`
+	Issuer    string          `json:"iss"`
+	Audience  json.RawMessage `json:"aud"`
+	Expires   *float64        `json:"exp"`
+	NotBefore *float64        `json:"nbf"`
 }
 
 // jwtClaims are the members of a statement that say something of the statement.
@@ -31,7 +32,7 @@ func badStatement(description string) error {
 // withStatement returns the body of a registration with what its software statement says put in place of what it says itself (RFC 7591 §2.3), and
 // the statement. A policy with keys of statements takes no request without one; any other takes none with one, so that nobody believes that what
 // it says was registered.
-func (p Policy) withStatement(body []byte, now time.Time) ([]byte, string, error) {
+func (p Policy) withStatement(body []byte, hub string, now time.Time) ([]byte, string, error) {
 	o, err := decodeObject(body)
 	if err != nil {
 		return body, "", nil // told by parseRegistration
@@ -64,25 +65,47 @@ func (p Policy) withStatement(body []byte, now time.Time) ([]byte, string, error
 	if err != nil || json.Unmarshal(verified.Payload, &claims) != nil {
 		return nil, "", badStatement("the claims of the software statement are not one JSON object")
 	}
-	if err := claims.check(now); err != nil {
+	// RFC 8725 §3.11: a key that signs statements may sign other things, which say that they are.
+	if verified.Typ != "" && verified.Typ != "jwt" {
+		return nil, "", badStatement("the software statement is a token of another type")
+	}
+	if err := claims.check(hub, now); err != nil {
 		return nil, "", err
 	}
-	for _, name := range said.names {
-		if !slices.Contains(jwtClaims(), name) && name != memberStatement {
-			o.put(name, said.values[name])
-		}
-	}
+	o.overrule(said)
 	merged := make(map[string]json.RawMessage, len(o.names))
 	for _, name := range o.names {
-		merged[name] = o.values[name]
+		if value, there := o.values[name]; there {
+			merged[name] = value
+		}
 	}
 	out, err := json.Marshal(merged)
 	return out, statement, err
 }
 
-func (c statementClaims) check(now time.Time) error {
+// overrule puts what a statement says in place of what the request says, in whatever language either says it: of a name that the statement gives,
+// no other language is the request's to add.
+func (o *object) overrule(said object) {
+	for _, name := range said.names {
+		if slices.Contains(jwtClaims(), name) || name == memberStatement {
+			continue
+		}
+		base, _, _ := strings.Cut(name, "#")
+		for _, own := range o.names {
+			if of, _, _ := strings.Cut(own, "#"); of == base && said.values[own] == nil {
+				o.take(own)
+			}
+		}
+		o.put(name, said.values[name])
+	}
+}
+
+func (c statementClaims) check(hub string, now time.Time) error {
 	if c.Issuer == "" {
 		return badStatement("the software statement names no iss")
+	}
+	if !c.isFor(hub) {
+		return badStatement("the software statement is for somebody else")
 	}
 	for _, t := range []*float64{c.Expires, c.NotBefore} {
 		if t != nil && (*t < 0 || *t > 1<<40 || math.IsNaN(*t)) {
@@ -93,4 +116,17 @@ func (c statementClaims) check(now time.Time) error {
 		return badStatement("the software statement has expired, or is not valid yet")
 	}
 	return nil
+}
+
+// isFor says whether a statement names no audience, or the hub among others (RFC 7519 §4.1.3).
+func (c statementClaims) isFor(hub string) bool {
+	var one string
+	var all []string
+	switch {
+	case c.Audience == nil:
+		return true
+	case json.Unmarshal(c.Audience, &one) == nil:
+		return one == hub
+	}
+	return json.Unmarshal(c.Audience, &all) == nil && slices.Contains(all, hub)
 }

@@ -84,7 +84,7 @@ func (r *Registry) IssueToken(ctx context.Context, t RegistrationToken, reserved
 func (t RegistrationToken) policy(digest []byte) Policy {
 	p := Policy{
 		Name: t.Name, Token: digest, Scopes: t.Scopes, GrantTypes: t.GrantTypes, Profiles: t.Profiles, MaxClients: t.MaxClients, Expires: t.Until,
-		organisation: t.Organisation, statements: t.Statements,
+		issued: true, organisation: t.Organisation, statements: t.Statements,
 	}
 	if len(p.Scopes) == 0 {
 		p.Scopes = []string{ScopeOpenID, ScopeProfile, ScopeOfflineAccess}
@@ -158,4 +158,19 @@ func (r *Registry) issued(ctx context.Context, where string, arg any) (Policy, b
 		return Policy{}, false, fmt.Errorf("read registration token: %w", err)
 	}
 	return t.policy(digest).withDefaults(), true, nil
+}
+
+// holdToken makes sure that nobody ended the token of a policy since it was read, nor does until the transaction ends.
+func (r *Registry) holdToken(ctx context.Context, p Policy) error {
+	if !p.issued {
+		return nil
+	}
+	n, err := r.d.DB.Exec(ctx, `UPDATE registration_token SET name = name WHERE name = $1 AND ended_at = 0`, p.Name)
+	if err != nil {
+		return fmt.Errorf("hold registration token: %w", err)
+	}
+	if n == 0 {
+		return errRegistrationGone
+	}
+	return nil
 }
