@@ -8,7 +8,8 @@
 //
 // Noting costs a lock and a map. Counts are added to the database every few seconds, by every process; one that is killed loses those of
 // the last seconds, which is why nothing else rests on them. Shapes are bounded by number for each client and hour, those that anybody can cause by
-// an address apart from those that the service proved; what comes beyond is counted without its shape.
+// an address, or push for a client without credentials, apart from those that the service proved; and by their length, each and all together. What comes
+// beyond is counted without its shape.
 //
 // The package knows no rule of any request: who notes decides what the shape is, and who reads tries it.
 package shapes

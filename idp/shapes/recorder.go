@@ -18,8 +18,10 @@ const (
 	flushEvery = 20 * time.Second
 	maxHeld    = 200      // shapes in memory, between two flushes
 	maxKept    = 400      // shapes in the database, of one hour
-	maxClients = 20_000   // clients in memory
-	maxShape   = 16 << 10 // bytes
+	maxClients = 20_000   // clients in memory, each in one hour
+	maxProved  = 8 << 10  // bytes of a shape that only the client can cause; a certificate has 2 KiB
+	maxOpen    = 2 << 10  // bytes of another
+	maxBytes   = 32 << 20 // of all shapes in memory
 	maxRead    = 20_000   // rows of one Day
 )
 
@@ -35,6 +37,7 @@ type Recorder struct {
 	d    Deps
 	mu   sync.Mutex
 	held map[bucket]*tally
+	size int        // bytes of the shapes in held
 	gate sync.Mutex // one flush at a time: a count that is under way is in neither place
 }
 
@@ -67,9 +70,9 @@ func (r *Recorder) Note(client clients.ID, s Shape) {
 		return
 	}
 	text, err := json.Marshal(s)
-	if err != nil || len(text) > maxShape {
-		s = Shape{Kind: Beyond}
-		text = []byte(`{"kind":"beyond"}`)
+	proved := s.proved()
+	if err != nil || len(text) > maxProved || len(text) > maxOpen && !proved {
+		text, proved = []byte(beyondText), false
 	}
 	at := bucket{client, hourOf(r.d.Now())}
 	r.mu.Lock()
@@ -82,21 +85,22 @@ func (r *Recorder) Note(client clients.ID, s Shape) {
 		t = &tally{counts: map[string]int64{}}
 		r.held[at] = t
 	}
-	t.add(text, s.Kind, 1)
+	r.add(t, text, proved, 1)
 }
 
-// add counts a shape, or one beyond the bound.
-func (t *tally) add(text []byte, k Kind, n int64) {
-	if _, there := t.counts[string(text)]; !there { // no allocation: the compiler knows this form
+// add counts a shape, or one beyond the bounds.
+func (r *Recorder) add(t *tally, text []byte, proved bool, n int64) {
+	if _, there := t.counts[string(text)]; !there && string(text) != beyondText { // no allocation: the compiler knows this form
 		of := &t.open
-		if k.proved() {
+		if proved {
 			of = &t.proved
 		}
-		if *of >= maxHeld && k != Beyond {
+		if *of >= maxHeld || r.size+len(text) > maxBytes {
 			t.counts[beyondText] += n
 			return
 		}
 		*of++
+		r.size += len(text)
 	}
 	t.counts[string(text)] += n
 }
@@ -142,7 +146,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	defer r.gate.Unlock()
 	r.mu.Lock()
 	taken := r.held
-	r.held = map[bucket]*tally{}
+	r.held, r.size = map[bucket]*tally{}, 0
 	r.mu.Unlock()
 	for at, t := range taken {
 		if err := keep(ctx, r.d.DB, at, t); err != nil {
@@ -154,22 +158,24 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return nil
 }
 
-// giveBack joins counts that were not stored with what was counted meanwhile.
+// giveBack joins counts that were not stored with what was counted meanwhile, within the same bounds: a database that is away for long does not
+// fill the memory.
 func (r *Recorder) giveBack(taken map[bucket]*tally) {
+	first := r.first()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for at, t := range taken {
 		now, there := r.held[at]
 		if !there {
-			r.held[at] = t
-			continue
+			if at.hour < first || len(r.held) >= maxClients {
+				continue
+			}
+			now = &tally{counts: map[string]int64{}}
+			r.held[at] = now
 		}
 		for text, n := range t.counts {
-			kind := Beyond
-			if s, err := decode(text); err == nil {
-				kind = s.Kind
-			}
-			now.add([]byte(text), kind, n)
+			s, err := decode(text)
+			r.add(now, []byte(text), err == nil && s.proved(), n)
 		}
 	}
 }

@@ -23,9 +23,6 @@ const (
 	Beyond        Kind = "beyond"    // there were too many shapes; has nothing
 )
 
-// proved says whether nobody but the client can cause the shape.
-func (k Kind) proved() bool { return k == Pushed || k == Device || k == Token || k == SignedIn }
-
 // judged says whether the shape is of a request that a registration decides about.
 func (k Kind) judged() bool {
 	switch k {
@@ -49,6 +46,18 @@ type Shape struct {
 	DPoP        bool   `json:"dpop,omitempty"`
 	Certificate bool   `json:"tls_certificate,omitempty"`
 	Reason      string `json:"reason,omitempty"`
+}
+
+// proved says whether nobody but the client can cause the shape. Anybody can push what a client without credentials could.
+func (s Shape) proved() bool {
+	switch s.Kind {
+	case Pushed, Device:
+		return s.Client != nil && s.Client.Method != "" && s.Client.Method != clients.None
+	case Token, SignedIn:
+		return true
+	case Authorization, SignOut, Refused, Beyond:
+	}
+	return false
 }
 
 // Example returns the shape for people to read: without the certificate, which is long and which the service knows.

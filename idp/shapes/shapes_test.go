@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,7 +37,7 @@ func newClock() *clock {
 }
 
 func scope(words string) shapes.Shape {
-	return shapes.Shape{Kind: shapes.Pushed, Parameters: map[string][]string{"scope": {words}}}
+	return shapes.Shape{Kind: shapes.Pushed, Client: &clients.Proof{Method: clients.SecretBasic}, Parameters: map[string][]string{"scope": {words}}}
 }
 
 func day(t *testing.T, r *shapes.Recorder, client clients.ID) shapes.Day {
@@ -127,6 +128,50 @@ func TestStrangersCannotCrowdOut(t *testing.T) {
 	all, beyond := d.Requests()
 	if all != 10_001 || beyond < 9_000 || d.Count(shapes.Pushed) != 1 || len(d.Shapes) > 500 {
 		t.Errorf("%d requests, %d beyond, %d pushed, %d shapes", all, beyond, d.Count(shapes.Pushed), len(d.Shapes))
+	}
+}
+
+// TestStrangersWhoPushForAPublicClientCrowdOutNoTokens: nobody proves anything when such a client pushes.
+func TestStrangersWhoPushForAPublicClientCrowdOutNoTokens(t *testing.T) {
+	c, db := newClock(), sqldbtest.Open(t)
+	r := open(t, db, c)
+	public := &clients.Proof{Method: clients.None}
+	for i := range 2_000 {
+		r.Note("a", shapes.Shape{Kind: shapes.Pushed, Client: public, Parameters: map[string][]string{"scope": {fmt.Sprint(i)}}})
+		if i%100 == 0 {
+			if err := r.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.Note("a", shapes.Shape{Kind: shapes.Token, Client: public, Parameters: map[string][]string{"grant_type": {"authorization_code"}}})
+	if d := day(t, r, "a"); d.Count(shapes.Token) != 1 {
+		t.Errorf("%d tokens", d.Count(shapes.Token))
+	}
+}
+
+// TestAFloodOfLongShapesIsBounded: what strangers write at length is counted, and none of it kept; nor do many clients with a database that is
+// away fill the memory.
+func TestAFloodOfLongShapesIsBounded(t *testing.T) {
+	c := newClock()
+	r := open(t, sqldbtest.Open(t), c)
+	long := strings.Repeat("x", 1500)
+	r.Note("a", shapes.Shape{Kind: shapes.Authorization, Parameters: map[string][]string{"claims": {long + long}}})
+	if d := day(t, r, "a"); d.Count(shapes.Authorization) != 0 || d.Count(shapes.Beyond) != 1 {
+		t.Errorf("%+v", d)
+	}
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	for round := range 3 {
+		for i := range 200 * 200 {
+			r.Note(clients.ID(fmt.Sprint("c", i/200)), shapes.Shape{Kind: shapes.Authorization, Parameters: map[string][]string{"claims": {fmt.Sprint(long, i, round)}}})
+		}
+		if err := r.Flush(gone); err == nil {
+			t.Fatal("stored without a database")
+		}
+		if n := r.Held(); n > 32<<20 {
+			t.Fatalf("%d bytes", n)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func keep(ctx context.Context, db *sqldb.DB, at bucket, t *tally) error {
 			if err != nil {
 				return err
 			}
-			proved := s.Kind.proved()
+			proved := s.proved()
 			if _, asked := room[proved]; !asked {
 				if room[proved], err = roomIn(ctx, db, at, proved); err != nil {
 					return err
