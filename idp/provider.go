@@ -35,7 +35,8 @@ type Deps struct {
 	Digest     func(purpose string, data []byte) [32]byte // keyed, stable for ever
 	Sealer     *keys.Sealer                               // for what citizens write of themselves
 	Clients    *clients.Registry
-	Policies   []clients.Policy // who may register clients; none: nobody
+	Policies   []clients.Policy // who may register clients; none: nobody but holders of tokens that operators issue
+	Operated   bool             // there are operators, who issue such tokens
 	Challenges *cardauth.Challenges
 	Cards      *cardauth.Verifier
 	Subjects   *federation.Subjects
@@ -226,7 +227,7 @@ func New(d Deps) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.discovery, err = p.newDiscovery(len(d.Policies) > 0); err != nil {
+	if p.discovery, err = p.newDiscovery(len(d.Policies) > 0 || d.Operated); err != nil {
 		return nil, err
 	}
 	p.resource, err = newResourceMetadata(d.Issuer, d.MutualTLS.BaseURL != "")

@@ -171,6 +171,9 @@ func TestATokenRegistersServices(t *testing.T) {
 	if p := h.Call(t, hanako, http.MethodPost, "/api/registration-tokens", adminapi.NewRegistrationToken{Name: "too-much", Scopes: []string{"admin"}, Days: 1}).Problem(t); p.Reason != adminapi.Invalid {
 		t.Errorf("scope admin: %+v", p)
 	}
+	if got := h.Bearer(t, http.MethodGet, "/.well-known/openid-configuration", "").Text("registration_endpoint"); got != h.Issuer+"/register" {
+		t.Errorf("discovery names %q", got)
+	}
 	body := func(scope string) string {
 		return `{"redirect_uris":["https://ward.example/callback"],"token_endpoint_auth_method":"client_secret_basic","scope":"` + scope + `"}`
 	}

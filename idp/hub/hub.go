@@ -193,7 +193,7 @@ func New(ctx context.Context, c Config) (*Hub, error) {
 	h.provider, err = idp.New(idp.Deps{
 		Shapes:            h.Shapes,
 		SignatureRequests: requests, Signing: signing,
-		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies,
+		Issuer: c.Issuer, AgentURL: c.AgentURL, Keys: h.Keys, Digest: c.Sealer.Digest, Sealer: c.Sealer, Clients: h.Clients, Policies: c.Policies, Operated: c.OperatorsURL != "",
 		Challenges: challenges, Cards: verifier, Subjects: subjects, Links: links, Mandates: h.mandates, Deliveries: h.outbox, Signals: h.Signals, Exchanges: h.Exchanges, DB: c.DB, Transient: c.Transient, Audit: h.Audit, Site: site,
 		Now: c.Now, Log: c.Log, Sample: c.Sample, RelinkWait: c.RelinkWait, MandateMonths: c.MandateMonths, Metrics: c.Metrics,
 		MutualTLS: c.MutualTLS, Recheck: c.Recheck, Sessions: c.Session, Mail: c.Mail, Webhooks: h.hooks,
