@@ -8,6 +8,7 @@ const (
 	Malformed       Reason = "malformed"         // 400: the request is not what the operation takes
 	Unauthenticated Reason = "unauthenticated"   // 401: no token, or none that is good; WWW-Authenticate says what is missing
 	NotOperator     Reason = "not_operator"      // 403: the person signed in, and is nobody here
+	Suspended       Reason = "suspended"         // 403: an operator who was stopped
 	RoleMissing     Reason = "role_missing"      // 403: an operator without the role that it takes
 	NotYours        Reason = "not_yours"         // 403: a service of another organisation
 	SamePerson      Reason = "same_person"       // 403: who asked for it cannot approve it

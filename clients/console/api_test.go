@@ -24,6 +24,7 @@ type api struct {
 	token    string            // that was presented last
 	stale    string            // a token that is not good any more
 	failing  bool              // answers nothing but 500
+	stopped  adminapi.Reason   // why the operator may nothing; empty: she may
 }
 
 func newAPI(issuer string, now func() time.Time) *api {
@@ -50,6 +51,13 @@ func (a *api) enter(o adminapi.Operator) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.operator = o
+}
+
+// stop has the operator be refused everything.
+func (a *api) stop(reason adminapi.Reason) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = reason
 }
 
 // refuseToken has the token that was presented last be good no more.
@@ -79,6 +87,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, adminapi.Problem{Status: http.StatusInternalServerError, Reason: adminapi.Failed})
 	case a.token == a.stale, !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") || r.Header.Get("DPoP") == "":
 		a.refuse(w, adminapi.Problem{Status: http.StatusUnauthorized, Reason: adminapi.Unauthenticated})
+	case a.stopped != "":
+		a.refuse(w, adminapi.Problem{Status: http.StatusForbidden, Reason: a.stopped})
 	case a.operator.ID == "" && r.URL.Path != "/api/join":
 		a.refuse(w, adminapi.Problem{Status: http.StatusForbidden, Reason: adminapi.NotOperator})
 	default:

@@ -57,8 +57,8 @@ func (o *Console) fail(err error, c echo.Context) {
 // reasonWord is the reason for data-error. Those that no page expected here are told as the hub's fault.
 func reasonWord(reason adminapi.Reason) string {
 	switch reason {
-	case adminapi.NotOperator, adminapi.RoleMissing, adminapi.NotYours, adminapi.SamePerson, adminapi.NotFound, adminapi.Conflict,
-		adminapi.WrongState, adminapi.NotReady, adminapi.Invalid, adminapi.TooLarge:
+	case adminapi.NotOperator, adminapi.Suspended, adminapi.RoleMissing, adminapi.NotYours, adminapi.SamePerson, adminapi.NotFound,
+		adminapi.Conflict, adminapi.WrongState, adminapi.NotReady, adminapi.Invalid, adminapi.TooLarge:
 		return string(reason)
 	case adminapi.TooMany:
 		return "too_many"

@@ -26,6 +26,9 @@ func (o *Console) joining(show func(*visit) error) echo.HandlerFunc {
 		if err == nil {
 			return v.to("/")
 		}
+		if _, ok := refused(err, adminapi.Suspended); ok {
+			return v.showSuspended()
+		}
 		if _, ok := refused(err, adminapi.NotOperator); !ok {
 			return err
 		}

@@ -43,7 +43,7 @@ func TestRefusalsOfTheAPIAreToldInWords(t *testing.T) {
 	for reason := range map[adminapi.Reason]bool{
 		adminapi.Malformed: true, adminapi.RoleMissing: true, adminapi.NotYours: true, adminapi.SamePerson: true, adminapi.NotFound: true,
 		adminapi.Conflict: true, adminapi.WrongState: true, adminapi.NotReady: true, adminapi.Invalid: true, adminapi.TooLarge: true,
-		adminapi.TooMany: true, adminapi.Failed: true, adminapi.WrongType: true, adminapi.NotOperator: true, adminapi.Unauthenticated: true,
+		adminapi.TooMany: true, adminapi.Failed: true, adminapi.WrongType: true, adminapi.NotOperator: true, adminapi.Suspended: true, adminapi.Unauthenticated: true,
 	} {
 		site, err := newWeb(Config{BaseURL: "http://localhost:1"})
 		if err != nil {

@@ -64,6 +64,9 @@ func (o *Console) page(show func(*visit) error) echo.HandlerFunc {
 		if _, ok := refused(err, adminapi.NotOperator); ok {
 			return c.Redirect(http.StatusSeeOther, "/join")
 		}
+		if _, ok := refused(err, adminapi.Suspended); ok {
+			return v.showSuspended()
+		}
 		if err != nil {
 			return err
 		}
@@ -72,6 +75,11 @@ func (o *Console) page(show func(*visit) error) echo.HandlerFunc {
 		}
 		return show(v)
 	}
+}
+
+// showSuspended tells an operator who was stopped that she was. Unlike the page of an error it is hers: she can sign out.
+func (v *visit) showSuspended() error {
+	return v.show(http.StatusForbidden, "", web.Page{Name: "suspended", Title: "error.suspended.title", Error: "suspended"})
 }
 
 // act is page for forms: one that was shown to somebody else than is signed in now does nothing. One browser has one session for all its tabs.

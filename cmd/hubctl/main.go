@@ -141,7 +141,7 @@ func exitCode(err error) int {
 	}
 	if e, ok := errors.AsType[*apiError](err); ok {
 		switch e.Reason { //nolint:exhaustive // the others are the hub's rules
-		case adminapi.Unauthenticated, adminapi.NotOperator:
+		case adminapi.Unauthenticated, adminapi.NotOperator, adminapi.Suspended:
 			return exitSignIn
 		case adminapi.Failed, adminapi.TooMany:
 			return exitFailed

@@ -69,7 +69,7 @@ func (a *API) describeOperation(o operation) *openapi.Operation {
 	if o.whole {
 		out.Description += " Not for operators of one organisation."
 	}
-	reasons := slices.Concat([]adminapi.Reason{adminapi.Malformed, adminapi.Unauthenticated, adminapi.NotOperator, adminapi.Invalid, adminapi.Failed}, o.may)
+	reasons := slices.Concat([]adminapi.Reason{adminapi.Malformed, adminapi.Unauthenticated, adminapi.NotOperator, adminapi.Suspended, adminapi.Invalid, adminapi.Failed}, o.may)
 	for _, f := range o.in.fields {
 		shown := *f.schema
 		shown.Description = ""

@@ -74,7 +74,7 @@ func TestNobodyChangesHerself(t *testing.T) {
 	}
 	yes, no := true, false
 	change(taro, o.ID, adminapi.OperatorChange{Suspended: &yes}).Into(t, nil)
-	if p := h.Call(t, hanako, http.MethodGet, "/api/me", nil).Problem(t); p.Reason != adminapi.NotOperator {
+	if p := h.Call(t, hanako, http.MethodGet, "/api/me", nil).Problem(t); p.Reason != adminapi.Suspended {
 		t.Errorf("suspended, and goes on: %+v", p)
 	}
 	change(taro, o.ID, adminapi.OperatorChange{Suspended: &no}).Into(t, nil)

@@ -56,7 +56,7 @@ func statusOf(r adminapi.Reason) int {
 		return http.StatusBadRequest
 	case adminapi.Unauthenticated:
 		return http.StatusUnauthorized
-	case adminapi.NotOperator, adminapi.RoleMissing, adminapi.NotYours, adminapi.SamePerson:
+	case adminapi.NotOperator, adminapi.Suspended, adminapi.RoleMissing, adminapi.NotYours, adminapi.SamePerson:
 		return http.StatusForbidden
 	case adminapi.NotFound:
 		return http.StatusNotFound

@@ -99,7 +99,7 @@ func (a *API) admit(r *http.Request, o operation) (caller, error) {
 	case c.id == "":
 		return caller{}, refuse(adminapi.NotOperator, "You signed in, and are not an operator here. Ask one with the role security for an invitation.")
 	case c.suspended:
-		return caller{}, refuse(adminapi.NotOperator, "You are suspended as an operator. Ask one with the role security.")
+		return caller{}, refuse(adminapi.Suspended, "You are suspended as an operator. Ask one with the role security.")
 	case o.role != "" && !slices.Contains(c.roles, o.role):
 		return caller{}, refuse(adminapi.RoleMissing, "This takes the role "+string(o.role)+". Ask an operator who has it, or one with the role security for it.")
 	case o.whole && c.organisation != "":

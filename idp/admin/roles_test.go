@@ -111,7 +111,7 @@ func TestEveryOperationTakesItsRole(t *testing.T) {
 			t.Errorf("%s without a token: %+v", operation, p)
 		}
 		as("viewer editor approver security", "", true)
-		if p := call(taro, operation); (p.Reason == adminapi.NotOperator) != (takes != public && takes != signedIn) {
+		if p := call(taro, operation); (p.Reason == adminapi.Suspended) != (takes != public && takes != signedIn) {
 			t.Errorf("%s, suspended: %+v", operation, p)
 		}
 		as("viewer editor approver security", "ward", false)
