@@ -24,7 +24,8 @@ type Preflight struct {
 	Version  int64     `json:"version,omitempty" doc:"The live version that was tried; 0: a draft"`
 	State    string    `json:"state" enum:"running,done,broken" doc:"broken: the hub could not finish it; try again"`
 	Verdict  Verdict   `json:"verdict,omitempty" enum:"green,yellow,red" doc:"When it is done"`
-	By       string    `json:"by"`
+	By       string    `json:"by" doc:"An operator's id"`
+	ByName   string    `json:"by_name,omitempty"`
 	Began    time.Time `json:"began"`
 	Ended    time.Time `json:"ended,omitzero"`
 	Findings []Finding `json:"findings" doc:"So far"`

@@ -37,7 +37,23 @@ func (a *API) getPreflights(ctx context.Context, c caller, in preflightsInput) (
 		return adminapi.PreflightList{}, err
 	}
 	list, next, err := a.d.Preflights.List(ctx, d.ID, in.After, page{Limit: in.Limit}.size())
-	return adminapi.PreflightList{Items: list, Next: next}, err
+	if err != nil {
+		return adminapi.PreflightList{}, err
+	}
+	return adminapi.PreflightList{Items: list, Next: next}, a.nameReports(ctx, list)
+}
+
+// nameReports adds who began reports.
+func (a *API) nameReports(ctx context.Context, list []adminapi.Preflight) error {
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].By
+	}
+	names, err := a.operators.names(ctx, ids)
+	for i := range list {
+		list[i].ByName = names[list[i].By]
+	}
+	return err
 }
 
 type preflightInput struct {
@@ -76,6 +92,7 @@ func (a *API) postPreflight(ctx context.Context, c caller, in preflightInput) (a
 	case errors.Is(err, preflight.ErrBusy):
 		return adminapi.Preflight{}, &Error{Reason: adminapi.TooMany, Detail: "The hub tries other services. Ask again in a moment.", After: preflightWait}
 	}
+	p.ByName = c.name
 	return p, err
 }
 
@@ -91,7 +108,12 @@ func (a *API) getPreflight(ctx context.Context, c caller, in reportInput) (admin
 	}
 	p, err := a.d.Preflights.Get(ctx, d.ID, in.Report)
 	if errors.Is(err, preflight.ErrUnknown) {
-		err = refuse(adminapi.NotFound, "There is no such report.")
+		return adminapi.Preflight{}, refuse(adminapi.NotFound, "There is no such report.")
 	}
-	return p, err
+	if err != nil {
+		return adminapi.Preflight{}, err
+	}
+	one := []adminapi.Preflight{p}
+	err = a.nameReports(ctx, one)
+	return one[0], err
 }
