@@ -54,6 +54,9 @@ type citizenView struct {
 	adminapi.Citizen
 }
 
+// Known reports whether somebody was signed in when the number was given. Otherwise there is nothing to see but what the number was given for.
+func (c citizenView) Known() bool { return c.Case != "" }
+
 // LinkKind is how the chip of a connection looks.
 func (c citizenView) LinkKind(state string) string {
 	switch state {
@@ -104,13 +107,17 @@ func (v *visit) postCitizens() error {
 	err := v.call(v.echo.Request().Context(), http.MethodPost, "/citizens/find", adminapi.FindCitizen{
 		Trouble: view.Trouble, ClientID: view.Client, Subject: view.Subject, Reason: view.Reason,
 	}, &found.Citizen)
-	if _, ok := refused(err, adminapi.NotFound); ok {
-		field := "trouble"
-		if view.Trouble == "" {
-			field = "sub"
+	field := "trouble"
+	if view.Trouble == "" {
+		field = "sub"
+	}
+	for reason, text := range map[adminapi.Reason]string{
+		adminapi.NotFound: "wrong.nobody", adminapi.WrongState: "wrong.several", adminapi.TooMany: "wrong.too_often",
+	} {
+		if _, ok := refused(err, reason); ok {
+			view.add(v, field, text)
+			return v.showCitizens(view)
 		}
-		view.add(v, field, "wrong.nobody")
-		return v.showCitizens(view)
 	}
 	if view.wrong(v, err) {
 		return v.showCitizens(view)
@@ -142,7 +149,13 @@ func (v *visit) postEndCitizen() error {
 		return v.show(status, inCitizens, p)
 	}
 	path := apiPath("citizens", v.echo.Param("case"), "end-sessions")
-	if err := v.call(v.echo.Request().Context(), http.MethodPost, path, adminapi.Because{Reason: a.Reason}, nil); err != nil {
+	err := v.call(v.echo.Request().Context(), http.MethodPost, path, adminapi.Because{Reason: a.Reason}, nil)
+	if _, ok := refused(err, adminapi.NotFound); ok {
+		view := citizensView{}
+		view.add(v, "trouble", "wrong.case_over")
+		return v.showCitizens(view)
+	}
+	if err != nil {
 		return err
 	}
 	return v.to("/citizens?ended=1")

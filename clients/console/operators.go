@@ -29,6 +29,9 @@ type operatorsView struct {
 	Changed   string // the name of whom was changed just now
 }
 
+// Own is the id of who looks: nobody changes herself.
+func (o operatorsView) Own() string { return o.me.Operator.ID }
+
 // Roles are what an operator may do, in words.
 func (v *visit) Roles(o adminapi.Operator) string {
 	var all []string
@@ -130,15 +133,6 @@ type invitedView struct {
 	adminapi.Invitation
 }
 
-// Grouped is the code in groups of four, as it is read aloud.
-func (i invitedView) Grouped() string {
-	var groups []string
-	for group := range slices.Chunk([]byte(i.Code), 4) {
-		groups = append(groups, string(group))
-	}
-	return strings.Join(groups, " ")
-}
-
 // postNewOperator answers with the code itself: it is never part of an address, and never shown again.
 func (v *visit) postNewOperator() error {
 	form := operatorForm{Operator: adminapi.NewOperator{
@@ -229,11 +223,19 @@ func (v *visit) postOperator() error {
 	return v.to(query("/operators", "changed", one.ID))
 }
 
+// fieldResume is in the form that lets an operator go on, and not in the one that suspends her.
+const fieldResume = "resume"
+
 func (v *visit) askSuspend() (asking, adminapi.Operator, error) {
 	one, err := v.operator(v.echo.Param("id"))
 	a := asking{visit: v, Key: "operator.suspend", Args: []string{"name", one.Name}, Back: "/operators", Action: apiPath("operators", one.ID, "suspend")}
-	if one.Suspended {
-		a.Key, a.Calm = "operator.resume", true
+	// What the page asked counts, not what is the case by now: sent twice, or beside a colleague's, it must not undo itself.
+	resume := one.Suspended
+	if v.echo.Request().Method == http.MethodPost {
+		resume = v.echo.FormValue(fieldResume) != ""
+	}
+	if resume {
+		a.Key, a.Calm, a.Hidden = "operator.resume", true, []web.Hidden{{Name: fieldResume, Value: "yes"}}
 	}
 	return a, one, err
 }
@@ -256,7 +258,7 @@ func (v *visit) postSuspendOperator() error {
 		status, p := a.page()
 		return v.show(status, inOperators, p)
 	}
-	suspended := !one.Suspended
+	suspended := a.Key == "operator.suspend"
 	err = v.call(v.echo.Request().Context(), http.MethodPatch, apiPath("operators", one.ID), adminapi.OperatorChange{Suspended: &suspended, Reason: a.Reason}, nil)
 	if err != nil {
 		return err

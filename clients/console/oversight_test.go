@@ -2,15 +2,18 @@ package console
 
 import (
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tsunagu-id/tsunagu/clients/adminapi"
-	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
 )
 
 // oversee makes the API answer what the pages of checks, people and oversight ask for. What it is sent is kept by path.
@@ -63,8 +66,8 @@ func (w *world) oversee() map[string]json.RawMessage {
 	answer("GET /api/operators", 200, adminapi.OperatorList{Items: []adminapi.Operator{
 		{ID: "o1", Name: "花子", Roles: adminapi.Roles(), Since: at, LastSeen: at}, {ID: "o2", Name: "太郎", Roles: []adminapi.Role{adminapi.Viewer}, Since: at, Suspended: true},
 	}})
-	answer("POST /api/operators", 201, adminapi.Invitation{Operator: adminapi.Operator{ID: "o3", Name: "次郎"}, Code: "ABCDEFGH23456789", Until: at})
-	answer("PATCH /api/operators/o1", 200, adminapi.Operator{})
+	answer("POST /api/operators", 201, adminapi.Invitation{Operator: adminapi.Operator{ID: "o3", Name: "次郎"}, Code: "ABCD-EFGH-2345-6789", Until: at})
+	answer("PATCH /api/operators/{id}", 200, adminapi.Operator{})
 	answer("GET /api/registration-tokens", 200, adminapi.RegistrationTokenList{Items: []adminapi.RegistrationToken{{ID: "t1", Name: "partner", Scopes: []string{"openid"}, Until: w.now().Add(time.Hour), MaxClients: 3}}})
 	answer("POST /api/registration-tokens", 201, adminapi.MadeRegistrationToken{RegistrationToken: adminapi.RegistrationToken{Name: "partner", Until: at}, Token: "the-token"})
 	answer("DELETE /api/registration-tokens/t1", 204, nil)
@@ -211,13 +214,72 @@ func TestActsThatStopSomethingTakeAReason(t *testing.T) {
 	wantAt(t, b.send("/registration-tokens/t1/end", nil), "/registration-tokens?ended=1", "")
 }
 
+// Sent twice, or after a colleague did it, the form that suspends must not let the operator go on.
+func TestSuspendingTwiceSuspends(t *testing.T) {
+	w := newWorld(t)
+	sent := w.oversee()
+	b := w.as("o1", adminapi.Roles()...)
+	b.get("/operators/o2/suspend") // of o2, who is suspended by now; the form is from before
+	page := b.send("/operators/o2/suspend", url.Values{"reason": {"異動したため"}, "resume": {""}})
+	if page.Error() != "" || !strings.Contains(string(sent["PATCH /api/operators/o2"]), `"suspended":true`) {
+		t.Errorf("%s: %s", page.Error(), sent["PATCH /api/operators/o2"])
+	}
+	b.get("/operators/o2/suspend")
+	b.send("/operators/o2/suspend", url.Values{"reason": {"戻ったため"}})
+	if !strings.Contains(string(sent["PATCH /api/operators/o2"]), `"suspended":false`) {
+		t.Errorf("%s", sent["PATCH /api/operators/o2"])
+	}
+}
+
+func TestSuspendedOperatorsAreToldSo(t *testing.T) {
+	w := newWorld(t)
+	b := w.as("o1", adminapi.Editor)
+	w.api.stop(adminapi.Suspended)
+	for _, path := range []string{"/", "/clients", "/join"} {
+		page := b.get(path)
+		wantAt(t, page, path, "suspended")
+		if page.Status != http.StatusForbidden || !page.Has("data-signed-in", `id="sign-out"`) || page.Has(`href="/clients"`) {
+			t.Errorf("%s: %d %s", path, page.Status, page.Body)
+		}
+	}
+}
+
+func TestEveryKindOfTheAuditLogHasWords(t *testing.T) {
+	site, err := newWeb(Config{BaseURL: "http://localhost:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, found := regexp.MustCompile(`audit\.Kind += "([a-z_.]+)"`), 0
+	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && slices.Contains([]string{"node_modules", "build", ".git", "bin"}, d.Name()) {
+			return filepath.SkipDir
+		}
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range kind.FindAllStringSubmatch(string(source), -1) {
+			found++
+			for _, lang := range []string{"ja", "en"} {
+				if key := "audit.kind." + m[1]; site.TextIn(lang, key) == key {
+					t.Errorf("%s: no words for %s of %s", lang, key, path)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil || found < 50 {
+		t.Errorf("%d kinds, %v", found, err)
+	}
+}
+
 func TestCodesAndTokensAreShownOnceAndInNoAddress(t *testing.T) {
 	w := newWorld(t)
 	sent := w.oversee()
 	b := w.as("o1", adminapi.Roles()...)
 	b.get("/operators/new")
 	page := b.send("/operators/new", url.Values{"name": {"次郎"}, "roles": {"editor", "owner"}})
-	if !page.Has("ABCD EFGH 2345 6789") || page.URL.RawQuery != "" || page.Header.Get("Cache-Control") != "no-store" {
+	if !page.Has("ABCD-EFGH-2345-6789") || page.URL.RawQuery != "" || page.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s: %s", page.URL, page.Body)
 	}
 	if string(sent["POST /api/operators"]) != `{"name":"次郎","roles":["editor"]}` {
@@ -245,6 +307,44 @@ func TestCitizensAreFoundByNumbersAsPeopleSayThem(t *testing.T) {
 	page := b.send("/citizens", url.Values{"trouble": {"７ｆ３ａ 21c9"}, "reason": {"本人から電話"}})
 	if !page.Has(`href="/citizens/c1/end"`, "カードがロックされています") || !strings.Contains(string(sent["POST /api/citizens/find"]), `"7F3A-21C9"`) {
 		t.Errorf("%s: %s", sent["POST /api/citizens/find"], page.Body)
+	}
+}
+
+func TestLooksThatFindNobodyKeepWhatWasTyped(t *testing.T) {
+	for reason, says := range map[adminapi.Reason]string{
+		adminapi.NotFound: "あてはまる人が見つかりません", adminapi.WrongState: "何人かの要求に付いています", adminapi.TooMany: "時間をおくか",
+	} {
+		w := newWorld(t)
+		w.api.HandleFunc("POST /api/citizens/find", func(rw http.ResponseWriter, r *http.Request) {
+			w.api.refuse(rw, adminapi.Problem{Status: http.StatusConflict, Reason: reason})
+		})
+		b := w.as("o1", adminapi.Security)
+		b.get("/citizens")
+		page := b.send("/citizens", url.Values{"trouble": {"7f3a-21c9"}, "reason": {"本人から電話"}})
+		wantAt(t, page, "/citizens", "invalid")
+		if !page.Has(says, "7F3A-21C9", "本人から電話") {
+			t.Errorf("%s: %s", reason, page.Body)
+		}
+	}
+}
+
+func TestNumberOfAStrangersPageShowsNobody(t *testing.T) {
+	w := newWorld(t)
+	w.api.HandleFunc("POST /api/citizens/find", func(rw http.ResponseWriter, r *http.Request) {
+		w.api.reply(rw, http.StatusOK, adminapi.Citizen{Troubles: []adminapi.AuditRow{{Seq: 9, At: w.now(), Kind: "page.trouble", Reason: "login_expired"}}})
+	})
+	w.api.HandleFunc("POST /api/citizens/c0/end-sessions", func(rw http.ResponseWriter, r *http.Request) {
+		w.api.refuse(rw, adminapi.Problem{Status: http.StatusNotFound, Reason: adminapi.NotFound})
+	})
+	b := w.as("o1", adminapi.Security)
+	b.get("/citizens")
+	page := b.send("/citizens", url.Values{"trouble": {"7f3a-21c9"}, "reason": {"本人から電話"}})
+	if !page.Has("だれもログインしていませんでした", "画面の時間が切れました") || page.Has(`id="end-sessions"`) || page.Has("本人に表示されます") || page.Has("0001年") || page.Has("1年1月1日") {
+		t.Error(page.Body)
+	}
+	b.get("/citizens/c0/end")
+	if page = b.send("/citizens/c0/end", url.Values{"reason": {"本人から電話"}}); page.Error() != "invalid" || !page.Has("この問い合わせは閉じました") {
+		t.Error(page.Body)
 	}
 }
 
@@ -280,121 +380,5 @@ func TestStatusPageComesAlthoughTheStateCannotBeHad(t *testing.T) {
 	})
 	if page := w.as("o1", adminapi.Viewer).get("/"); page.Status != http.StatusOK || !page.Has("状態を確かめられませんでした") {
 		t.Errorf("%d %s", page.Status, page.Body)
-	}
-}
-
-// twin makes the API give twins of a service, with members of its own.
-func (w *world) twin(members string) {
-	w.api.HandleFunc("POST /api/clients/svc/test-sign-in", func(rw http.ResponseWriter, r *http.Request) {
-		var in adminapi.NewTestSignIn
-		if !w.api.read(rw, r, &in) {
-			return
-		}
-		w.api.reply(rw, http.StatusCreated, adminapi.TestSignIn{
-			ClientID: "svc~test-1", RedirectURI: in.RedirectURI, Until: w.now().Add(time.Hour),
-			Metadata: json.RawMessage(`{"scope":"openid profile","token_endpoint_auth_method":"private_key_jwt"` + members + `}`),
-		})
-	})
-}
-
-// tryOut starts a test sign-in and goes on to the hub.
-func (b *browser) tryOut() rptest.Page {
-	b.w.t.Helper()
-	b.get("/clients/svc/trial")
-	page := b.send("/clients/svc/trial", url.Values{"revision": {"7"}})
-	_, rest, ok := strings.Cut(page.Body, `id="trial-go"`)
-	if !ok {
-		return page
-	}
-	before, _, _ := strings.Cut(page.Body, `" id="trial-go"`)
-	_ = rest
-	href := before[strings.LastIndex(before, `href="`)+len(`href="`):]
-	page, err := b.b.Get(strings.ReplaceAll(href, "&amp;", "&"))
-	if err != nil {
-		b.w.t.Fatal(err)
-	}
-	return page
-}
-
-// stepsOf are the steps that a trial's page shows, with + for what worked.
-func stepsOf(p rptest.Page) []string {
-	var all []string
-	for _, part := range strings.Split(p.Body, `data-step="`)[1:] {
-		name, rest, _ := strings.Cut(part, `"`)
-		if strings.HasPrefix(rest, ` data-ok="true"`) {
-			name += "+"
-		}
-		all = append(all, name)
-	}
-	return all
-}
-
-func TestTestSignInExplainsEachStep(t *testing.T) {
-	w := newWorld(t)
-	w.oversee()
-	w.twin(`,"profile":"fapi2"`)
-	w.hub.Set(func(s *rptest.Settings) {
-		s.Userinfo = func(sub string) map[string]any { return map[string]any{"sub": sub, "name": "港 花子"} }
-	})
-	b := w.as("o1", adminapi.Editor)
-	page := b.tryOut()
-	// The sample hub revokes a grant without its access tokens: the last step finds that out.
-	if got := stepsOf(page); !slices.Equal(got[:min(5, len(got))], []string{"request+", "return+", "token+", "id_token+", "userinfo+"}) {
-		t.Fatalf("at %s: %v: %s", page.URL, got, page.Body)
-	}
-	if !page.Has("港 花子", "svc~test-1", "要求の値と同じことを確かめた") {
-		t.Error(page.Body)
-	}
-	// Nobody else sees it.
-	other := page.URL.Path
-	w.hub.Set(func(s *rptest.Settings) { s.Person = "taro" })
-	wantAt(t, w.as("o2", adminapi.Roles()...).get(other), other, "not_found")
-}
-
-func TestTestSignInEndsAtTheFirstStepThatFails(t *testing.T) {
-	for name, tt := range map[string]struct {
-		set     func(*rptest.Settings)
-		members string
-		want    []string
-		says    string
-	}{
-		"refused":          {func(s *rptest.Settings) { s.Deny = "invalid_scope" }, "", []string{"request+", "return"}, "登録していない情報"},
-		"stopped":          {func(s *rptest.Settings) { s.Deny = "access_denied" }, "", []string{"request+", "return"}, "同意の画面でやめました"},
-		"nonce of another": {func(s *rptest.Settings) { s.Claims = func(c map[string]any) { c["nonce"] = "x" } }, "", []string{"request+", "return+", "token+", "id_token", "end"}, "信じられません"},
-		"other person": {func(s *rptest.Settings) {
-			s.Userinfo = func(string) map[string]any { return map[string]any{"sub": "x"} }
-		}, "", []string{"request+", "return+", "token+", "id_token+", "userinfo", "end"}, "another person"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.oversee()
-			w.twin(`,"profile":"fapi2"`)
-			b := w.as("o1", adminapi.Editor)
-			w.hub.Set(tt.set)
-			page := b.tryOut()
-			got := stepsOf(page)
-			for i := range got {
-				got[i] = strings.TrimSuffix(strings.ReplaceAll(got[i], "end+", "end"), " ")
-			}
-			if !slices.Equal(got, tt.want) || !page.Has(tt.says) {
-				t.Errorf("at %s: %v: %s", page.URL, got, page.Body)
-			}
-		})
-	}
-}
-
-func TestReturnOfATestSignInIsGoodOnce(t *testing.T) {
-	w := newWorld(t)
-	w.oversee()
-	w.twin(`,"profile":"fapi2"`)
-	b := w.as("o1", adminapi.Editor)
-	b.b.Stop("/trial/callback")
-	back := b.tryOut().Header.Get("Location")
-	b.b.Stop("")
-	if page, err := b.b.Get(back); err != nil || len(stepsOf(page)) < 5 {
-		t.Fatalf("%v %s", err, page.Body)
-	}
-	if page, err := b.b.Get(back); err != nil || page.Error() != "not_found" {
-		t.Errorf("%v %s", err, page.Error())
 	}
 }

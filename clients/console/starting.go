@@ -53,7 +53,7 @@ func (s startingView) Checklist() []checkView {
 	if s.Figures == nil {
 		return nil
 	}
-	for _, key := range []string{"discovery", "login", "token", "logout"} {
+	for _, key := range []string{"request", "login", "token", "logout"} {
 		all = append(all, checkView{"check." + key, s.Figures.Checks[key]})
 	}
 	return all

@@ -42,6 +42,11 @@ func (s statusView) Kind(state string) string {
 // Named is what a part is called; one that the console does not know has its own name.
 func (s statusView) Named(part string) string { return s.wordOr("part."+part, part) }
 
+// Told is what to know of a part, and what to do; empty: nothing.
+func (s statusView) Told(p adminapi.StatusPart) string {
+	return s.wordOr("part."+p.Name+"."+p.State, "")
+}
+
 // wordOr is a message, or other words where there is none.
 func (v *visit) wordOr(key, other string) string {
 	if v.console.web.Has(key) {
