@@ -54,6 +54,20 @@ func (f auditFilter) asked(v *visit) ([]string, formErrors) {
 	return p, wrong
 }
 
+const kindKey = "audit.kind."
+
+// kindsOf are the kinds of rows that the messages have words for, in order.
+func kindsOf(messages map[string]string) []string {
+	var all []string
+	for key := range messages {
+		if kind, ok := strings.CutPrefix(key, kindKey); ok && strings.Contains(kind, ".") {
+			all = append(all, kind)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 func (v *visit) auditFilter() auditFilter {
 	typed := func(name string) string { return cut(strings.TrimSpace(narrow(v.echo.QueryParam(name))), 128) }
 	return auditFilter{
@@ -87,14 +101,28 @@ func (a auditView) Export() string { return query("/audit/export", a.Filter.pair
 func (a auditView) Path() string { return query("/audit", a.Filter.pairs()...) }
 
 // Kind is what a kind of row is called.
-func (a auditView) Kind(kind string) string { return a.wordOr("audit.kind."+kind, kind) }
+func (a auditView) Kind(kind string) string { return a.wordOr(kindKey+kind, kind) }
+
+// Kinds are what can be looked for. What the address asks for is among them, whatever it is.
+func (a auditView) Kinds() []web.Option {
+	all := []web.Option{{Value: "", Label: a.text("audit.kind.any")}}
+	known := a.Filter.Kind == ""
+	for _, kind := range a.console.kinds {
+		all = append(all, web.Option{Value: kind, Label: a.Kind(kind), Selected: kind == a.Filter.Kind})
+		known = known || kind == a.Filter.Kind
+	}
+	if !known {
+		all = append(all, web.Option{Value: a.Filter.Kind, Label: a.Filter.Kind, Selected: true})
+	}
+	return all
+}
 
 // Facts are those of a row, in the order of their names.
 func (a auditView) Facts(r adminapi.AuditRow) []web.Description {
 	all := []web.Description{}
 	add := func(term, value string) {
 		if value != "" {
-			all = append(all, web.Description{Term: term, Value: value})
+			all = append(all, web.Description{Term: a.wordOr("audit.fact."+term, term), Value: value})
 		}
 	}
 	add("kind", r.Kind)

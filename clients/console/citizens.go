@@ -73,11 +73,11 @@ func (c citizenView) LinkKind(state string) string {
 // DeliveryKind is how the chip of a delivery looks.
 func (c citizenView) DeliveryKind(d adminapi.Delivery) string { return deliveryKind(d) }
 
-// Why is a reason in words.
-func (c citizenView) Why(reason string) string { return c.wordOr("why."+reason, reason) }
+// Why is a reason in words; empty: there are none for it.
+func (c citizenView) Why(reason string) string { return c.wordOr("why."+reason, "") }
 
 // KindWord is what a kind of row is called.
-func (c citizenView) KindWord(kind string) string { return c.wordOr("audit.kind."+kind, kind) }
+func (c citizenView) KindWord(kind string) string { return c.wordOr(kindKey+kind, kind) }
 
 // postCitizens finds a person. The answer is the page itself: to come back to it is another look, and to be recorded as one.
 func (v *visit) postCitizens() error {

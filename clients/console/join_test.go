@@ -45,10 +45,7 @@ func TestRefusalsOfTheAPIAreToldInWords(t *testing.T) {
 		adminapi.Conflict: true, adminapi.WrongState: true, adminapi.NotReady: true, adminapi.Invalid: true, adminapi.TooLarge: true,
 		adminapi.TooMany: true, adminapi.Failed: true, adminapi.WrongType: true, adminapi.NotOperator: true, adminapi.Suspended: true, adminapi.Unauthenticated: true,
 	} {
-		site, err := newWeb(Config{BaseURL: "http://localhost:1"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		site := newTestSite(t)
 		for _, lang := range []string{"ja", "en"} {
 			for _, part := range []string{"title", "text", "next"} {
 				key := "error." + reasonWord(reason) + "." + part

@@ -42,6 +42,7 @@ type Console struct {
 	api     string // address of the API, without a slash at its end
 	base    string
 	key     *rp.Key
+	kinds   []string // of the audit log
 	store   ephemeral.Store
 	now     func() time.Time
 	log     *slog.Logger
@@ -57,8 +58,12 @@ func New(c Config) (*Console, error) {
 		return nil, fmt.Errorf("console: BaseURL %q: want an origin", c.BaseURL)
 	}
 	o := &Console{api: c.BaseURL + "/api", base: c.BaseURL, key: c.Key, store: c.Store, now: c.Now, log: c.Log}
-	var err error
-	if o.web, err = newWeb(c); err != nil {
+	own, err := words()
+	if err != nil {
+		return nil, err
+	}
+	o.kinds = kindsOf(own["en"])
+	if o.web, err = newWeb(c, own); err != nil {
 		return nil, err
 	}
 	o.party, err = rp.New(rp.Config{
@@ -72,16 +77,16 @@ func New(c Config) (*Console, error) {
 	return o, nil
 }
 
-func newWeb(c Config) (*web.Site, error) {
+func newWeb(c Config, own map[string]map[string]string) (*web.Site, error) {
 	pages, err := fs.Sub(files, "pages")
 	if err != nil {
 		return nil, err
 	}
-	own, err := words()
+	all, err := rp.Words(own)
 	if err != nil {
 		return nil, err
 	}
-	messages, err := rp.Messages(own)
+	messages, err := rp.Messages(all)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +101,7 @@ func newWeb(c Config) (*web.Site, error) {
 }
 
 // words lays the message files of all parts of the console together: messages/PART.LANGUAGE.json. No two may have a key in common.
-func words() (fs.FS, error) {
+func words() (map[string]map[string]string, error) {
 	names, err := fs.Glob(files, "messages/*.json")
 	if err != nil {
 		return nil, err
@@ -122,7 +127,7 @@ func words() (fs.FS, error) {
 		}
 		maps.Copy(all[lang], texts)
 	}
-	return rp.Words(all)
+	return all, nil
 }
 
 // Handler serves the console.

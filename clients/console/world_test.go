@@ -14,6 +14,7 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients/rp/rptest"
 	"github.com/tsunagu-id/tsunagu/internal/ephemeral"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb/sqldbtest"
+	"github.com/tsunagu-id/tsunagu/internal/web"
 )
 
 // world is a hub, its administration API, and the console at the API's address.
@@ -111,4 +112,18 @@ func wantAt(t *testing.T, page rptest.Page, path, reason string) {
 	if page.URL.RequestURI() != path || page.Error() != reason {
 		t.Fatalf("at %s with data-error %q and status %d, want %s and %q:\n%s", page.URL, page.Error(), page.Status, path, reason, page.Body)
 	}
+}
+
+// newTestSite is the console's pages by themselves.
+func newTestSite(t *testing.T) *web.Site {
+	t.Helper()
+	own, err := words()
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := newWeb(Config{BaseURL: "http://localhost:1"}, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
 }

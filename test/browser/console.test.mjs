@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import path from 'node:path'
 import { Demo, removeVar, root, tempVar } from './lib/demo.mjs'
 import { Citizen, launch } from './lib/citizen.mjs'
+import { press, tabTo, write } from './lib/keyboard.mjs'
 import { enterPIN, refused, signedIn } from './lib/steps.mjs'
 
 const console_ = 'http://localhost:8409'
@@ -44,24 +45,6 @@ describe('the console', { timeout: 180_000 }, () => {
     await who.type('#code', code.toLowerCase())
     await who.click('#join')
     await who.see(signedIn, 'home')
-  }
-
-  // keys moves the focus to an element by the Tab key alone.
-  async function tabTo(who, selector) {
-    for (let i = 0; i < 120; i++) {
-      if (await who.page.evaluate((s) => document.activeElement?.matches(s) ?? false, selector)) return
-      await who.page.keyboard.press('Tab')
-    }
-    assert.fail(`the Tab key does not reach ${selector} at ${who.page.url()}`)
-  }
-  async function write(who, selector, text) {
-    await tabTo(who, selector)
-    await who.page.keyboard.press('Control+A')
-    await who.page.keyboard.insertText(text)
-  }
-  async function press(who, selector) {
-    await tabTo(who, selector)
-    await Promise.all([who.page.waitForNavigation({ waitUntil: 'load' }), who.page.keyboard.press('Enter')])
   }
 
   test('lets an invited operator register a service with the keyboard alone', async () => {
