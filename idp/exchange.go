@@ -85,6 +85,8 @@ func (p *Provider) subjectToken(ctx context.Context, req tokenRequest) (heldToke
 		return t, unfit
 	case t.g.Exchange != "": // for one item at one office, and nowhere further
 		return t, unfit
+	case t.g.Probe != nil: // nobody is to be known anywhere who does not exist
+		return t, unfit
 	case !own && !servesAny(req.client, t.a.Aud):
 		return t, unfit
 	case own && (t.a.JKT != "" && t.a.JKT != req.jkt || t.a.X5T != "" && t.a.X5T != req.x5t):
