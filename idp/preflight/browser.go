@@ -13,7 +13,10 @@ import (
 	"github.com/tsunagu-id/tsunagu/clients"
 )
 
-const maxHops = 8
+const (
+	maxHops   = 8
+	maxScheme = 40
+)
 
 var errTooMany = errors.New("too many requests")
 
@@ -51,7 +54,7 @@ func (b *browser) open(ctx context.Context, address string, form url.Values) pag
 	for range maxHops {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" {
-			p.away = address
+			p.away = nowhere(u)
 			return p
 		}
 		switch {
@@ -77,7 +80,7 @@ func (b *browser) open(ctx context.Context, address string, form url.Values) pag
 		}
 		to, err := u.Parse(next)
 		if err != nil {
-			p.away = next
+			p.away = nowhere(nil)
 			return p
 		}
 		to.Fragment = ""
@@ -119,6 +122,14 @@ func (t *try) clock(said, from, to time.Time) {
 		t.off = off
 	}
 	t.timed = true
+}
+
+// nowhere names an address without a host; nil is one that cannot be read. The rest of it is the service's, may hold the code, and is in no report.
+func nowhere(u *url.URL) string {
+	if u == nil || u.Scheme == "" || len(u.Scheme) > maxScheme {
+		return "?"
+	}
+	return u.Scheme + ":"
 }
 
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

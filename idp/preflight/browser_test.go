@@ -64,3 +64,17 @@ func TestABrowserStaysAtTheService(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// TestNoReportHasWhatAnAddressSays: an address that nobody can go to is named by its scheme; it may hold the code, or kilobytes.
+func TestNoReportHasWhatAnAddressSays(t *testing.T) {
+	for address, want := range map[string]string{
+		"app.example:/callback?code=secret": "app.example:", "javascript:" + strings.Repeat("secret", 2000): "javascript:", "https://s.example/%zz?secret": "?", "https:///secret": "https:",
+		"app." + strings.Repeat("secret", 2000) + ":/": "?",
+	} {
+		w := &web{pages: map[string]clients.Seen{"https://s.example/": leads(address)}}
+		c := &try{d: Deps{Issuer: "https://hub.example", Web: w, Now: time.Now}, own: map[string]bool{"https://s.example": true}}
+		if p := c.browser().open(t.Context(), "https://s.example/", nil); p.away != want || strings.Contains(whyNot(p).en, "secret") {
+			t.Errorf("%.40s: %.80s", address, p.away)
+		}
+	}
+}
