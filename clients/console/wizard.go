@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -15,6 +16,9 @@ func (o *Console) mountWizard(e *echo.Echo) {
 	e.POST("/clients/new", o.act((*visit).postNew))
 }
 
+// memberID is the one member that the first step may ask for: what it names is never another service.
+const memberID = "client_id"
+
 // newView is what new.html shows.
 type newView struct {
 	*visit
@@ -22,6 +26,8 @@ type newView struct {
 	KindError     string
 	Organisations []web.Option // none: the operator is of one, or there are none
 	OrgError      string
+	ClientID      string
+	IDError       string
 	Errors        []web.FieldError
 	Steps         web.Steps
 }
@@ -29,7 +35,7 @@ type newView struct {
 func (v *visit) getNew() error { return v.showNew(http.StatusOK, nil) }
 
 func (v *visit) showNew(status int, faults []adminapi.FieldError) error {
-	view := newView{visit: v}
+	view := newView{visit: v, ClientID: cut(narrow(strings.TrimSpace(v.echo.FormValue(memberID))), 128)}
 	for _, k := range kinds() {
 		view.Kinds = append(view.Kinds, web.Option{Value: string(k), Label: v.text("kind." + string(k)), Selected: v.echo.FormValue("kind") == string(k)})
 	}
@@ -52,9 +58,12 @@ func (v *visit) showNew(status int, faults []adminapi.FieldError) error {
 	}
 	for _, f := range faults {
 		text, id := v.said(f), "organisation"
-		if f.Field == "kind" {
+		switch f.Field {
+		case "kind":
 			view.KindError, id = text, "kind-web"
-		} else {
+		case memberID:
+			view.IDError, id = text, memberID
+		default:
 			view.OrgError = join(view.OrgError, text)
 		}
 		view.Errors = append(view.Errors, web.FieldError{Field: id, Text: text})
@@ -92,12 +101,19 @@ func (v *visit) postNew() error {
 	if !slices.Contains(kinds(), kind) {
 		return v.showNew(http.StatusUnprocessableEntity, []adminapi.FieldError{{Field: "kind", Problem: "is missing", Remedy: "choose one"}})
 	}
+	begun := defaults(kind)
+	if id := narrow(strings.TrimSpace(v.echo.FormValue(memberID))); id != "" {
+		begun.set(memberID, id)
+	}
 	var saved adminapi.Saved
 	err := v.call(v.echo.Request().Context(), http.MethodPost, "/clients", adminapi.NewClient{
-		Organisation: v.echo.FormValue("organisation"), Kind: kind, Metadata: defaults(kind).raw(), Partial: true,
+		Organisation: v.echo.FormValue("organisation"), Kind: kind, Metadata: begun.raw(), Partial: true,
 	}, &saved)
 	if refusal, ok := refused(err, adminapi.Invalid); ok {
 		return v.showNew(http.StatusUnprocessableEntity, refusal.Errors)
+	}
+	if _, ok := refused(err, adminapi.Conflict); ok {
+		return v.showNew(http.StatusUnprocessableEntity, []adminapi.FieldError{{Field: memberID, Problem: "is taken", Remedy: "write another, or leave it out and one is drawn"}})
 	}
 	if err != nil {
 		return err

@@ -58,6 +58,11 @@ describe('the console', { timeout: 180_000 }, () => {
     await hanako.see(refused('invalid'), 'new-wrong')
     await tabTo(hanako, '#kind-web')
     await hanako.page.keyboard.press('Space')
+    await write(hanako, '#client_id', 'postbox')
+    await press(hanako, '#next')
+    await hanako.see(refused('invalid'), 'new-taken')
+    assert.match(await hanako.page.locator('#client_id-error').innerText(), /すでに使われています/)
+    await write(hanako, '#client_id', 'toshokan-yoyaku')
     await press(hanako, '#next')
 
     await hanako.see('#client_name', 'names')
