@@ -53,6 +53,9 @@ func parseCursor(s string) (cursor, error) {
 	return c, nil
 }
 
+// ErrTakenOut is returned by Oldest when rows that would have come next were taken out since the page before.
+var ErrTakenOut = errors.New("audit: the rows that follow were taken out")
+
 // Page is a part of what a search found.
 type Page struct {
 	Rows []Row
@@ -82,6 +85,13 @@ func (l *Log) search(ctx context.Context, f Filter, after string, limit int, new
 	if err != nil {
 		return Page{}, err
 	}
+	if q.resumed && !newest { // read after the rows: what is gone by now may have been gone by then
+		if b, err := readBase(ctx, l.db); err != nil {
+			return Page{}, err
+		} else if q.after.seq < b.seq {
+			return Page{}, ErrTakenOut
+		}
+	}
 	var page Page
 	if len(list) > limit {
 		list = list[:limit]
@@ -92,7 +102,9 @@ func (l *Log) search(ctx context.Context, f Filter, after string, limit int, new
 	return page, err
 }
 
-// Oldest is Search from the other end: for what reads everything, such as an export. What is appended meanwhile may be among the last.
+// Oldest is Search from the other end: for what reads everything, such as an export. Without a filter on anything but time the rows come in the
+// order of the chain, which that of the time need not be: several programs write, each with its own clock. What is appended meanwhile may be
+// among the last.
 func (l *Log) Oldest(ctx context.Context, f Filter, after string, limit int) (Page, error) {
 	return l.search(ctx, f, after, limit, false)
 }

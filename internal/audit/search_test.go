@@ -140,3 +140,49 @@ func FuzzSearchCursor(f *testing.F) {
 		}
 	})
 }
+
+// Two hubs write, and their clocks differ: what is exported is the chain all the same.
+func TestOldestIsTheChainWhateverTheClocksSay(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ahead, behind := open(t, db), openVouched(t, db, func() time.Time { return clock().Add(-time.Second) })
+		for range 5 {
+			fill(t, ahead, 1)
+			fill(t, behind, 1)
+		}
+		var x audit.Exported
+		for after, more := "", true; more; more = after != "" {
+			page, err := ahead.Oldest(t.Context(), audit.Filter{To: clock().Add(time.Hour)}, after, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range page.Rows {
+				if err := x.Next(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			after = page.Next
+		}
+		if seq, _ := x.Last(); seq != 10 {
+			t.Errorf("ends at %d", seq)
+		}
+	})
+}
+
+// An export that retention overtakes ends with an error: it does not go on behind a gap.
+func TestOldestTellsOfRowsThatWereTakenOut(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		l := openVouched(t, db, clock)
+		fill(t, l, 10)
+		page, err := l.Oldest(t.Context(), audit.Filter{}, "", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkpoint(t, l)
+		if through, err := l.Retain(t.Context(), clock().Add(time.Hour)); err != nil || through != 10 {
+			t.Fatal(through, err)
+		}
+		if _, err := l.Oldest(t.Context(), audit.Filter{}, page.Next, 3); !errors.Is(err, audit.ErrTakenOut) {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -86,20 +86,29 @@ func (q query) where() (string, []any) {
 		add("at_us < ?", q.To.UnixMicro())
 	}
 	if q.resumed {
-		if q.newest {
+		switch {
+		case q.chained():
+			add("seq > ?", q.after.seq)
+		case q.newest:
 			add("(at_us, seq) < (?, ?)", q.after.at, q.after.seq)
-		} else {
+		default:
 			add("(at_us, seq) > (?, ?)", q.after.at, q.after.seq)
 		}
 	}
 	return b.String(), args
 }
 
-// rows returns what is found, in the order of time and number.
+// chained reports whether what is found can be judged as a part of the chain, and so comes in its order.
+func (q query) chained() bool { return !q.newest && len(q.columns()) == 0 }
+
+// rows returns what is found, in the order of time and number, or of the chain.
 func (q query) rows(ctx context.Context, db *sqldb.DB) ([]found, error) {
 	where, args := q.where()
 	order := "at_us, seq"
-	if q.newest {
+	switch {
+	case q.chained():
+		order = "seq"
+	case q.newest:
 		order = "at_us DESC, seq DESC"
 	}
 	args = append(args, q.limit)
