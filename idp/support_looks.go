@@ -58,6 +58,18 @@ func (p *Provider) looked(ctx context.Context, l supportLook, client string) (su
 	return l, err
 }
 
+// lookedLately reports whether her list has it already, of the last hour, that an operator read the audit log of her. The list itself decides: a look
+// that was not written is written the next time.
+func (p *Provider) lookedLately(ctx context.Context, operator, account string) (bool, error) {
+	var n int
+	err := p.db.QueryRow(ctx, `SELECT count(*) FROM support_look WHERE account = $1 AND operator = $2 AND way = $3 AND at_ms > $4`,
+		account, operator, string(lookInAudit), p.now().Add(-time.Hour).UnixMilli()).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("read looks: %w", err)
+	}
+	return n > 0, nil
+}
+
 // looksShown is how many looks the account page has, the newest.
 const looksShown = 50
 
