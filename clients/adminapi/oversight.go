@@ -7,7 +7,7 @@ type AuditRow struct {
 	Seq     int64             `json:"seq"`
 	At      time.Time         `json:"at"`
 	Kind    string            `json:"kind" example:"login.succeeded"`
-	Account string            `json:"account,omitempty" doc:"Internal id of the person; never a name"`
+	Account string            `json:"account,omitempty" doc:"Internal id of the person, never a name; a search has it, and session, only of the person it was for"`
 	Client  string            `json:"client,omitempty"`
 	Session string            `json:"session,omitempty"`
 	Actor   string            `json:"actor,omitempty"`
@@ -23,6 +23,11 @@ type AuditList struct {
 	Items []AuditRow `json:"items"`
 	Next  string     `json:"next,omitempty"`
 	More  bool       `json:"more" doc:"There are over ten thousand: narrow the period"`
+}
+
+// VerifyAudit asks for a walk over the whole log.
+type VerifyAudit struct {
+	Checkpoint string `json:"checkpoint,omitempty" maxLength:"2000" doc:"A checkpoint that you kept, compact JWS: the log is held against it as well"`
 }
 
 // AuditCheck is what a walk over the whole log came to.
@@ -64,9 +69,8 @@ type FindCitizen struct {
 
 // Citizen is what an operator sees of a person: nothing that says who she is.
 type Citizen struct {
-	Case       string          `json:"case" doc:"Names her for a quarter of an hour, to you alone"`
-	Since      time.Time       `json:"since"`
-	Closed     bool            `json:"closed"`
+	Case       string          `json:"case,omitempty" doc:"Names her for a quarter of an hour, to you alone; left out when the number is known and nobody was signed in: then there is nothing but troubles"`
+	Since      time.Time       `json:"since,omitzero"`
 	Logins     []CitizenLogin  `json:"logins" doc:"The last fifty"`
 	Sessions   []CitizenDevice `json:"sessions"`
 	Links      []CitizenLink   `json:"links"`
@@ -97,7 +101,6 @@ type CitizenLink struct {
 	Client string    `json:"client"`
 	State  string    `json:"state" enum:"offered,linked,broken,ended"`
 	Since  time.Time `json:"since"`
-	Why    string    `json:"why,omitempty"`
 }
 
 // SigningKey is one of the hub's keys.

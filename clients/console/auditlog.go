@@ -196,7 +196,7 @@ func (v *visit) showAudit(view auditView) error {
 // postVerify walks over the whole log. It changes nothing, so its outcome is the answer itself.
 func (v *visit) postVerify() error {
 	view := auditView{visit: v, Check: &adminapi.AuditCheck{}}
-	if err := v.call(v.echo.Request().Context(), http.MethodPost, "/audit/verify", nil, view.Check); err != nil {
+	if err := v.call(v.echo.Request().Context(), http.MethodPost, "/audit/verify", adminapi.VerifyAudit{}, view.Check); err != nil {
 		return err
 	}
 	return v.showAudit(view)

@@ -52,10 +52,12 @@ func (a *app) citizenFind() *cobra.Command {
 }
 
 func (a *app) showCitizen(f adminapi.Citizen) {
-	a.say("case %s, for a quarter of an hour; folder since %s", f.Case, when(f.Since))
-	if f.Closed {
-		a.say("the folder is closed")
+	a.showTroubles(f.Troubles)
+	if f.Case == "" {
+		a.say("Nobody was signed in: there is no more than this of the number.")
+		return
 	}
+	a.say("case %s, for a quarter of an hour; folder since %s", f.Case, when(f.Since))
 	rows := make([][]string, len(f.Logins))
 	for i, l := range f.Logins {
 		rows[i] = []string{when(l.At), orDash(l.Client), orDash(l.ACR), orDash(l.Reason), orDash(l.Trace)}
@@ -68,10 +70,22 @@ func (a *app) showCitizen(f adminapi.Citizen) {
 	a.table("No sessions.", []string{"SESSION", "SINCE", "LAST USE", "LEVEL", "SERVICES"}, rows)
 	rows = make([][]string, len(f.Links))
 	for i, l := range f.Links {
-		rows[i] = []string{l.Client, l.State, when(l.Since), orDash(l.Why)}
+		rows[i] = []string{l.Client, l.State, when(l.Since)}
 	}
-	a.table("No connections.", []string{"CONNECTION", "STATE", "SINCE", "WHY"}, rows)
+	a.table("No connections.", []string{"CONNECTION", "STATE", "SINCE"}, rows)
 	a.showDeliveries(f.Deliveries)
+}
+
+// showTroubles lists the rows of the number that was asked for, if one was.
+func (a *app) showTroubles(troubles []adminapi.AuditRow) {
+	if len(troubles) == 0 {
+		return
+	}
+	rows := make([][]string, len(troubles))
+	for i, r := range troubles {
+		rows[i] = []string{when(r.At), r.Kind, orDash(r.Client), orDash(r.Reason)}
+	}
+	a.table("", []string{"NUMBER AT", "WHAT", "SERVICE", "WHY"}, rows)
 }
 
 func (a *app) citizenEnd() *cobra.Command {
@@ -171,16 +185,16 @@ func (a *app) auditVerify() *cobra.Command {
 	c := &cobra.Command{Use: "verify", Short: "Has the hub walk the whole chain; exit code 5 if it is broken", Args: cobra.NoArgs}
 	c.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a checkpoint that you kept: the log is held against it as well")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		path := "/api/audit/verify"
+		var in adminapi.VerifyAudit
 		if checkpoint != "" {
 			b, err := readSmall(checkpoint)
 			if err != nil {
 				return err
 			}
-			path += "?" + url.Values{"checkpoint": {strings.TrimSpace(string(b))}}.Encode()
+			in.Checkpoint = strings.TrimSpace(string(b))
 		}
 		var check adminapi.AuditCheck
-		if err := a.call(c.Context(), http.MethodPost, path, nil, &check); err != nil {
+		if err := a.call(c.Context(), http.MethodPost, "/api/audit/verify", in, &check); err != nil {
 			return err
 		}
 		if err := a.answer(check, func() {

@@ -118,6 +118,11 @@ func (a *API) getAudit(ctx context.Context, c caller, in auditInput) (adminapi.A
 		return adminapi.AuditList{}, auditError(err)
 	}
 	out := adminapi.AuditList{Items: shownRows(page.Rows), Next: page.Next}
+	for i := range out.Items {
+		if in.Account == "" { // whoever reads of a person is shown to her, and no other search leads to one
+			out.Items[i].Account, out.Items[i].Session = "", ""
+		}
+	}
 	if in.After == "" {
 		_, out.More, err = a.d.Audit.Count(ctx, f)
 	}
@@ -196,14 +201,10 @@ func (a *API) getAuditExport(ctx context.Context, c caller, in auditFilter) (str
 	}}, nil
 }
 
-type verifyInput struct {
-	Checkpoint string `query:"checkpoint" maxLength:"2000" doc:"A checkpoint that you kept, compact JWS: the log is held against it as well"`
-}
-
-func (a *API) postAuditVerify(ctx context.Context, _ caller, in verifyInput) (adminapi.AuditCheck, error) {
+func (a *API) postAuditVerify(ctx context.Context, _ caller, in struct{ Body adminapi.VerifyAudit }) (adminapi.AuditCheck, error) {
 	var kept []audit.Claim
-	if in.Checkpoint != "" {
-		claim, err := a.d.Oversight.ReadCheckpoint(ctx, in.Checkpoint)
+	if in.Body.Checkpoint != "" {
+		claim, err := a.d.Oversight.ReadCheckpoint(ctx, in.Body.Checkpoint)
 		if errors.Is(err, audit.ErrForeign) {
 			return adminapi.AuditCheck{}, fault("checkpoint", "is not one of this hub's", "give it as it was kept, or verify it with the keys that were published then")
 		}

@@ -86,24 +86,23 @@ func TestAuditCheckpointConvicts(t *testing.T) {
 		t.Fatalf("%s: %v", payload, err)
 	}
 	var check adminapi.AuditCheck
-	verify := func(query string) adminapi.AuditCheck {
+	verify := func(checkpoint string) adminapi.AuditCheck {
 		t.Helper()
 		check = adminapi.AuditCheck{}
-		h.Call(t, hanako, http.MethodPost, "/api/audit/verify"+query, nil).Into(t, &check)
+		h.Call(t, hanako, http.MethodPost, "/api/audit/verify", adminapi.VerifyAudit{Checkpoint: checkpoint}).Into(t, &check)
 		return check
 	}
 	if v := verify(""); !v.Whole || v.Rows != c.Seq+1 {
 		t.Fatalf("%+v", v)
 	}
-	kept := "?checkpoint=" + c.JWS
-	if v := verify(kept); !v.Whole {
+	if v := verify(c.JWS); !v.Whole {
 		t.Fatalf("%+v", v)
 	}
 	head, rest, _ := strings.Cut(c.JWS, ".")
 	_, sig, _ := strings.Cut(rest, ".")
 	forged := head + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"`+h.Issuer+`","seq":1,"hash":"00"}`)) + "." + sig
 	for _, foreign := range []string{forged, "x", "..", h.Token(t, "hanako")} {
-		if p := h.Call(t, hanako, http.MethodPost, "/api/audit/verify?checkpoint="+url.QueryEscape(foreign), nil).Problem(t); p.Reason != adminapi.Invalid || p.Errors[0].Field != "checkpoint" {
+		if p := h.Call(t, hanako, http.MethodPost, "/api/audit/verify", adminapi.VerifyAudit{Checkpoint: foreign}).Problem(t); p.Reason != adminapi.Invalid || p.Errors[0].Field != "checkpoint" {
 			t.Errorf("%.20s: %+v", foreign, p)
 		}
 	}

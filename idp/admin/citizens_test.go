@@ -137,13 +137,18 @@ func TestNobodyIsFoundBySearchingAround(t *testing.T) {
 	refused(adminapi.FindCitizen{Trouble: "0000-0000"}, adminapi.NotFound)
 	refused(adminapi.FindCitizen{ClientID: idptest.ClientID, Subject: sub + "x"}, adminapi.NotFound)
 	refused(adminapi.FindCitizen{ClientID: admintest.ConsoleID, Subject: sub}, adminapi.NotFound) // another service's name
-	refused(adminapi.FindCitizen{ClientID: "no-such-service", Subject: sub}, adminapi.NotFound)
+	refused(adminapi.FindCitizen{ClientID: "Yamada Taro", Subject: sub}, adminapi.NotFound)
 	refused(adminapi.FindCitizen{}, adminapi.Invalid)
 	refused(adminapi.FindCitizen{Trouble: number, ClientID: idptest.ClientID, Subject: sub}, adminapi.Invalid)
 	refused(adminapi.FindCitizen{Trouble: "山田太郎"}, adminapi.Invalid)
 	rows, err := h.Audit.Search(t.Context(), audit.Filter{Kind: "citizen.not_found", Actor: o.ID}, "", 10)
 	if err != nil || len(rows.Rows) != 4 {
 		t.Errorf("%+v %v", rows, err)
+	}
+	for _, r := range rows.Rows {
+		if r.Client != "" {
+			t.Errorf("what an operator typed is in the audit log: %q", r.Client)
+		}
 	}
 
 	// A number that was given to several people tells nothing of either.
@@ -177,6 +182,18 @@ func TestReadingTheAuditLogOfAPersonIsShownToHer(t *testing.T) {
 	rows, err := h.Audit.Search(t.Context(), audit.Filter{Kind: "page.trouble"}, "", 1)
 	if err != nil || len(rows.Rows) != 1 {
 		t.Fatal(rows, err)
+	}
+	for _, around := range []string{"", "&kind=page.trouble", "&trace=" + rows.Rows[0].Trace} {
+		var list adminapi.AuditList
+		h.Call(t, hanako, http.MethodGet, "/api/audit?limit=100"+around, nil).Into(t, &list)
+		if len(list.Items) == 0 {
+			t.Errorf("%s: no rows", around)
+		}
+		for _, r := range list.Items {
+			if r.Account != "" || r.Session != "" {
+				t.Errorf("%s: row %d leads to a person who is not told", around, r.Seq)
+			}
+		}
 	}
 	for range 3 {
 		h.Call(t, hanako, http.MethodGet, "/api/audit?account="+rows.Rows[0].Account, nil).Into(t, nil)
