@@ -14,6 +14,9 @@ func ParseID(s string) (ID, error) {
 	if s == "" || len(s) > maxID {
 		return "", errors.New("client_id must have 1 to 128 characters")
 	}
+	if s == "." || s == ".." {
+		return "", errors.New(`client_id must not be "." or "..": no address could name it`)
+	}
 	for i := range len(s) {
 		if !unreserved(s[i]) {
 			return "", errors.New(`client_id may have letters, digits, "-", ".", "_" and "~" only`)

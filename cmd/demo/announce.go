@@ -45,6 +45,8 @@ func (s *stack) announce(w io.Writer) {
 		out("  staff code of %s: %s (once, at /desk)", i.office, i.code.Reveal())
 	}
 	out("  token for registering services at the hub: %s", s.registrationFile())
+	out("  first operator: go run ./cmd/hubctl operator invite --name hanako --role editor,security \\")
+	out("    --database sqlite:%s (a code, once, for the console)", filepath.Join(s.dir, "hub.db"))
 	out("")
 	out("ready")
 }
