@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tsunagu-id/tsunagu/internal/audit"
 	"github.com/tsunagu-id/tsunagu/internal/sqldb"
@@ -512,4 +513,31 @@ func TestSeedAndSelfRegistrationSayWhoBroughtThem(t *testing.T) {
 	if err != nil || !strings.HasPrefix(d.By, "policy:") || d.Live.By != d.By {
 		t.Errorf("%+v, %v", d, err)
 	}
+}
+
+// Going back works when it has to: the secret that the version before needs is still good, for a week.
+func TestGoingBackFindsTheSecret(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ctx, c := t.Context(), newClock()
+		r := openRegistry(t, db, c, nil)
+		basic := map[string]any{"token_endpoint_auth_method": "client_secret_basic"}
+		live(t, r, "a", basic)
+		_, secret, err := r.MakeSecret(ctx, "a", NextSecret{By: hanako})
+		must(t, err)
+		d := next(t, r, "a", hanako, nil)
+		must(t, r.Approve(ctx, "a", Approval{Revision: d.Revision, By: taro}))
+		if proves(ctx, r, "a", secret) {
+			t.Error("a secret is good for a client without one")
+		}
+		must(t, r.GoBack(ctx, "a", 1, Because{By: taro, Reason: "sign-ins fail"}))
+		if !proves(ctx, r, "a", secret) {
+			t.Error("the version before is back without its secret")
+		}
+		must(t, r.GoBack(ctx, "a", 2, Because{By: taro, Reason: "and forward again"}))
+		c.pass(7*day + time.Second)
+		must(t, r.GoBack(ctx, "a", 1, Because{By: taro, Reason: "much too late"}))
+		if proves(ctx, r, "a", secret) {
+			t.Error("the secret never ended")
+		}
+	})
 }

@@ -47,11 +47,14 @@ func (g *Registrar) manage(c echo.Context) (managed, error) {
 		return managed{}, err
 	}
 	if stored.status != statusLive {
-		return managed{}, &registrationError{status: http.StatusForbidden, code: "access_denied", description: "the client is suspended"}
+		return managed{}, errSuspendedMeanwhile
 	}
 	client, err := clientOf(stored)
 	return managed{row, token, client}, err
 }
+
+// errSuspendedMeanwhile is the answer to a client that an operator suspended.
+var errSuspendedMeanwhile error = &registrationError{status: http.StatusForbidden, code: "access_denied", description: "the client is suspended"}
 
 // get is RFC 7592 §2.1.
 func (g *Registrar) get(c echo.Context) error {
@@ -139,6 +142,11 @@ func (r *Registry) replace(ctx context.Context, m Metadata, secret *keys.Secret,
 		}
 		if err := r.holdRegistration(ctx, m.ClientID); err != nil {
 			return err
+		}
+		if held, err := r.hold(ctx, m.ClientID); err != nil {
+			return err
+		} else if held.status != statusLive { // an operator was faster
+			return errSuspendedMeanwhile
 		}
 		if err := r.setStatement(ctx, m.ClientID, statement); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -213,6 +214,26 @@ func TestConcurrentManagementHasOneDeletion(t *testing.T) {
 		must(t, db.QueryRow(t.Context(), `SELECT clients FROM client_policy WHERE name = 'test'`).Scan(&left))
 		if left != 0 {
 			t.Errorf("%d clients counted", left)
+		}
+	})
+}
+
+// An update that was under way when an operator suspended the client changes nothing.
+func TestAnUpdateDoesNotOutrunASuspension(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		d := newDesk(t, db, nil)
+		ctx, id := t.Context(), ID(d.register(nil).text("client_id"))
+		c, err := d.registry.Get(ctx, id)
+		must(t, err)
+		must(t, d.registry.Suspend(ctx, id, Because{By: "op_guard", Reason: "reported by citizens"}))
+		m := c.m
+		m.ClientName.JA = "別の名前"
+		_, err = d.registry.replace(ctx, m, nil, Policy{Name: "any"}, "", func(context.Context) error { return nil })
+		if !errors.Is(err, errSuspendedMeanwhile) {
+			t.Errorf("%v", err)
+		}
+		if v, _, err := d.registry.Versions(ctx, id, 0, 10); err != nil || len(v) != 1 {
+			t.Errorf("%d versions, %v", len(v), err)
 		}
 	})
 }

@@ -185,7 +185,7 @@ func (r *Registry) store(ctx context.Context, e entry) (clientRow, error) {
 	if err := checkSecret(method, len(e.secret) > 0 || method.usesSecret() && len(good) > 0); err != nil && !e.secretLater {
 		return clientRow{}, err
 	}
-	secretChanges := e.changesSecret(good)
+	secretChanges := e.changesSecret(good, r.d.Now())
 	if before.metadata == next.metadata && !secretChanges && slices.Equal(before.seed, next.seed) {
 		return before, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"time"
 
@@ -193,19 +194,33 @@ func (r *Registry) Secrets(ctx context.Context, id ID) ([]Secret, error) {
 	return list, nil
 }
 
-// changesSecret reports whether a program's registration says something else of secrets than what is good: that there is one of a
-// certain digest, or, of a method that has none, that there is none.
-func (e entry) changesSecret(good []Secret) bool {
+// changesSecret reports whether a registration says something else of secrets than what is good: that there is one of a certain digest, or,
+// of a method that has none, that what there is ends.
+func (e entry) changesSecret(good []Secret, now time.Time) bool {
 	if len(e.secret) == 0 {
-		return len(good) > 0 && !e.m.TokenEndpointAuthMethod.usesSecret()
+		return !e.m.TokenEndpointAuthMethod.usesSecret() && slices.ContainsFunc(good, func(s Secret) bool {
+			return s.Ends.IsZero() || s.Ends.After(now.Add(e.lingering()))
+		})
 	}
 	return len(good) != 1 || !good[0].Ends.IsZero() || string(good[0].digest) != string(e.secret)
+}
+
+// lingering is how long a secret is kept that another method makes useless: where operators decide, a week, so that going back one version
+// finds it.
+func (e entry) lingering() time.Duration {
+	if e.secretLater {
+		return maxOverlap
+	}
+	return 0
 }
 
 // replaceSecrets makes it so.
 func (r *Registry) replaceSecrets(ctx context.Context, e entry) error {
 	now := r.d.Now().UTC().Truncate(time.Second)
-	if err := r.endSecrets(ctx, e.m.ClientID, now); err != nil || len(e.secret) == 0 {
+	if len(e.secret) == 0 {
+		return r.endSecrets(ctx, e.m.ClientID, now.Add(e.lingering()))
+	}
+	if err := r.endSecrets(ctx, e.m.ClientID, now); err != nil {
 		return err
 	}
 	return r.insertSecret(ctx, e.m.ClientID, Secret{ID: newSecretID(), Created: now, By: e.origin.by, digest: e.secret})

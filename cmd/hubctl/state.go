@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (a *app) readState() (state, error) {
 	if err != nil {
 		return s, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 { // there the user's directory has its own rights, and a mode says nothing
 		return s, usageError{fmt.Errorf("%s can be read by others; chmod 600 it, or delete it and log in again", path)}
 	}
 	b, err := os.ReadFile(path) //nolint:gosec // the user's own file

@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -73,7 +75,7 @@ func (a *API) request(ctx context.Context, c caller, d clients.Detail, at admina
 func (a *API) approve(ctx context.Context, c caller, d clients.Detail, in adminapi.Approve) error {
 	approval := clients.Approval{Revision: in.Revision, By: c.id, Exception: strings.TrimSpace(in.Exception)}
 	if d.Draft != nil && d.Draft.Revision == in.Revision {
-		if err := ownHub(c, d.Draft.Metadata); err != nil {
+		if err := ownHub(c, d.Draft.Metadata, d.Live); err != nil {
 			return err
 		}
 		var obstacles []string
@@ -102,17 +104,34 @@ func (a *API) approve(ctx context.Context, c caller, d clients.Detail, in admina
 	return a.d.Clients.Approve(ctx, d.ID, approval)
 }
 
-// ownHub: what makes a program the hub's own, and lets it act as its operators, is not for people of one organisation to approve.
-func ownHub(c caller, metadata json.RawMessage) error {
+// hubsWords are the members by which the hub's own operators vouch for a service, or give it a place among the others.
+var hubsWords = []string{"verified", "serves", "agency", "session_class"}
+
+// ownHub: what makes a program the hub's own, and lets it act as its operators, is not for people of one organisation to make live; nor is a
+// change of what the hub says of a service.
+func ownHub(c caller, metadata json.RawMessage, live *clients.Version) error {
+	if c.organisation == "" {
+		return nil
+	}
 	var m struct {
 		FirstParty bool   `json:"first_party"`
 		Scope      string `json:"scope"`
 	}
-	if err := json.Unmarshal(metadata, &m); err != nil {
-		return fmt.Errorf("read draft: %w", err)
+	next, now := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	err := errors.Join(json.Unmarshal(metadata, &m), json.Unmarshal(metadata, &next))
+	if live != nil {
+		err = errors.Join(err, json.Unmarshal(live.Metadata, &now))
 	}
-	if c.organisation != "" && (m.FirstParty || slices.Contains(strings.Fields(m.Scope), clients.ScopeAdmin)) {
-		return refuse(adminapi.NotYours, "This draft has first_party, or scope admin: an operator of the whole hub has to approve it.")
+	if err != nil {
+		return fmt.Errorf("read metadata: %w", err)
+	}
+	if m.FirstParty || slices.Contains(strings.Fields(m.Scope), clients.ScopeAdmin) {
+		return refuse(adminapi.NotYours, "This version has first_party, or scope admin: an operator of the whole hub has to make it live.")
+	}
+	for _, name := range hubsWords {
+		if !bytes.Equal(next[name], now[name]) {
+			return refuse(adminapi.NotYours, "This version changes "+name+", which the hub says of a service: an operator of the whole hub has to make it live.")
+		}
 	}
 	return nil
 }
@@ -122,6 +141,13 @@ func (a *API) reject(ctx context.Context, c caller, d clients.Detail, in adminap
 }
 
 func (a *API) goBack(ctx context.Context, c caller, d clients.Detail, in adminapi.GoBack) error {
+	old, err := a.d.Clients.Version(ctx, d.ID, in.Version)
+	if err != nil {
+		return err
+	}
+	if err := ownHub(c, old.Metadata, d.Live); err != nil {
+		return err
+	}
 	return a.d.Clients.GoBack(ctx, d.ID, in.Version, clients.Because{By: c.id, Reason: in.Reason})
 }
 

@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/tsunagu-id/tsunagu/clients/adminapi"
@@ -138,5 +140,41 @@ func TestAnOrganisationsOperatorSeesItsOwn(t *testing.T) {
 	h.Call(t, hanako, http.MethodPut, "/api/clients/stall", adminapi.Apply{Metadata: shop(own), Request: true}).Into(t, &applied)
 	if p := h.Call(t, taro, http.MethodPost, "/api/clients/stall/approve", adminapi.Approve{Revision: applied.Client.Draft.Revision, Exception: "we know what we do"}).Problem(t); p.Reason != adminapi.NotYours {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestTheHubsWordIsTheHubsToGive: somebody of one organisation neither brings back what made a service the hub's own, nor has the hub vouch for it.
+func TestTheHubsWordIsTheHubsToGive(t *testing.T) {
+	h := admintest.Start(t, idptest.Options{})
+	hanako, _ := h.Operator(t, "hanako", "", adminapi.Roles()...)
+	h.Call(t, hanako, http.MethodPost, "/api/organisations", adminapi.Organisation{ID: "ward", Name: "ward", Contacts: []string{"it@ward.example"}}).Into(t, nil)
+	taro, _ := h.Operator(t, "taro", "ward", adminapi.Approver)
+	h.Call(t, hanako, http.MethodPost, "/api/clients", adminapi.NewClient{Metadata: shop(map[string]any{"client_id": "stall"}), Organisation: "ward"}).Into(t, nil)
+	secret := strings.Repeat("0123abcd", 8)
+	for _, own := range []bool{true, false, false} {
+		entry := map[string]any{"client_id": "stall", "first_party": own, "client_secret_sha256": secret, "description": fmt.Sprint(own)}
+		if err := h.Clients.Seed(t.Context(), []byte("["+string(shop(entry))+"]")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back := func(as string, version int64) adminapi.Problem {
+		return h.Call(t, as, http.MethodPost, "/api/clients/stall/go-back", adminapi.GoBack{Version: version, Reason: "it was better"}).Problem(t)
+	}
+	if p := back(taro, 1); p.Reason != adminapi.NotYours {
+		t.Errorf("first_party comes back: %+v", p)
+	}
+	for _, change := range []map[string]any{
+		{"verified": true}, {"session_class": "government"}, {"serves": []string{"https://stall.example/api"}}, {"first_party": true},
+	} {
+		change["client_id"] = "stall"
+		var applied adminapi.Applied
+		h.Call(t, hanako, http.MethodPut, "/api/clients/stall", adminapi.Apply{Metadata: shop(change), Request: true}).Into(t, &applied)
+		approval := adminapi.Approve{Revision: applied.Client.Draft.Revision, Exception: "we know what we do"}
+		if p := h.Call(t, taro, http.MethodPost, "/api/clients/stall/approve", approval).Problem(t); p.Reason != adminapi.NotYours {
+			t.Errorf("%v: %+v", change, p)
+		}
+	}
+	if p := back(hanako, 1); p.Reason != "" {
+		t.Errorf("an operator of the hub: %+v", p)
 	}
 }
