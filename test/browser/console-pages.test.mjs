@@ -54,6 +54,7 @@ describe('the pages of oversight', { timeout: 180_000 }, () => {
       ['impact', '/clients/postbox/impact', '.empty'],
       ['sign-outs', '/clients/postbox/logout', 'h2'],
       ['sessions', '/clients/postbox/sessions', '.empty'],
+      ['help', '/help', 'h1'],
     ]) {
       await hanako.open(at + address)
       await hanako.see(selector, name)
